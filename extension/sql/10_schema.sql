@@ -1,0 +1,44 @@
+-- The schema, which the control file creates, and the three roles that its objects are granted to.
+
+COMMENT ON SCHEMA telemetry IS
+	'Telemetry: points and events of devices, stored compressed, once, and read with SQL.';
+
+-- Roles belong to the whole cluster: another database may have made them, or be making them now,
+-- and they outlive DROP EXTENSION.
+DO LANGUAGE plpgsql $$
+DECLARE
+	role record;
+BEGIN
+	FOR role IN
+		SELECT * FROM (VALUES
+			('telemetry_reader', 'May read the data of the telemetry extension.'),
+			('telemetry_writer', 'May ingest telemetry.'),
+			('telemetry_admin', 'May read, ingest, delete and configure telemetry.')
+		) AS wanted (name, description)
+	LOOP
+		CONTINUE WHEN pg_catalog.to_regrole(role.name) IS NOT NULL;
+		BEGIN
+			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role.name);
+			EXECUTE pg_catalog.format('COMMENT ON ROLE %I IS %L', role.name, role.description);
+		EXCEPTION
+			-- Made by someone else since the look above, unique_violation if only just committed.
+			WHEN duplicate_object OR unique_violation THEN
+				NULL;
+		END;
+	END LOOP;
+
+	FOR role IN
+		SELECT * FROM (VALUES ('telemetry_reader'), ('telemetry_writer')) AS granted (name)
+	LOOP
+		CONTINUE WHEN pg_catalog.pg_has_role('telemetry_admin', role.name, 'MEMBER');
+		BEGIN
+			EXECUTE pg_catalog.format('GRANT %I TO telemetry_admin', role.name);
+		EXCEPTION
+			WHEN unique_violation THEN
+				NULL;
+		END;
+	END LOOP;
+END
+$$;
+
+GRANT USAGE ON SCHEMA telemetry TO telemetry_reader, telemetry_writer, telemetry_admin;

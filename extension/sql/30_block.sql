@@ -1,0 +1,71 @@
+-- The block store: an LSM tree of compressed blocks in an ordinary table.
+
+CREATE SEQUENCE telemetry.block_seq AS bigint;
+COMMENT ON SEQUENCE telemetry.block_seq IS
+	'Order numbers of flushes: of two blocks with the same point, the higher number''s wins.';
+
+CREATE TABLE telemetry.block (
+	bucket smallint NOT NULL,
+	level smallint NOT NULL,
+	day date NOT NULL,
+	seq bigint NOT NULL,
+	min_ts timestamptz NOT NULL,
+	max_ts timestamptz NOT NULL,
+	n integer NOT NULL,
+	data bytea NOT NULL,
+	PRIMARY KEY (bucket, max_ts, seq)
+);
+-- Blocks are compressed already, and stored so that a slice can be read without the rest.
+ALTER TABLE telemetry.block ALTER COLUMN data SET STORAGE EXTERNAL;
+COMMENT ON TABLE telemetry.block IS
+	'Compressed points, written by ingest and read through telemetry.point; not to be changed by hand.';
+COMMENT ON COLUMN telemetry.block.bucket IS
+	'Hash of device_id, from 0; -1 for a mixed block, which holds few points of any bucket.';
+COMMENT ON COLUMN telemetry.block.level IS '0 as ingested.';
+COMMENT ON COLUMN telemetry.block.day IS 'The UTC day that all points lie in.';
+COMMENT ON COLUMN telemetry.block.seq IS 'Order number of the flush, from telemetry.block_seq.';
+COMMENT ON COLUMN telemetry.block.min_ts IS 'Timestamp of the first point.';
+COMMENT ON COLUMN telemetry.block.max_ts IS 'Timestamp of the last point.';
+COMMENT ON COLUMN telemetry.block.n IS 'Number of points.';
+COMMENT ON COLUMN telemetry.block.data IS
+	'The points: a checksummed column file, format in extension/src/block.h.';
+
+-- Only a database that was set up with another number than 64 has a row here, so that the row can
+-- be restored from a dump after CREATE EXTENSION has made the table.
+CREATE TABLE telemetry.layout (
+	buckets smallint NOT NULL CHECK (buckets BETWEEN 1 AND 1024)
+);
+CREATE UNIQUE INDEX layout_is_one_row ON telemetry.layout ((true));
+COMMENT ON TABLE telemetry.layout IS
+	'Number of buckets, if it is not 64; from the setting telemetry.buckets at CREATE EXTENSION, fixed.';
+INSERT INTO telemetry.layout (buckets)
+	SELECT chosen.buckets
+	FROM (SELECT coalesce(pg_catalog.current_setting('telemetry.buckets', true), '64')::smallint)
+		AS chosen (buckets)
+	WHERE chosen.buckets <> 64;
+
+SELECT pg_catalog.pg_extension_config_dump('telemetry.block_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.block', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.layout', '');
+
+CREATE FUNCTION telemetry.block_series(data bytea)
+	RETURNS TABLE (device_id text, metric text, n integer, first_ts timestamptz,
+				   last_ts timestamptz, kind text, bytes integer)
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'telemetry_block_series';
+COMMENT ON FUNCTION telemetry.block_series(bytea) IS
+	'The directory of a block (telemetry.block.data): each entry''s series, number of points, first and '
+	'last timestamp, kind of value (mixed if several) and encoded bytes before compression. '
+	'Error data_corrupted if the bytes are not a valid block.';
+
+CREATE FUNCTION telemetry.check_block(data bytea) RETURNS bigint
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'telemetry_check_block';
+COMMENT ON FUNCTION telemetry.check_block(bytea) IS
+	'Decodes every point of a block and returns their number. Error data_corrupted if any byte is not '
+	'as it was written. SELECT sum(telemetry.check_block(data)) FROM telemetry.block checks a whole store.';
+
+REVOKE ALL ON FUNCTION telemetry.block_series(bytea), telemetry.check_block(bytea) FROM PUBLIC;
+GRANT SELECT ON telemetry.block, telemetry.layout TO telemetry_admin;
+GRANT EXECUTE ON FUNCTION telemetry.block_series(bytea), telemetry.check_block(bytea)
+	TO telemetry_admin;

@@ -1,0 +1,102 @@
+-- telemetry.point: the table that points are written to and read from.
+
+CREATE FUNCTION telemetry.fdw_handler() RETURNS fdw_handler
+	LANGUAGE C STRICT
+	AS 'MODULE_PATHNAME', 'telemetry_fdw_handler';
+COMMENT ON FUNCTION telemetry.fdw_handler() IS 'Foreign data wrapper of telemetry.point.';
+
+CREATE FUNCTION telemetry.fdw_validator(options text[], catalog oid) RETURNS void
+	LANGUAGE C STRICT
+	AS 'MODULE_PATHNAME', 'telemetry_fdw_validator';
+COMMENT ON FUNCTION telemetry.fdw_validator(text[], oid) IS 'Refuses options: there are none.';
+
+CREATE FOREIGN DATA WRAPPER telemetry_fdw
+	HANDLER telemetry.fdw_handler
+	VALIDATOR telemetry.fdw_validator;
+COMMENT ON FOREIGN DATA WRAPPER telemetry_fdw IS 'Points in the blocks of telemetry.block.';
+
+CREATE SERVER telemetry FOREIGN DATA WRAPPER telemetry_fdw;
+COMMENT ON SERVER telemetry IS 'The block store of this database.';
+
+-- Keys compare bytewise, whatever the collation of the database.
+CREATE FOREIGN TABLE telemetry.point (
+	ts timestamptz NOT NULL,
+	device_id text COLLATE "C" NOT NULL,
+	metric text COLLATE "C" NOT NULL,
+	value telemetry.value NOT NULL,
+	unit text,
+	tags jsonb,
+	metadata jsonb,
+	num double precision
+) SERVER telemetry;
+COMMENT ON FOREIGN TABLE telemetry.point IS
+	'Measurements. (device_id, metric, ts) is the key: writing a key again replaces its value. '
+	'Rows that break a rule are rejected one by one, see telemetry.ingest_result() and telemetry.dead_letter.';
+COMMENT ON COLUMN telemetry.point.ts IS
+	'Time of the measurement, finite and at most telemetry.max_future ahead of the server''s clock.';
+COMMENT ON COLUMN telemetry.point.device_id IS
+	'The device: 1 to 128 bytes without control characters.';
+COMMENT ON COLUMN telemetry.point.metric IS
+	'What was measured: 1 to 128 bytes without control characters.';
+COMMENT ON COLUMN telemetry.point.value IS 'The measurement, of any kind of telemetry.value.';
+COMMENT ON COLUMN telemetry.point.unit IS 'Unit of the value, at most 128 bytes.';
+COMMENT ON COLUMN telemetry.point.tags IS 'A JSON object to select points by.';
+COMMENT ON COLUMN telemetry.point.metadata IS 'A JSON object that goes with the point.';
+COMMENT ON COLUMN telemetry.point.num IS
+	'The value as float8 if it is numeric, else null; can only be read.';
+
+CREATE TABLE telemetry.dead_letter (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	received_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	kind text NOT NULL,
+	code text NOT NULL,
+	reason text NOT NULL,
+	payload jsonb NOT NULL,
+	sender name NOT NULL
+);
+COMMENT ON TABLE telemetry.dead_letter IS 'Rows that were rejected, and why.';
+COMMENT ON COLUMN telemetry.dead_letter.received_at IS 'When their transaction began.';
+COMMENT ON COLUMN telemetry.dead_letter.kind IS 'What they should have become: point.';
+COMMENT ON COLUMN telemetry.dead_letter.code IS
+	'missing_field, invalid_key, invalid_timestamp, timestamp_in_future, invalid_value, '
+	'value_too_large, invalid_unit, invalid_tags or invalid_metadata.';
+COMMENT ON COLUMN telemetry.dead_letter.reason IS 'What was wrong, with the field and the limit.';
+COMMENT ON COLUMN telemetry.dead_letter.payload IS
+	'The row by the names of the HTTP interface; fields over 4 kB are cut or left out.';
+COMMENT ON COLUMN telemetry.dead_letter.sender IS 'The database user that sent them.';
+CREATE INDEX dead_letter_received_at ON telemetry.dead_letter (received_at);
+
+SELECT pg_catalog.pg_extension_config_dump('telemetry.dead_letter', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.dead_letter_id_seq', '');
+
+CREATE FUNCTION telemetry.ingest_result(
+	OUT received bigint, OUT accepted bigint, OUT duplicates bigint, OUT conflicts bigint,
+	OUT rejected bigint, OUT rows jsonb)
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'telemetry_ingest_result';
+COMMENT ON FUNCTION telemetry.ingest_result() IS
+	'What became of the rows of this session''s last COPY or INSERT into telemetry.point: '
+	'received = accepted + duplicates + rejected; conflicts are for events and always 0 for points. '
+	'rows is an array, ordered by row, of {"row": 0-based position, "status": "duplicate", "replaced" or '
+	'"rejected", "code": text, "message": text} for each row that was not plainly accepted, at most '
+	'telemetry.max_result_rows of them. A row is a duplicate if the same point came again later in the same '
+	'statement, replaced if a later one has the same key and another value. '
+	'All columns are null if nothing was ingested yet or the transaction that did it failed.';
+
+CREATE FUNCTION telemetry.delete_points(
+	device text, metric text, "from" timestamptz, "to" timestamptz)
+	RETURNS bigint
+	LANGUAGE C VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'telemetry_delete_points';
+COMMENT ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz) IS
+	'Removes the points of a device with from <= ts < to and returns how many there were. '
+	'A null metric means all metrics, a null bound no bound; device is required. '
+	'Waits for other deletions in the same bucket; points ingested meanwhile by other transactions stay.';
+
+REVOKE ALL ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz) FROM PUBLIC;
+GRANT SELECT ON telemetry.point TO telemetry_reader;
+GRANT INSERT ON telemetry.point TO telemetry_writer;
+GRANT SELECT ON telemetry.dead_letter TO telemetry_reader;
+GRANT DELETE ON telemetry.dead_letter TO telemetry_admin;
+GRANT EXECUTE ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz)
+	TO telemetry_admin;

@@ -1,0 +1,81 @@
+/*
+ * batch.h
+ *		The points of one COPY or INSERT, in memory, until they become blocks.
+ *
+ * Rows are appended as they come: a hash table finds the row's series (usually the one that
+ * followed the last row's series before, so that no hash is computed), and the point goes to
+ * the end of one array.  tl_batch_sort then groups the points by series with a counting sort,
+ * orders each series by time, and drops repeats of a key: the last row wins.
+ *
+ * Everything lives in a memory context of the batch, which tl_batch_reset empties.
+ */
+#ifndef TL_BATCH_H
+#define TL_BATCH_H
+
+#include "run.h"
+
+/* What a row carries beside time, series and value, as it arrived; NULL data: absent. */
+typedef struct TlRowAttrs
+{
+	TlSlice unit;
+	TlSlice tags; /* jsonb in binary form */
+	TlSlice metadata;
+} TlRowAttrs;
+
+typedef struct TlBatch TlBatch;
+
+/* Called for each point that a later row of the batch replaces. */
+typedef void (*TlReplacedFn)(void *arg, uint32 position, bool same_value);
+
+extern TlBatch *tl_batch_create(int buckets);
+extern void tl_batch_reset(TlBatch *batch);
+extern uint32 tl_batch_points(const TlBatch *batch);
+extern Size tl_batch_memory(const TlBatch *batch);
+
+/* Whether a series' key is known to be good: the caller checks it once, when it is new. */
+typedef enum TlSeriesState
+{
+	TL_SERIES_NEW,
+	TL_SERIES_VALID,
+	TL_SERIES_INVALID
+} TlSeriesState;
+
+/*
+ * The number of a series in the batch, whose key is copied when it is new.  *state stays valid
+ * until the next call.
+ */
+extern uint32 tl_batch_series(TlBatch *batch, TlSlice device, TlSlice metric,
+							  TlSeriesState **state);
+
+/*
+ * Appends a point.  The payload of a number or boolean is the cell itself; other kinds give
+ * their bytes, which are copied.  position is the row's place in the batch, for reports.
+ */
+extern void tl_batch_add_cell(TlBatch *batch, uint32 series, int64 ts, uint8 kind, TlCell cell,
+							  uint32 position);
+extern void tl_batch_add_bytes(TlBatch *batch, uint32 series, int64 ts, uint8 kind,
+							   const char *data, uint32 len, uint32 position);
+/* Gives the last point its attributes. */
+extern void tl_batch_set_attrs(TlBatch *batch, const TlRowAttrs *attrs);
+
+/* A series of a sorted batch: its bucket and all its points. */
+typedef struct TlBatchRun
+{
+	int bucket;
+	TlRun run;
+} TlBatchRun;
+
+/*
+ * Sorts the batch.  Returns its series in the order (bucket, device, metric), valid until the
+ * batch is reset; no more points may be added before that.
+ */
+extern TlBatchRun *tl_batch_sort(TlBatch *batch, uint32 *n_runs, TlReplacedFn replaced, void *arg);
+
+/* The bucket that a device's points belong to. */
+static inline int
+tl_bucket_of(TlSlice device, int buckets)
+{
+	return (int) (tl_hash_bytes(device.data, device.len, 0) % (uint64) buckets);
+}
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * compat.h
+ *		What differs between PostgreSQL 14 and 18, and between server and front end.
+ *
+ * The only file with version tests.  The codec and block files also compile as a front end
+ * program (unit tests, fuzzers), where palloc comes from libpgcommon and corruption is
+ * reported through tl_corrupt_handler.
+ */
+#ifndef TL_COMPAT_H
+#define TL_COMPAT_H
+
+#ifdef FRONTEND
+#include "postgres_fe.h"
+
+#include "common/fe_memutils.h"
+
+#ifndef Assert
+#define Assert(condition) ((void) true)
+#endif
+#define CHECK_FOR_INTERRUPTS() ((void) 0)
+
+/* The test program decides what corruption means to it; it does not return. */
+extern void tl_corrupt_handler(const char *what) pg_attribute_noreturn();
+#define tl_corrupt(what) tl_corrupt_handler(what)
+#else
+#include "postgres.h"
+
+#include "miscadmin.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* Stored bytes are not what we wrote: ERRCODE_DATA_CORRUPTED. */
+extern void tl_corrupt(const char *what) pg_attribute_noreturn() pg_attribute_cold;
+
+/* Misspelt settings of ours are errors where the server can tell. */
+#if PG_VERSION_NUM >= 150000
+#define tl_reserve_guc_prefix(name) MarkGUCPrefixReserved(name)
+#else
+#define tl_reserve_guc_prefix(name) EmitWarningsOnPlaceholders(name)
+#endif
+
+/* The arguments of create_foreignscan_path have grown with the versions. */
+#if PG_VERSION_NUM >= 180000
+#define tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private)     \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, pathkeys, outer, NULL, NIL, \
+							private)
+#elif PG_VERSION_NUM >= 170000
+#define tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private)     \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys, outer, NULL, NIL,    \
+							private)
+#else
+#define tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private)     \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys, outer, NULL, private)
+#endif
+
+/* Sets up a function that returns its rows in a tuplestore. */
+#if PG_VERSION_NUM >= 150000
+#define tl_init_materialized_srf(fcinfo) InitMaterializedSRF(fcinfo, 0)
+#else
+#define tl_init_materialized_srf(fcinfo) tl_init_materialized_srf_14(fcinfo)
+#define TL_NEED_MATERIALIZED_SRF
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define tl_vacuum_delay_point() vacuum_delay_point(true)
+#else
+#define tl_vacuum_delay_point() vacuum_delay_point()
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define tl_pathkey_is_descending(pathkey) ((pathkey)->pk_cmptype == COMPARE_GT)
+#else
+#define tl_pathkey_is_descending(pathkey) ((pathkey)->pk_strategy == BTGreaterStrategyNumber)
+#endif
+#endif
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * fdw_modify.c
+ *		INSERT and COPY into telemetry.point.
+ *
+ * Each row is handed to the ingest of its statement; the end of the statement stores them.
+ */
+#include "fdw.h"
+
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "ingest.h"
+#include "utils/rel.h"
+
+typedef struct ModifyState
+{
+	TlIngest *ingest;
+	TlPointMap map;
+} ModifyState;
+
+void
+tl_fdw_add_update_targets(PlannerInfo *root, Index rti, RangeTblEntry *rte, Relation table)
+{
+	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("points cannot be updated or deleted row by row"),
+					errhint("Insert a point again to replace its value; remove points with "
+							"telemetry.delete_points(device, metric, from, to).")));
+}
+
+int
+tl_fdw_updatable(Relation table)
+{
+	return 1 << CMD_INSERT;
+}
+
+List *
+tl_fdw_plan_modify(PlannerInfo *root, ModifyTable *plan, Index rti, int subplan)
+{
+	if (plan->onConflictAction != ONCONFLICT_NONE)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("ON CONFLICT is not supported on telemetry points"),
+						errhint("A repeated point replaces the earlier one by itself.")));
+	return NIL;
+}
+
+void
+tl_fdw_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
+{
+	Relation table = rinfo->ri_RelationDesc;
+	ModifyState *state = palloc(sizeof(ModifyState));
+
+	tl_point_map(RelationGetDescr(table), RelationGetRelationName(table), &state->map);
+	state->ingest = tl_ingest_begin();
+	rinfo->ri_FdwState = state;
+}
+
+void
+tl_fdw_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *private, int subplan,
+					int eflags)
+{
+	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		tl_fdw_begin_insert(mtstate, rinfo);
+}
+
+static inline bool
+present(const TupleTableSlot *slot, AttrNumber attno)
+{
+	return attno != 0 && !slot->tts_isnull[attno - 1];
+}
+
+static inline TlSlice
+slice_of(const TupleTableSlot *slot, AttrNumber attno)
+{
+	TlSlice slice = {NULL, 0};
+
+	if (present(slot, attno))
+	{
+		struct varlena *v = PG_DETOAST_DATUM_PACKED(slot->tts_values[attno - 1]);
+
+		slice.data = VARDATA_ANY(v);
+		slice.len = (uint32) VARSIZE_ANY_EXHDR(v);
+	}
+	return slice;
+}
+
+TupleTableSlot *
+tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+			  TupleTableSlot *plan_slot)
+{
+	ModifyState *state = rinfo->ri_FdwState;
+	const AttrNumber *attno = state->map.attno;
+	TlIngestRow row;
+	MemoryContext old;
+
+	slot_getallattrs(slot);
+	if (unlikely(present(slot, attno[TL_POINT_NUM])))
+		ereport(ERROR, (errcode(ERRCODE_GENERATED_ALWAYS),
+						errmsg("column \"num\" can only be read"),
+						errhint("It is the numeric part of column \"value\".")));
+
+	/* What has to be detoasted goes with the executor's row. */
+	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	row.has_ts = present(slot, attno[TL_POINT_TS]);
+	row.ts = row.has_ts ? DatumGetInt64(slot->tts_values[attno[TL_POINT_TS] - 1]) : 0;
+	row.device = slice_of(slot, attno[TL_POINT_DEVICE_ID]);
+	row.metric = slice_of(slot, attno[TL_POINT_METRIC]);
+	row.value = present(slot, attno[TL_POINT_VALUE])
+					? (const struct varlena *) DatumGetPointer(
+						  slot->tts_values[attno[TL_POINT_VALUE] - 1])
+					: NULL;
+	row.unit = slice_of(slot, attno[TL_POINT_UNIT]);
+	row.tags = slice_of(slot, attno[TL_POINT_TAGS]);
+	row.metadata = slice_of(slot, attno[TL_POINT_METADATA]);
+	MemoryContextSwitchTo(old);
+	tl_ingest_row(state->ingest, &row);
+	return slot;
+}
+
+void
+tl_fdw_end_modify(EState *estate, ResultRelInfo *rinfo)
+{
+	ModifyState *state = rinfo->ri_FdwState;
+
+	if (state != NULL)
+		(void) tl_ingest_end(state->ingest);
+	rinfo->ri_FdwState = NULL;
+}

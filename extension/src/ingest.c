@@ -1,0 +1,290 @@
+/*
+ * ingest.c
+ *		Rows of one statement on their way into the store.  See ingest.h.
+ *
+ * Memory: an ingest lives in a context under the statement's; the batch within it is emptied at
+ * every flush, so the statement's memory is bounded by telemetry.batch_memory.  The result lives
+ * in a context of the session that the next ingest, or the end of a failed transaction, empties.
+ */
+#include "ingest.h"
+
+#include "access/xact.h"
+#include "batch.h"
+#include "dead_letter.h"
+#include "flush.h"
+#include "guc.h"
+#include "row_check.h"
+#include "store.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+struct TlIngest
+{
+	MemoryContext context;
+	MemoryContext row_context; /* for rejections and rare conversions; reset after each row */
+	TlBatch *batch;
+	TlDeadLetters *letters;
+	int64 latest;	  /* no timestamp may be later, as of the last look at the clock */
+	int64 batch_base; /* position of the batch's first row */
+	int64 received;
+	int64 duplicates;
+	int64 rejected;
+};
+
+/* The session's last result.  Only a finished ingest of a transaction not rolled back shows. */
+static MemoryContext result_context = NULL;
+static TlIngestResult result;
+static uint32 reports_cap;
+static bool result_ready = false;
+
+static void
+forget_result(void)
+{
+	if (result_context != NULL)
+		MemoryContextReset(result_context);
+	memset(&result, 0, sizeof(result));
+	reports_cap = 0;
+	result_ready = false;
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		forget_result();
+}
+
+static void
+begin_result(void)
+{
+	if (result_context == NULL)
+	{
+		result_context = AllocSetContextCreate(TopMemoryContext, "telemetry ingest result",
+											   ALLOCSET_SMALL_SIZES);
+		RegisterXactCallback(at_transaction_end, NULL);
+	}
+	forget_result();
+}
+
+static void
+report_row(int64 row, TlRowStatus status, const char *code, const char *message)
+{
+	if (result.n_reports >= (uint32) tl_guc_max_result_rows)
+		return;
+	if (result.n_reports == reports_cap)
+	{
+		Size cap = Max((Size) reports_cap * 2, 64);
+
+		result.reports =
+			result.reports == NULL
+				? MemoryContextAllocHuge(result_context, cap * sizeof(TlRowReport))
+				: repalloc_huge(result.reports, cap * sizeof(TlRowReport));
+		reports_cap = (uint32) cap;
+	}
+	result.reports[result.n_reports++] = (TlRowReport){row, status, code, message};
+}
+
+static int64
+latest_timestamp(void)
+{
+	return GetCurrentTimestamp() + (int64) tl_guc_max_future * USECS_PER_SEC;
+}
+
+TlIngest *
+tl_ingest_begin(void)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "telemetry ingest", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TlIngest *in = palloc0(sizeof(TlIngest));
+
+	in->context = context;
+	in->row_context =
+		AllocSetContextCreate(context, "telemetry ingest row", ALLOCSET_SMALL_SIZES);
+	in->batch = tl_batch_create(tl_store_buckets());
+	in->letters = tl_dead_letters_create();
+	in->latest = latest_timestamp();
+	begin_result();
+	MemoryContextSwitchTo(old);
+	return in;
+}
+
+static void
+note_replaced(void *arg, uint32 position, bool same)
+{
+	TlIngest *in = arg;
+
+	in->duplicates++;
+	if (same)
+		report_row(in->batch_base + position, TL_ROW_DUPLICATE, "duplicate",
+				   "the same point came again later in this batch");
+	else
+		report_row(in->batch_base + position, TL_ROW_REPLACED, "replaced",
+				   "a later point of this batch has the same key and another value");
+}
+
+static void
+flush_batch(TlIngest *in)
+{
+	MemoryContext old = MemoryContextSwitchTo(in->context);
+
+	(void) tl_flush(in->batch, note_replaced, in);
+	tl_batch_reset(in->batch);
+	in->batch_base = in->received;
+	MemoryContextSwitchTo(old);
+}
+
+/* Counts, reports and keeps a rejected row; leaves the row context to the caller. */
+static void
+reject_row(TlIngest *in, const char *code, const char *message, const char *payload)
+{
+	in->rejected++;
+	if (result.n_reports < (uint32) tl_guc_max_result_rows)
+		report_row(in->received, TL_ROW_REJECTED, code,
+				   MemoryContextStrdup(result_context, message));
+	tl_dead_letters_add(in->letters, code, message, payload);
+}
+
+/* Everything about a row that can be wrong; false with the reason. */
+static bool
+check_row(TlIngest *in, const TlIngestRow *row, uint32 *series, TlRejection *why)
+{
+	TlSeriesState *state;
+
+	if (!tl_row_check_present(row, why))
+		return false;
+	*series = tl_batch_series(in->batch, row->device, row->metric, &state);
+	if (unlikely(*state != TL_SERIES_VALID))
+	{
+		*state = tl_row_check_key(row, why) ? TL_SERIES_VALID : TL_SERIES_INVALID;
+		if (*state == TL_SERIES_INVALID)
+			return false;
+	}
+	if (unlikely(row->ts > in->latest || row->ts < MIN_TIMESTAMP))
+	{
+		in->latest = latest_timestamp();
+		if (!tl_row_check_ts(row->ts, in->latest, why))
+			return false;
+	}
+	if (!tl_row_check_value(row->value, why))
+		return false;
+	return (row->unit.data == NULL && row->tags.data == NULL && row->metadata.data == NULL) ||
+		   tl_row_check_attrs(row, why);
+}
+
+static void
+add_point(TlIngest *in, uint32 series, const TlIngestRow *row)
+{
+	const char *content = VARDATA_ANY(row->value);
+	uint32 len = (uint32) VARSIZE_ANY_EXHDR(row->value) - 1;
+	uint32 position = (uint32) (in->received - in->batch_base);
+	uint8 kind = (uint8) *content++;
+	TlCell cell = {0};
+
+	switch (kind)
+	{
+		case TL_KIND_NUMERIC:
+			memcpy(&cell.number, content, sizeof(double));
+			tl_batch_add_cell(in->batch, series, row->ts, kind, cell, position);
+			break;
+		case TL_KIND_BOOLEAN:
+			cell.boolean = *content != 0;
+			tl_batch_add_cell(in->batch, series, row->ts, kind, cell, position);
+			break;
+		default:
+			tl_batch_add_bytes(in->batch, series, row->ts, kind, content, len, position);
+			break;
+	}
+	if (row->unit.data != NULL || row->tags.data != NULL || row->metadata.data != NULL)
+	{
+		TlRowAttrs attrs = {row->unit, row->tags, row->metadata};
+
+		tl_batch_set_attrs(in->batch, &attrs);
+	}
+}
+
+/* The row with nothing compressed or out of line, for which it borrows the row context. */
+static void
+detoast_value(TlIngest *in, TlIngestRow *row)
+{
+	MemoryContext old = MemoryContextSwitchTo(in->row_context);
+
+	row->value = pg_detoast_datum_packed(unconstify(struct varlena *, row->value));
+	MemoryContextSwitchTo(old);
+}
+
+void
+tl_ingest_row(TlIngest *in, const TlIngestRow *given)
+{
+	TlIngestRow row = *given;
+	TlRejection why;
+	uint32 series;
+	bool detoasted = false;
+	MemoryContext old;
+
+	if (row.value != NULL && (VARATT_IS_COMPRESSED(row.value) || VARATT_IS_EXTERNAL(row.value)))
+	{
+		detoast_value(in, &row);
+		detoasted = true;
+	}
+
+	old = MemoryContextSwitchTo(in->row_context);
+	if (likely(check_row(in, &row, &series, &why)))
+	{
+		MemoryContextSwitchTo(old);
+		add_point(in, series, &row);
+		in->received++;
+		if (unlikely(detoasted))
+			MemoryContextReset(in->row_context);
+	}
+	else
+	{
+		reject_row(in, why.code, why.message, tl_dead_letter_payload(&row));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(in->row_context);
+		in->received++;
+	}
+
+	/* Positions within a batch are 32 bits wide; memory ends a batch long before, as a rule. */
+	if (unlikely(tl_batch_memory(in->batch) >= (Size) tl_guc_batch_memory * 1024 ||
+				 in->received - in->batch_base >= PG_INT32_MAX))
+		flush_batch(in);
+}
+
+void
+tl_ingest_reject(TlIngest *in, const char *code, const char *message, const char *what)
+{
+	reject_row(in, code, message, what);
+	in->received++;
+}
+
+static int
+compare_reports(const void *a, const void *b)
+{
+	int64 x = ((const TlRowReport *) a)->row;
+	int64 y = ((const TlRowReport *) b)->row;
+
+	return (x > y) - (x < y);
+}
+
+const TlIngestResult *
+tl_ingest_end(TlIngest *in)
+{
+	flush_batch(in);
+	tl_dead_letters_flush(in->letters);
+	result.received = in->received;
+	result.duplicates = in->duplicates;
+	result.rejected = in->rejected;
+	result.accepted = in->received - in->duplicates - in->rejected;
+	if (result.n_reports > 1)
+		qsort(result.reports, result.n_reports, sizeof(TlRowReport), compare_reports);
+	result_ready = true;
+	MemoryContextDelete(in->context);
+	return &result;
+}
+
+const TlIngestResult *
+tl_ingest_last_result(void)
+{
+	return result_ready ? &result : NULL;
+}

@@ -1,0 +1,417 @@
+/*
+ * store.c
+ *		The statements on telemetry.block.  See store.h.
+ *
+ * Names and operators are spelled out with their schemas, so that the caller's search_path,
+ * which stays in force, cannot put anything of its own under the owner's rights.
+ */
+#include "store.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "executor/spi.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#define EQ " OPERATOR(pg_catalog.=) "
+#define LE " OPERATOR(pg_catalog.<=) "
+#define LT " OPERATOR(pg_catalog.<) "
+#define GE " OPERATOR(pg_catalog.>=) "
+
+#define META_COLUMNS "bucket, level, seq, min_ts, max_ts, n, pg_catalog.octet_length(data)"
+
+/* Blocks do not cross a day, which bounds max_ts from above as well: $4 is the end of to's day. */
+#define IN_RANGE " max_ts" GE "$2 AND max_ts" LT "$4 AND min_ts" LE "$3 "
+
+#define SAME_BLOCK " bucket" EQ "$1 AND max_ts" EQ "$2 AND seq" EQ "$3"
+
+static TlStatement insert_block = {
+	"INSERT INTO telemetry.block (bucket, level, day, seq, min_ts, max_ts, n, data)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	8,
+	{INT2OID, INT2OID, DATEOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, BYTEAOID},
+	NULL};
+
+static TlStatement list_blocks = {
+	"SELECT " META_COLUMNS " FROM telemetry.block"
+	" WHERE bucket" EQ "ANY ($1) AND" IN_RANGE "ORDER BY day, bucket, min_ts",
+	4,
+	{INT2ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+	NULL};
+
+/* Two index scans backwards, merged: nothing is sorted, so the first block comes at once. */
+static TlStatement newest_blocks = {
+	"(SELECT " META_COLUMNS ", max_ts AS newest FROM telemetry.block"
+	" WHERE bucket" EQ "$1 AND" IN_RANGE ")"
+	" UNION ALL "
+	"(SELECT " META_COLUMNS ", max_ts FROM telemetry.block"
+	" WHERE bucket" EQ "-1 AND" IN_RANGE ") ORDER BY newest DESC",
+	4,
+	{INT2OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+	NULL};
+
+static TlStatement read_block = {
+	"SELECT pg_catalog.substr(data, $4, $5) FROM telemetry.block WHERE" SAME_BLOCK,
+	5,
+	{INT2OID, TIMESTAMPTZOID, INT8OID, INT4OID, INT4OID},
+	NULL};
+
+static TlStatement delete_block = {"DELETE FROM telemetry.block WHERE" SAME_BLOCK,
+								   3,
+								   {INT2OID, TIMESTAMPTZOID, INT8OID},
+								   NULL};
+
+static TlStatement total_blocks = {
+	"SELECT pg_catalog.count(*), pg_catalog.sum(n) FROM telemetry.block WHERE bucket" GE "-1",
+	0,
+	{InvalidOid},
+	NULL};
+
+static TlStatement read_layout = {"SELECT buckets FROM telemetry.layout", 0, {InvalidOid}, NULL};
+
+#define DEFAULT_BUCKETS 64
+
+static Oid
+relation_oid(const char *name)
+{
+	Oid schema = get_namespace_oid("telemetry", false);
+	Oid oid = get_relname_relid(name, schema);
+
+	if (!OidIsValid(oid))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("table \"telemetry.%s\" does not exist", name),
+						errhint("Run CREATE EXTENSION telemetry in this database.")));
+	return oid;
+}
+
+Oid
+tl_store_relid(void)
+{
+	return relation_oid("block");
+}
+
+static Oid
+relation_owner(Oid relid)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+void
+tl_store_begin(TlStoreScope *scope)
+{
+	/* An error restores the user with the transaction's state; no PG_TRY is needed. */
+	GetUserIdAndSecContext(&scope->user, &scope->security_context);
+	SetUserIdAndSecContext(relation_owner(tl_store_relid()),
+						   scope->security_context | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_NOFORCE_RLS);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+void
+tl_store_end(const TlStoreScope *scope)
+{
+	SPI_finish();
+	SetUserIdAndSecContext(scope->user, scope->security_context);
+}
+
+static SPIPlanPtr
+prepared(TlStatement *s)
+{
+	if (s->plan == NULL)
+	{
+		SPIPlanPtr plan = SPI_prepare(s->sql, s->n_args, s->args);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare \"%s\": %s", s->sql, SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		s->plan = plan;
+	}
+	return s->plan;
+}
+
+int
+tl_store_execute(TlStatement *s, Datum *values, const char *nulls, bool read_only, long limit)
+{
+	int rc = SPI_execute_plan(prepared(s), values, nulls, read_only, limit);
+
+	if (rc < 0)
+		elog(ERROR, "could not execute \"%s\": %s", s->sql, SPI_result_code_string(rc));
+	return rc;
+}
+
+int
+tl_store_buckets(void)
+{
+	static Oid known_for = InvalidOid;
+	static int known;
+	Oid relid = relation_oid("layout");
+
+	/* The row never changes; another relation means the extension was created anew. */
+	if (known_for != relid)
+	{
+		TlStoreScope scope;
+
+		tl_store_begin(&scope);
+		tl_store_execute(&read_layout, NULL, NULL, true, 1);
+		known = DEFAULT_BUCKETS;
+		if (SPI_processed == 1)
+		{
+			bool isnull;
+
+			known = DatumGetInt16(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+												&isnull));
+		}
+		tl_store_end(&scope);
+		known_for = relid;
+	}
+	return known;
+}
+
+int64
+tl_store_next_seq(void)
+{
+	return nextval_internal(relation_oid("block_seq"), false);
+}
+
+void
+tl_store_insert(int bucket, int level, int64 seq, const TlBlockInfo *info)
+{
+	Datum values[8];
+	TlStoreScope scope;
+
+	values[0] = Int16GetDatum((int16) bucket);
+	values[1] = Int16GetDatum((int16) level);
+	values[2] = Int32GetDatum((int32) (tl_day_of(info->max_ts) / TL_USECS_PER_DAY));
+	values[3] = Int64GetDatum(seq);
+	values[4] = Int64GetDatum(info->min_ts);
+	values[5] = Int64GetDatum(info->max_ts);
+	values[6] = Int32GetDatum((int32) info->n_points);
+	values[7] = PointerGetDatum(info->data);
+	tl_store_begin(&scope);
+	tl_store_execute(&insert_block, values, NULL, false, 0);
+	tl_store_end(&scope);
+}
+
+static int64
+column(HeapTuple tuple, TupleDesc desc, int number)
+{
+	bool isnull;
+	Datum value = SPI_getbinval(tuple, desc, number, &isnull);
+
+	if (isnull)
+		tl_corrupt("a column of telemetry.block is null");
+	switch (TupleDescAttr(desc, number - 1)->atttypid)
+	{
+		case INT2OID:
+			return DatumGetInt16(value);
+		case INT4OID:
+			return DatumGetInt32(value);
+		default:
+			return DatumGetInt64(value);
+	}
+}
+
+static void
+read_meta(HeapTuple tuple, TupleDesc desc, TlBlockMeta *meta)
+{
+	meta->bucket = (int) column(tuple, desc, 1);
+	meta->level = (int) column(tuple, desc, 2);
+	meta->seq = column(tuple, desc, 3);
+	meta->min_ts = column(tuple, desc, 4);
+	meta->max_ts = column(tuple, desc, 5);
+	meta->n = (uint32) column(tuple, desc, 6);
+	meta->length = (uint32) column(tuple, desc, 7);
+}
+
+/* The first instant after the day that ts lies in, where there is one. */
+static int64
+end_of_day(int64 ts)
+{
+	return ts > END_TIMESTAMP - TL_USECS_PER_DAY || ts < MIN_TIMESTAMP
+			   ? DT_NOEND
+			   : tl_day_of(ts) + TL_USECS_PER_DAY;
+}
+
+static Datum
+bucket_array(const int *buckets, int n)
+{
+	Datum *elements = palloc(sizeof(Datum) * n);
+
+	for (int i = 0; i < n; i++)
+		elements[i] = Int16GetDatum((int16) buckets[i]);
+	return PointerGetDatum(
+		construct_array(elements, n, INT2OID, sizeof(int16), true, TYPALIGN_SHORT));
+}
+
+TlBlockMeta *
+tl_store_list(const int *buckets, int n_buckets, int64 from, int64 to, uint32 *n_blocks)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	TlBlockMeta *list;
+	TlStoreScope scope;
+	Datum values[4];
+	uint64 n;
+
+	tl_store_begin(&scope);
+	values[0] = bucket_array(buckets, n_buckets);
+	values[1] = Int64GetDatum(from);
+	values[2] = Int64GetDatum(to);
+	values[3] = Int64GetDatum(end_of_day(to));
+	tl_store_execute(&list_blocks, values, NULL, true, 0);
+	n = SPI_processed;
+	list = MemoryContextAllocHuge(caller, sizeof(TlBlockMeta) * Max(n, 1));
+	for (uint64 i = 0; i < n; i++)
+		read_meta(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &list[i]);
+	tl_store_end(&scope);
+	*n_blocks = (uint32) n;
+	return list;
+}
+
+/* Fetches this many rows of a cursor at first, then twice as many each time, up to the last. */
+#define CURSOR_FETCH_FIRST 4
+#define CURSOR_FETCH_MOST 256
+
+struct TlStoreCursor
+{
+	Portal portal;
+	TlBlockMeta fetched[CURSOR_FETCH_MOST];
+	int n_fetched;
+	int next;
+	int fetch;
+};
+
+TlStoreCursor *
+tl_store_cursor_open(int bucket, int64 from, int64 to)
+{
+	TlStoreCursor *cursor = palloc0(sizeof(TlStoreCursor));
+	TlStoreScope scope;
+	Datum values[4];
+
+	values[0] = Int16GetDatum((int16) bucket);
+	values[1] = Int64GetDatum(from);
+	values[2] = Int64GetDatum(to);
+	values[3] = Int64GetDatum(end_of_day(to));
+	tl_store_begin(&scope);
+	cursor->portal = SPI_cursor_open(NULL, prepared(&newest_blocks), values, NULL, true);
+	tl_store_end(&scope);
+	cursor->fetch = CURSOR_FETCH_FIRST;
+	return cursor;
+}
+
+bool
+tl_store_cursor_next(TlStoreCursor *cursor, TlBlockMeta *meta)
+{
+	if (cursor->next == cursor->n_fetched && cursor->fetch > 0)
+	{
+		TlStoreScope scope;
+
+		tl_store_begin(&scope);
+		SPI_cursor_fetch(cursor->portal, true, cursor->fetch);
+		cursor->n_fetched = (int) SPI_processed;
+		cursor->next = 0;
+		for (int i = 0; i < cursor->n_fetched; i++)
+			read_meta(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &cursor->fetched[i]);
+		tl_store_end(&scope);
+		cursor->fetch = cursor->n_fetched < cursor->fetch
+							? 0
+							: Min(cursor->fetch * 2, CURSOR_FETCH_MOST);
+	}
+	if (cursor->next == cursor->n_fetched)
+		return false;
+	*meta = cursor->fetched[cursor->next++];
+	return true;
+}
+
+void
+tl_store_cursor_close(TlStoreCursor *cursor)
+{
+	SPI_cursor_close(cursor->portal);
+	pfree(cursor);
+}
+
+char *
+tl_store_read(const TlBlockMeta *meta, uint32 offset, uint32 len, uint32 *got)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	TlStoreScope scope;
+	Datum values[5];
+	Datum value;
+	bool isnull;
+	char *copy;
+
+	if (offset > PG_INT32_MAX - 1 || len > PG_INT32_MAX - 1 - offset)
+		tl_corrupt("a block is too large");
+	values[0] = Int16GetDatum((int16) meta->bucket);
+	values[1] = Int64GetDatum(meta->max_ts);
+	values[2] = Int64GetDatum(meta->seq);
+	values[3] = Int32GetDatum((int32) offset + 1);
+	values[4] = Int32GetDatum((int32) len);
+	tl_store_begin(&scope);
+	tl_store_execute(&read_block, values, NULL, true, 1);
+	if (SPI_processed != 1)
+		elog(ERROR, "block " INT64_FORMAT " of bucket %d has vanished", meta->seq, meta->bucket);
+	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (isnull)
+		tl_corrupt("the data of a block is null");
+	*got = (uint32) VARSIZE_ANY_EXHDR(DatumGetPointer(value));
+	copy = MemoryContextAllocHuge(caller, Max(*got, 1));
+	memcpy(copy, VARDATA_ANY(DatumGetPointer(value)), *got);
+	tl_store_end(&scope);
+	return copy;
+}
+
+void
+tl_store_totals(double *blocks, double *points)
+{
+	TlStoreScope scope;
+	HeapTuple tuple;
+	bool isnull;
+	Datum sum;
+
+	tl_store_begin(&scope);
+	tl_store_execute(&total_blocks, NULL, NULL, true, 1);
+	tuple = SPI_tuptable->vals[0];
+	*blocks = (double) column(tuple, SPI_tuptable->tupdesc, 1);
+	sum = SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull);
+	*points = isnull ? 0 : (double) DatumGetInt64(sum);
+	tl_store_end(&scope);
+}
+
+void
+tl_store_lock_bucket(int bucket)
+{
+	LockDatabaseObject(RelationRelationId, tl_store_relid(), (uint16) (bucket + 1), ExclusiveLock);
+}
+
+void
+tl_store_delete(const TlBlockMeta *meta)
+{
+	TlStoreScope scope;
+	Datum values[3];
+
+	values[0] = Int16GetDatum((int16) meta->bucket);
+	values[1] = Int64GetDatum(meta->max_ts);
+	values[2] = Int64GetDatum(meta->seq);
+	tl_store_begin(&scope);
+	tl_store_execute(&delete_block, values, NULL, false, 0);
+	if (SPI_processed != 1)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("a block was replaced by another transaction"),
+						errhint("Retry the transaction.")));
+	tl_store_end(&scope);
+}

@@ -1,0 +1,78 @@
+/*
+ * config.h
+ *		Options of telemetry-proxy: one table drives the file, the environment, the command
+ *		line and --help.
+ */
+#ifndef TL_CONFIG_H
+#define TL_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef enum TlAuth
+{
+	TL_AUTH_UNSET,
+	TL_AUTH_NONE
+} TlAuth;
+
+/*
+ * Strings belong to the configuration; sizes are bytes, times milliseconds.  See the table
+ * in config.c for what each means.
+ */
+typedef struct TlConfig
+{
+	char *listen;
+	int64_t report_port;
+	int64_t reuse_port;
+	int64_t max_connections;
+	char *database;
+	int64_t connections;
+	int64_t connect_timeout;
+	int64_t auth; /* TlAuth */
+	int64_t max_headers;
+	int64_t max_body;
+	int64_t max_decompressed;
+	int64_t json_depth;
+	int64_t max_pending;
+	int64_t max_batch_rows;
+	int64_t max_batch_bytes;
+	int64_t request_timeout;
+	int64_t health_timeout;
+	int64_t read_timeout;
+	int64_t idle_timeout;
+	int64_t drain_timeout;
+	int64_t log_level; /* TlLogLevel */
+} TlConfig;
+
+/* Where the last refusal is explained, for the caller to print. */
+typedef struct TlConfigError
+{
+	char text[512];
+	char hint[512];
+} TlConfigError;
+
+/* Sets all defaults. */
+extern void tl_config_begin(TlConfig *config);
+extern void tl_config_free(TlConfig *config);
+
+/*
+ * Each returns false and explains if a name is unknown or a value is not acceptable.  Call
+ * them in the order of their precedence, weakest first.
+ */
+extern bool tl_config_set(TlConfig *config, const char *name, const char *value,
+						  TlConfigError *error);
+extern bool tl_config_read_file(TlConfig *config, const char *path, TlConfigError *error);
+extern bool tl_config_read_environment(TlConfig *config, char **environment, TlConfigError *error);
+
+/* True if the option is a switch, which may stand on a command line without a value. */
+extern bool tl_config_is_switch(const char *name);
+
+/* What can be wrong only when everything is known. */
+extern bool tl_config_check(const TlConfig *config, TlConfigError *error);
+
+/* The options for --help. */
+extern void tl_config_print_help(FILE *out);
+
+#endif

@@ -1,0 +1,365 @@
+/*
+ * main.c
+ *		telemetry-proxy: start, signals, stop.
+ */
+#include "address.h"
+#include "config.h"
+#include "http.h"
+#include "inflate.h"
+#include "ingest.h"
+#include "log.h"
+#include "metrics.h"
+#include "route.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#ifndef TL_VERSION
+#error "TL_VERSION is not set: build with make"
+#endif
+
+/* Descriptors beside those of clients. */
+#define OTHER_DESCRIPTORS 64
+
+/* Time for the last answers to go out when draining has taken too long. */
+#define LAST_WORDS_MS 200
+
+#define POINT_QUERY                                                                               \
+	"COPY telemetry.point (ts, device_id, metric, value, unit, tags, metadata)"                   \
+	" FROM STDIN (FORMAT binary);"                                                                \
+	"SELECT received, accepted, duplicates, conflicts, rejected, rows"                            \
+	" FROM telemetry.ingest_result()"
+
+typedef enum Action
+{
+	ACTION_RUN,
+	ACTION_CHECK,
+	ACTION_HELP,
+	ACTION_VERSION
+} Action;
+
+typedef struct Server
+{
+	struct event_base *base;
+	TlBackend backend;
+	TlHttp *http;
+	struct event *signals[2];
+	struct event *deadline;
+	bool draining;
+	bool abandoned;
+} Server;
+
+static int
+usage_error(const TlConfigError *error)
+{
+	fprintf(stderr, "telemetry-proxy: %s\n", error->text);
+	if (error->hint[0] != '\0')
+		fprintf(stderr, "HINT:  %s\n", error->hint);
+	return 1;
+}
+
+static void
+print_help(void)
+{
+	printf("telemetry-proxy %s: HTTP ingest of telemetry points into PostgreSQL\n\n"
+		   "Usage: telemetry-proxy [-c FILE] [--option=value ...]\n\n"
+		   "  -c, --config FILE   read options from FILE (name = value)\n"
+		   "  --check-config      check all options, then exit with 0 or 1\n"
+		   "  --version           print the version\n"
+		   "  --help              print this\n\n"
+		   "Each option may also be set in the environment, as TELEMETRY_PROXY_MAX_BODY for\n"
+		   "--max-body.  The command line goes before the environment, the environment before\n"
+		   "the file.\n\n",
+		   TL_VERSION);
+	tl_config_print_help(stdout);
+}
+
+/*
+ * Walks the command line twice: with `config` NULL for the file and the action, later, when
+ * file and environment have been read, for the options.
+ */
+static bool
+read_arguments(int argc, char **argv, TlConfig *config, const char **file, Action *action,
+			   TlConfigError *error)
+{
+	for (int i = 1; i < argc; i++)
+	{
+		const char *arg = argv[i];
+		const char *value;
+		char name[64];
+		size_t len;
+
+		if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)
+			*action = ACTION_HELP;
+		else if (strcmp(arg, "--version") == 0 || strcmp(arg, "-V") == 0)
+			*action = ACTION_VERSION;
+		else if (strcmp(arg, "--check-config") == 0)
+			*action = ACTION_CHECK;
+		else if (strncmp(arg, "--config=", 9) == 0)
+			*file = arg + 9;
+		else if ((strcmp(arg, "-c") == 0 || strcmp(arg, "--config") == 0) && i + 1 < argc)
+			*file = argv[++i];
+		else if (strncmp(arg, "--", 2) != 0)
+		{
+			snprintf(error->text, sizeof(error->text), "unexpected argument \"%s\"", arg);
+			snprintf(error->hint, sizeof(error->hint), "Options are written as --name=value.");
+			return false;
+		}
+		else
+		{
+			arg += 2;
+			len = strcspn(arg, "=");
+			snprintf(name, sizeof(name), "%.*s", (int) len, arg);
+			if (arg[len] == '=')
+				value = arg + len + 1;
+			else if (i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0)
+				value = argv[++i];
+			else
+				value = tl_config_is_switch(name) ? "on" : "";
+			if (config != NULL && !tl_config_set(config, name, value, error))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool
+check_database(const char *conninfo, TlConfigError *error)
+{
+	char *message = NULL;
+	PQconninfoOption *parsed = PQconninfoParse(conninfo, &message);
+
+	if (parsed != NULL)
+	{
+		PQconninfoFree(parsed);
+		return true;
+	}
+	snprintf(error->text, sizeof(error->text), "invalid value for option \"database\": %.400s",
+			 message != NULL ? message : "out of memory");
+	error->text[strcspn(error->text, "\n")] = '\0';
+	snprintf(error->hint, sizeof(error->hint),
+			 "It must be a libpq connection string, such as \"host=/run/postgresql dbname=iot\", "
+			 "or a postgresql:// URI.");
+	PQfreemem(message);
+	return false;
+}
+
+static bool
+check_listen(const TlConfig *config, TlAddressList *addresses, TlConfigError *error)
+{
+	char reason[300];
+
+	if (!tl_address_parse(config->listen, addresses, reason, sizeof(reason)))
+	{
+		snprintf(error->text, sizeof(error->text), "invalid value for option \"listen\": %s",
+				 reason);
+		error->hint[0] = '\0';
+		return false;
+	}
+	for (size_t i = 0; i < addresses->count && config->auth == TL_AUTH_NONE; i++)
+	{
+		if (tl_address_is_loopback(&addresses->items[i]))
+			continue;
+		snprintf(error->text, sizeof(error->text), "auth=none is not accepted on address %s",
+				 addresses->items[i].text);
+		snprintf(error->hint, sizeof(error->hint),
+				 "Anyone who can reach that address could store points.  Listen on a loopback "
+				 "address such as 127.0.0.1 or [::1].");
+		return false;
+	}
+	return true;
+}
+
+static void
+raise_descriptor_limit(int64_t clients)
+{
+	rlim_t want = (rlim_t) clients + OTHER_DESCRIPTORS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+		return;
+	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
+		tl_log(TL_LOG_WARNING, "max-connections is %lld, but only %llu files may be open",
+			   (long long) clients, (unsigned long long) limit.rlim_cur);
+}
+
+static void
+server_on_drained(void *arg)
+{
+	Server *server = arg;
+
+	event_base_loopbreak(server->base);
+}
+
+static void
+server_set_deadline(Server *server, int64_t ms)
+{
+	struct timeval when = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	event_add(server->deadline, &when);
+}
+
+static void
+server_on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	Server *server = arg;
+
+	(void) fd;
+	(void) what;
+	if (server->abandoned)
+	{
+		event_base_loopbreak(server->base);
+		return;
+	}
+	server->abandoned = true;
+	if (tl_metrics.in_flight > 0)
+		tl_log(TL_LOG_WARNING, "%llu requests were not confirmed in time",
+			   (unsigned long long) tl_metrics.in_flight);
+	tl_http_abandon(server->http);
+	server_set_deadline(server, LAST_WORDS_MS);
+}
+
+static void
+server_on_signal(evutil_socket_t number, short what, void *arg)
+{
+	Server *server = arg;
+
+	(void) what;
+	if (server->draining)
+	{
+		tl_log(TL_LOG_WARNING, "second signal: exiting now");
+		_exit(1);
+	}
+	server->draining = true;
+	tl_log(TL_LOG_INFO, "signal %d: finishing %llu requests", (int) number,
+		   (unsigned long long) tl_metrics.in_flight);
+	server_set_deadline(server, server->backend.config->drain_timeout);
+	tl_http_drain(server->http, server_on_drained, server);
+}
+
+static struct event_base *
+open_event_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	if (config == NULL)
+		tl_log_die("out of memory");
+	/* Descriptors switch between reading and writing many times a round; tell epoll once. */
+	event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (base == NULL)
+		tl_log_die("could not start the event loop");
+	return base;
+}
+
+static int
+serve(const TlConfig *config, const TlAddressList *addresses)
+{
+	static const int numbers[] = {SIGTERM, SIGINT};
+	Server server = {.base = open_event_base()};
+	TlBackend *backend = &server.backend;
+	int status = 1;
+
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit(config->max_connections);
+	tl_metrics.started_us = tl_clock_us();
+
+	backend->config = config;
+	backend->report_port = config->report_port != 0 ? (unsigned int) config->report_port
+													: tl_address_port(&addresses->items[0]);
+	backend->pool = tl_pool_open(server.base, config->database, (unsigned int) config->connections,
+								 config->connect_timeout, config->request_timeout * 2);
+	backend->points = tl_lane_open(backend->pool, POINT_QUERY, (size_t) config->max_batch_rows,
+								   (size_t) config->max_batch_bytes);
+	backend->rpc = tl_rpc_open(backend->pool);
+	server.http = tl_http_open(server.base, backend, addresses);
+	server.deadline = evtimer_new(server.base, server_on_deadline, &server);
+	for (size_t i = 0; i < 2; i++)
+	{
+		server.signals[i] = evsignal_new(server.base, numbers[i], server_on_signal, &server);
+		if (server.signals[i] == NULL || server.deadline == NULL)
+			tl_log_die("out of memory");
+		evsignal_add(server.signals[i], NULL);
+	}
+
+	if (server.http != NULL)
+	{
+		tl_log(TL_LOG_INFO, "telemetry-proxy %s is ready, process %d", TL_VERSION, (int) getpid());
+		event_base_dispatch(server.base);
+		tl_http_abandon(server.http);
+		tl_log(TL_LOG_INFO, "stopped after %llu requests, %llu points",
+			   (unsigned long long) tl_metrics.requests,
+			   (unsigned long long) tl_metrics.points_received);
+		status = 0;
+	}
+
+	tl_pool_close(backend->pool);
+	if (server.http != NULL)
+		tl_http_close(server.http);
+	tl_rpc_close(backend->rpc);
+	tl_lane_close(backend->points);
+	for (size_t i = 0; i < 2; i++)
+		event_free(server.signals[i]);
+	event_free(server.deadline);
+	event_base_free(server.base);
+	return status;
+}
+
+static int
+run(int argc, char **argv, TlConfig *config)
+{
+	TlAddressList addresses;
+	TlConfigError error = {0};
+	Action action = ACTION_RUN;
+	const char *file = NULL;
+	int status;
+
+	if (!read_arguments(argc, argv, NULL, &file, &action, &error))
+		return usage_error(&error);
+	if (action == ACTION_HELP)
+	{
+		print_help();
+		return 0;
+	}
+	if (action == ACTION_VERSION)
+	{
+		printf("telemetry-proxy %s\n", TL_VERSION);
+		return 0;
+	}
+	if ((file != NULL && !tl_config_read_file(config, file, &error)) ||
+		!tl_config_read_environment(config, environ, &error) ||
+		!read_arguments(argc, argv, config, &file, &action, &error) ||
+		!tl_config_check(config, &error) || !check_database(config->database, &error) ||
+		!check_listen(config, &addresses, &error))
+		return usage_error(&error);
+	if (action == ACTION_CHECK)
+		return 0;
+
+	tl_log_set_level((TlLogLevel) config->log_level);
+	status = serve(config, &addresses);
+	tl_route_shutdown();
+	tl_ingest_shutdown();
+	tl_request_shutdown();
+	tl_inflate_shutdown();
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	TlConfig config;
+	int status;
+
+	tl_config_begin(&config);
+	status = run(argc, argv, &config);
+	tl_config_free(&config);
+	return status;
+}

@@ -1,0 +1,31 @@
+/*
+ * metrics.h
+ *		What this process has done since it started, and the clock it measures with.
+ */
+#ifndef TL_METRICS_H
+#define TL_METRICS_H
+
+#include <stdint.h>
+
+typedef struct TlMetrics
+{
+	uint64_t started_us; /* tl_clock_us at start */
+	uint64_t clients;	 /* connected now */
+	uint64_t in_flight;	 /* requests not yet answered */
+	uint64_t requests;	 /* answered */
+	uint64_t responses_4xx;
+	uint64_t responses_5xx;
+	uint64_t latency_us;	  /* sum over all answered requests */
+	uint64_t points_received; /* in requests the database has confirmed */
+	uint64_t points_rejected;
+	uint64_t copies; /* confirmed */
+	uint64_t copies_failed;
+	uint64_t calls; /* RPCs sent */
+} TlMetrics;
+
+extern TlMetrics tl_metrics;
+
+/* Monotonic microseconds. */
+extern uint64_t tl_clock_us(void);
+
+#endif

@@ -1,0 +1,37 @@
+-- The extension installs into its own schema and leaves nothing there when dropped.
+CREATE EXTENSION telemetry;
+SELECT extnamespace::regnamespace AS schema, extrelocatable AS relocatable
+FROM pg_extension
+WHERE extname = 'telemetry';
+
+CREATE VIEW member AS
+SELECT d.classid, d.objid, i.type, i.schema, i.identity
+FROM pg_depend d, pg_identify_object(d.classid, d.objid, 0) i
+WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+	AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'telemetry');
+
+-- What it makes outside its schema, apart from casts: only its foreign data wrapper and server.
+SELECT type, identity
+FROM member
+WHERE schema IS DISTINCT FROM 'telemetry' AND type <> 'cast' AND identity NOT LIKE 'telemetry.%'
+ORDER BY type, identity;
+
+-- Every function, aggregate, type, relation and cast says what it is.
+SELECT type, identity AS without_comment
+FROM member
+WHERE obj_description(objid, classid::regclass::name) IS NULL
+	AND type IN ('function', 'procedure', 'aggregate', 'type', 'table', 'foreign table', 'view', 'cast')
+	AND identity NOT LIKE '%[]'
+ORDER BY type, identity;
+
+-- A function with its owner's rights does not look names up in the caller's search path.
+SELECT p.oid::regprocedure AS without_search_path
+FROM pg_proc p
+WHERE p.pronamespace = 'telemetry'::regnamespace AND p.prosecdef
+	AND NOT EXISTS (SELECT FROM unnest(p.proconfig) setting WHERE setting LIKE 'search_path=%')
+ORDER BY p.oid::regprocedure::text;
+
+DROP VIEW member;
+DROP EXTENSION telemetry;
+SELECT relname AS left_over FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace;
+CREATE EXTENSION telemetry;

@@ -1,0 +1,186 @@
+"""A temporary PostgreSQL cluster and a proxy beside it."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+SETTINGS = {
+    "listen_addresses": "",
+    "shared_buffers": "2GB",
+    "max_wal_size": "8GB",
+    "min_wal_size": "1GB",
+    "checkpoint_timeout": "30min",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "autovacuum": "on",
+    "timezone": "UTC",
+    "logging_collector": "off",
+}
+START_TIMEOUT = 60
+SQL_TIMEOUT = 600
+
+
+class Failed(Exception):
+    """A command of the benchmark failed; the message says which and how."""
+
+
+def run_command(command, timeout, **more):
+    """Runs a command and returns its output; raises Failed with what it wrote."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, **more)
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"{command[0]}: no end within {timeout} seconds") from error
+    except OSError as error:
+        raise Failed(f"{command[0]}: {error.strerror}") from error
+    if done.returncode != 0:
+        raise Failed(f"{os.path.basename(command[0])}: {(done.stderr or done.stdout).strip()[-2000:]}")
+    return done.stdout
+
+
+class Cluster:
+    """Owns its directory. The server never runs as root: root hands it to the user postgres."""
+
+    def __init__(self, options, directory):
+        self.options = options
+        self.directory = directory
+        self.data = os.path.join(directory, "data")
+        self.conninfo = f"host={directory} port=5432 user=bench dbname=bench"
+        self.started = False
+
+    def as_server_user(self, command):
+        if os.geteuid() == 0:
+            return ["runuser", "-u", "postgres", "--"] + command
+        return command
+
+    def program(self, name):
+        return os.path.join(self.options.bindir, name)
+
+    def start(self):
+        # Only the owner (and root) may enter the directory, hence reach the socket: trust is safe.
+        os.mkdir(self.directory, 0o700)
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(self.directory, owner.pw_uid, owner.pw_gid)
+        run_command(self.as_server_user([self.program("initdb"), "-D", self.data, "-U", "bench",
+                                         "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]), 120,
+                    cwd="/")
+        self.write_settings()
+        log = os.path.join(self.directory, "server.log")
+        self.started = True
+        run_command(self.as_server_user([self.program("pg_ctl"), "-D", self.data, "-l", log, "-w",
+                                         "-t", str(START_TIMEOUT), "start"]), START_TIMEOUT + 10,
+                    cwd="/")
+        self.sql("CREATE DATABASE bench", database="postgres")
+
+    def write_settings(self):
+        settings = dict(SETTINGS, unix_socket_directories=self.directory)
+        for setting in self.options.setting:
+            name, _, value = setting.partition("=")
+            settings[name] = value
+        path = os.path.join(self.data, "postgresql.auto.conf")
+        with open(path, "a", encoding="utf-8") as out:
+            for name, value in settings.items():
+                out.write(f"{name} = '{value}'\n")
+
+    def stop(self):
+        if not self.started:
+            return
+        self.started = False
+        try:
+            run_command(self.as_server_user([self.program("pg_ctl"), "-D", self.data, "-m",
+                                             "immediate", "-w", "stop"]), 60, cwd="/")
+        except Failed as error:
+            print(f"could not stop the server: {error}")
+
+    def sql(self, text, database="bench"):
+        """Runs SQL, one transaction a statement; returns the last result's text."""
+        command = [self.program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-d",
+                   self.conninfo.replace("dbname=bench", f"dbname={database}")]
+        return run_command(command, SQL_TIMEOUT, input=text).strip()
+
+
+class Proxy:
+    """A telemetry-proxy before the cluster, on a free port of the loopback."""
+
+    def __init__(self, options, conninfo, log_path):
+        self.options = options
+        self.conninfo = conninfo
+        self.log_path = log_path
+        self.process = None
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+
+    def __enter__(self):
+        command = [self.options.proxy, f"--listen=127.0.0.1:{self.port}",
+                   f"--database={self.conninfo}", "--auth=none"] + self.options.proxy_option
+        with open(self.log_path, "wb") as log:
+            try:
+                self.process = subprocess.Popen(command, stdout=log, stderr=log,
+                                                stdin=subprocess.DEVNULL)
+            except OSError as error:
+                raise Failed(f"{self.options.proxy}: {error.strerror}") from error
+        try:
+            self.wait_until_healthy()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def wait_until_healthy(self):
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise Failed(f"the proxy does not answer /health: {self.read_log()}")
+
+    def read_log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            return log.read()[-2000:].strip()
+
+    def cpu_seconds(self):
+        """Processor time the proxy has used, user and system."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def __exit__(self, *exception):
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def read_cpu_ticks():
+    """Ticks of all processors since boot: (busy, all)."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        ticks = [int(field) for field in stat.readline().split()[1:9]]
+    idle = ticks[3] + ticks[4]
+    return sum(ticks) - idle, sum(ticks)
+
+
+def measure_busy_share(seconds=1.0):
+    """The share of the machine that is busy now, while the benchmark itself rests."""
+    busy, total = read_cpu_ticks()
+    time.sleep(seconds)
+    busy_after, total_after = read_cpu_ticks()
+    return (busy_after - busy) / max(total_after - total, 1)
+
+
+def extension_is_installed(options):
+    """Whether CREATE EXTENSION telemetry can work with these programs."""
+    pg_config = os.path.join(options.bindir, "pg_config")
+    if not os.path.exists(pg_config):
+        pg_config = shutil.which("pg_config") or "pg_config"
+    share = run_command([pg_config, "--sharedir"], 10).strip()
+    return os.path.exists(os.path.join(share, "extension", "telemetry.control"))

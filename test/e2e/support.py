@@ -1,0 +1,480 @@
+"""What the end-to-end tests stand on: real clusters and real proxies, made and unmade here.
+
+    class MyTest(support.TestCase):
+        def test_something(self):
+            cluster = self.start_cluster()
+            proxy = self.start_proxy(cluster)
+            status, body = proxy.post("/api/v1/telemetry/devices/d1/telemetry", {...})
+            self.assertEqual(cluster.value("SELECT count(*) FROM telemetry.point"), "1")
+
+Everything runs as an unprivileged user (PostgreSQL refuses root), in its own temporary folder,
+and ends with the test, with this process, or with its death.  Nothing waits without a bound.
+"""
+
+import atexit
+import csv
+import ctypes
+import http.client
+import io
+import json
+import os
+import pathlib
+import pwd
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PG_CONFIG = os.environ.get("PG_CONFIG", "/usr/lib/postgresql/15/bin/pg_config")
+PROXY = os.environ.get("TELEMETRY_PROXY", str(ROOT / "proxy" / "telemetry-proxy"))
+# For example "valgrind --error-exitcode=99": put before the proxy's command line.
+PROXY_WRAPPER = shlex.split(os.environ.get("TELEMETRY_PROXY_WRAPPER", ""))
+# How much longer things may take under such a wrapper.
+PATIENCE = 5.0 if PROXY_WRAPPER else 1.0
+
+BINDIR = pathlib.Path(
+    subprocess.run([PG_CONFIG, "--bindir"], capture_output=True, text=True, check=True)
+    .stdout.strip())
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
+
+
+# The test runner asks with SIGTERM; unittest lets only KeyboardInterrupt through.
+signal.signal(signal.SIGTERM, _interrupt)
+
+
+def wait_until(condition, seconds, what):
+    """Polls until condition() is true; returns its value; TimeoutError after so long."""
+    end = time.monotonic() + seconds * PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"after {seconds} s still waiting for {what}")
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _identity():
+    """Keyword arguments for subprocess that make a child the unprivileged user."""
+    if os.getuid() != 0:
+        return {}
+    user = pwd.getpwnam("postgres")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _environment(extra=None):
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    environment.update(extra or {})
+    return environment
+
+
+def make_folder(prefix):
+    """A temporary folder that the unprivileged user owns."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=prefix))
+    if os.getuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    return folder
+
+
+class Process:
+    """One child process with its output in a log; dies with us at the latest."""
+
+    def __init__(self, command, log, environment=None, death_signal=signal.SIGKILL):
+        def die_with_parent():
+            _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal))
+
+        self.log = log
+        with open(log, "ab") as output:
+            self.popen = subprocess.Popen(
+                [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, cwd="/", start_new_session=True, preexec_fn=die_with_parent,
+                env=_environment(environment), **_identity())
+        self.pid = self.popen.pid
+
+    def is_running(self):
+        return self.popen.poll() is None
+
+    def send(self, number):
+        if self.is_running():
+            self.popen.send_signal(number)
+
+    def wait(self, seconds):
+        """Its exit code; TimeoutError when it is still there after so long."""
+        try:
+            return self.popen.wait(seconds * PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"process {self.pid} did not end in {seconds} s") from None
+
+    def children(self):
+        """Process ids of its direct children."""
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    stat = (entry / "stat").read_text()
+                except OSError:
+                    continue
+                if int(stat.rpartition(")")[2].split()[1]) == self.pid:
+                    found.append(int(entry.name))
+        return found
+
+    def log_text(self):
+        return pathlib.Path(self.log).read_text(errors="replace")
+
+
+_template = None
+
+
+def _template_cluster():
+    """One initdb a process; the clusters are copies of it."""
+    global _template
+    if _template is None:
+        folder = make_folder("template-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        subprocess.run(
+            [BINDIR / "initdb", f"--pgdata={folder}/data", "--username=postgres",
+             "--locale=C.UTF-8", "--encoding=UTF8", "--auth=trust", "--no-sync"],
+            check=True, capture_output=True, cwd="/", env=_environment(), timeout=120,
+            **_identity())
+        _template = folder / "data"
+    return _template
+
+
+class Cluster:
+    """A PostgreSQL server with database `telemetry`, reached by its Unix socket only.
+
+    The socket's folder is closed to other users, so every role may log in.  Settings are those
+    of postgresql.conf: Cluster(fsync="off").
+    """
+
+    PORT = 5432
+
+    def __init__(self, extension=True, **settings):
+        self.folder = make_folder("cluster-")
+        self.data = self.folder / "data"
+        self.log = self.folder / "server.log"
+        self.process = None
+        try:
+            subprocess.run(["cp", "-a", _template_cluster(), self.data], check=True,
+                           **_identity())
+            self.configure(**settings)
+            self.start()
+            self.psql("CREATE DATABASE telemetry", database="postgres")
+            if extension:
+                self.psql("CREATE EXTENSION telemetry")
+        except BaseException:
+            self.close()
+            raise
+
+    def configure(self, **settings):
+        """Adds settings; they count from the next start."""
+        fixed = {"listen_addresses": "", "unix_socket_directories": self.folder,
+                 "port": self.PORT, "shared_buffers": "64MB", "log_min_messages": "warning"}
+        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
+            for name, value in {**fixed, **settings}.items():
+                file.write(f"{name} = '{value}'\n")
+
+    def start(self):
+        # SIGINT is a fast shutdown: what the server gets should this process be killed.
+        self.process = Process([BINDIR / "postgres", "-D", self.data], self.log,
+                               death_signal=signal.SIGINT)
+        wait_until(self._is_ready, 60, "the server to accept connections")
+
+    def _is_ready(self):
+        if not self.process.is_running():
+            raise RuntimeError("the server did not start:\n" + self.process.log_text()[-3000:])
+        return subprocess.run([BINDIR / "pg_isready", "-q", "-h", self.folder, "-p",
+                               str(self.PORT)], check=False).returncode == 0
+
+    def stop(self, mode="fast"):
+        """A clean stop: smart, fast or immediate."""
+        number = {"smart": signal.SIGTERM, "fast": signal.SIGINT,
+                  "immediate": signal.SIGQUIT}[mode]
+        if self.process and self.process.is_running():
+            self.process.send(number)
+            self.process.wait(60)
+
+    def kill(self):
+        """kill -9 of the server and all its processes, as when the machine fails."""
+        # The postmaster first, so that it cannot react to the loss of a child.
+        self.process.send(signal.SIGSTOP)
+        children = self.process.children()
+        self.process.send(signal.SIGKILL)
+        self.process.wait(10)
+        for pid in children:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        wait_until(lambda: not any(_is_alive(pid) for pid in children), 10,
+                   "the server's processes to die")
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def close(self):
+        try:
+            self.stop("immediate")
+        except TimeoutError:
+            self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def conninfo(self, user="postgres", database="telemetry"):
+        return f"host={self.folder} port={self.PORT} user={user} dbname={database}"
+
+    def run_psql(self, arguments, data=None, user="postgres", database="telemetry", timeout=120):
+        """psql as subprocess.run; bytes in, bytes out, never raises for SQL errors."""
+        return subprocess.run(
+            [BINDIR / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose",
+             "-d", self.conninfo(user, database), *arguments],
+            input=data if data is not None else b"", capture_output=True,
+            env=_environment(), timeout=timeout * PATIENCE, check=False)
+
+    def psql(self, sql, data=None, user="postgres", database="telemetry", timeout=120):
+        """Runs one query string (data is what COPY FROM STDIN reads); CSV text of its results.
+
+        All statements of the string are one transaction.  Raises SqlError.
+        """
+        run = self.run_psql(["--csv", "-t", "-c", sql], data, user, database, timeout)
+        if run.returncode != 0:
+            raise SqlError(run.stderr.decode(errors="replace"))
+        return run.stdout.decode()
+
+    def rows(self, sql, **arguments):
+        """The rows of a query as lists of strings; NULL is the empty string."""
+        return list(csv.reader(io.StringIO(self.psql(sql, **arguments), newline="")))
+
+    def value(self, sql, **arguments):
+        """The one value of a query."""
+        rows = self.rows(sql, **arguments)
+        if len(rows) != 1 or len(rows[0]) != 1:
+            raise AssertionError(f"not one value: {rows!r}")
+        return rows[0][0]
+
+    def copy_in(self, target, data, options="", then="", **arguments):
+        """COPY target FROM STDIN; a statement given as `then` is in the same transaction."""
+        if isinstance(data, str):
+            data = data.encode()
+        sql = f"COPY {target} FROM STDIN {options}"
+        return self.psql(f"{sql}; {then}" if then else sql, data=data, **arguments)
+
+    def copy_out(self, query, options="", **arguments):
+        """The bytes of COPY (query) TO STDOUT."""
+        run = self.run_psql(["-c", f"COPY ({query}) TO STDOUT {options}"], **arguments)
+        if run.returncode != 0:
+            raise SqlError(run.stderr.decode(errors="replace"))
+        return run.stdout
+
+    def popen_psql(self, arguments, user="postgres", database="telemetry"):
+        """psql left running, with pipes; the caller ends it."""
+        return subprocess.Popen(
+            [BINDIR / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d",
+             self.conninfo(user, database), *arguments], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment())
+
+    def program(self, name, *arguments, data=None, timeout=120):
+        """Runs another client program (pg_dump, pg_restore); its output."""
+        run = subprocess.run(
+            [BINDIR / name, "-h", str(self.folder), "-p", str(self.PORT), "-U", "postgres",
+             *arguments], input=data, capture_output=True, env=_environment(),
+            timeout=timeout, check=False)
+        if run.returncode != 0:
+            raise SqlError(run.stderr.decode(errors="replace"))
+        return run.stdout
+
+    def log_text(self):
+        return self.log.read_text(errors="replace")
+
+
+class SqlError(Exception):
+    """What psql said; `sqlstate` is the five characters of its first error."""
+
+    def __init__(self, message):
+        super().__init__(message)
+        head = message.partition("ERROR:")[2].strip()
+        self.sqlstate = head[:5] if head[5:6] == ":" else None
+
+
+def _is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Response:
+    """An answer: status, headers, raw body; `json` parses it."""
+
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __iter__(self):
+        return iter((self.status, self.json))
+
+    def __repr__(self):
+        return f"<{self.status} {self.body[:500]!r}>"
+
+
+class Proxy:
+    """A telemetry-proxy before a cluster, or before any connection string."""
+
+    def __init__(self, cluster, *options, environment=None, user="postgres", port=None,
+                 wait=True):
+        self.folder = make_folder("proxy-")
+        self.log = self.folder / "proxy.log"
+        self.port = port or free_port()
+        self.database = cluster if isinstance(cluster, str) else cluster.conninfo(user)
+        self.options = options
+        self.environment = environment
+        self.process = None
+        try:
+            self.start(wait)
+        except BaseException:
+            self.process.send(signal.SIGKILL)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def start(self, wait=True):
+        self.process = Process(
+            [*PROXY_WRAPPER, PROXY, f"--listen=127.0.0.1:{self.port}", "--auth=none",
+             f"--database={self.database}", *self.options], self.log, self.environment)
+        if wait:
+            self.wait_healthy()
+
+    def wait_healthy(self, seconds=20):
+        wait_until(self.is_healthy, seconds, "the proxy to be healthy")
+
+    def is_healthy(self):
+        if not self.process.is_running():
+            raise RuntimeError("the proxy did not start:\n" + self.process.log_text()[-3000:])
+        try:
+            return self.request("GET", "/health").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def connect(self, timeout=30):
+        """A connection for many requests."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * PATIENCE)
+
+    def request(self, method, path, body=None, headers=None, connection=None, timeout=30):
+        """One request; a body that is neither bytes nor text is sent as JSON."""
+        headers = dict(headers or {})
+        if body is not None and not isinstance(body, (bytes, str)):
+            body = json.dumps(body)
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        if isinstance(body, str):
+            body = body.encode()
+        own = connection is None
+        if own:
+            connection = self.connect(timeout)
+        try:
+            connection.request(method, path, body, headers)
+            return Response(connection.getresponse())
+        finally:
+            if own:
+                connection.close()
+
+    def get(self, path, **arguments):
+        return self.request("GET", path, **arguments)
+
+    def post(self, path, body, **arguments):
+        return self.request("POST", path, body, **arguments)
+
+    def terminate(self):
+        """SIGTERM; does not wait."""
+        self.process.send(signal.SIGTERM)
+
+    def stop(self, seconds=30):
+        """SIGTERM, and the exit code of a proxy that has drained."""
+        self.terminate()
+        return self.process.wait(seconds)
+
+    def kill(self):
+        self.process.send(signal.SIGKILL)
+        self.process.wait(10)
+
+    def close(self):
+        """Ends it; RuntimeError if it did not end well (a wrapper's or sanitizer's finding)."""
+        was_running = self.process.is_running()
+        try:
+            code = self.stop()
+        except TimeoutError:
+            self.kill()
+            raise
+        finally:
+            text = self.process.log_text()
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if was_running and code != 0:
+            raise RuntimeError(f"the proxy ended with exit code {code}:\n{text[-5000:]}")
+
+    def log_text(self):
+        return self.process.log_text()
+
+
+class TestCase(unittest.TestCase):
+    """Ends what a test started, and shows the ends of the logs when it failed."""
+
+    maxDiff = 4000
+
+    def start_cluster(self, *arguments, **settings):
+        cluster = Cluster(*arguments, **settings)
+        self.addCleanup(cluster.close)
+        self.addCleanup(self._show_log, "server", cluster)
+        return cluster
+
+    def start_proxy(self, cluster, *options, **arguments):
+        proxy = Proxy(cluster, *options, **arguments)
+        self.addCleanup(proxy.close)
+        self.addCleanup(self._show_log, "proxy", proxy)
+        return proxy
+
+    def _show_log(self, name, what):
+        outcome = self._outcome.result
+        if any(test is self for test, _ in outcome.failures + outcome.errors):
+            print(f"--- end of the {name}'s log of {self.id()}\n{what.log_text()[-3000:]}",
+                  file=sys.stderr)
+
+
+class SharedClusterTestCase(TestCase):
+    """One cluster for all tests of a class, as cls.cluster; each test starts with no points."""
+
+    settings = {}
+    cluster = None
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster = Cluster(**cls.settings)
+        cls.addClassCleanup(cls.cluster.close)
+
+    def setUp(self):
+        super().setUp()
+        self.cluster.psql("TRUNCATE telemetry.block, telemetry.dead_letter, telemetry.receipt")

@@ -2,8 +2,8 @@
  * batch.c
  *		The table of series and the array of points of a batch.  See batch.h.
  *
- * Memory: the batch's context holds the two growing arrays, the hash table and an arena of
- * chunks for keys, payloads and attributes, none of which is freed before the reset.
+ * Memory: the batch's context holds arrays, which keep their size from one filling to the next,
+ * and below it an arena of chunks for keys, payloads and attributes, which a reset frees.
  */
 #include "batch_private.h"
 
@@ -18,24 +18,46 @@ tl_batch_create(int buckets)
 {
 	TlBatch *b = palloc0(sizeof(TlBatch));
 
-	b->context = AllocSetContextCreate(CurrentMemoryContext, "telemetry batch",
-									   ALLOCSET_DEFAULT_SIZES);
+	b->context =
+		AllocSetContextCreate(CurrentMemoryContext, "telemetry batch", ALLOCSET_DEFAULT_SIZES);
+	b->arena_context =
+		AllocSetContextCreate(b->context, "telemetry batch arena", ALLOCSET_DEFAULT_SIZES);
 	b->buckets = buckets;
-	tl_batch_reset(b);
+	b->last_series = NO_SERIES;
 	return b;
 }
 
 void
 tl_batch_reset(TlBatch *b)
 {
-	MemoryContext context = b->context;
-	int buckets = b->buckets;
-
-	MemoryContextReset(context);
-	memset(b, 0, sizeof(TlBatch));
-	b->context = context;
-	b->buckets = buckets;
+	MemoryContextReset(b->arena_context);
+	b->n_points = 0;
+	b->kinds_seen = 0;
+	b->n_series = 0;
 	b->last_series = NO_SERIES;
+	if (b->slots != NULL)
+		memset(b->slots, 0, sizeof(Slot) * b->n_slots);
+	memset(b->metrics, 0, sizeof(b->metrics));
+	b->attrs = NULL;
+	b->n_attrs = b->attrs_cap = 0;
+	memset(b->attrs_chain, 0, sizeof(b->attrs_chain));
+	b->arena = NULL;
+	b->arena_left = b->arena_total = 0;
+	b->n_spans = 0;
+}
+
+void *
+tl_batch_array(TlBatch *b, Array *array, Size size)
+{
+	if (size > array->size)
+	{
+		if (array->data != NULL)
+			pfree(array->data);
+		array->data = NULL;
+		array->data = MemoryContextAllocHuge(b->context, size);
+		array->size = size;
+	}
+	return array->data;
 }
 
 uint32
@@ -48,8 +70,8 @@ tl_batch_points(const TlBatch *b)
 Size
 tl_batch_memory(const TlBatch *b)
 {
-	return (Size) b->n_points * (sizeof(Point) + sizeof(int64) + sizeof(TlCell)) +
-		   (Size) b->n_series * (sizeof(Series) + sizeof(TlBatchRun) + 16) + b->arena_total;
+	return (Size) b->n_points * (sizeof(Point) + sizeof(int64) + sizeof(TlCell) + sizeof(uint32)) +
+		   (Size) b->n_series * (sizeof(Series) + sizeof(Span) + 4 * sizeof(Slot)) + b->arena_total;
 }
 
 /* Bytes that live as long as the batch; aligned for pointers. */
@@ -61,10 +83,10 @@ arena_alloc(TlBatch *b, Size size)
 	size = MAXALIGN(size);
 	b->arena_total += size;
 	if (size > ARENA_CHUNK / 4)
-		return MemoryContextAllocHuge(b->context, size);
+		return MemoryContextAllocHuge(b->arena_context, size);
 	if (size > b->arena_left)
 	{
-		b->arena = MemoryContextAlloc(b->context, ARENA_CHUNK);
+		b->arena = MemoryContextAlloc(b->arena_context, ARENA_CHUNK);
 		b->arena_left = ARENA_CHUNK;
 	}
 	at = b->arena;
@@ -88,15 +110,19 @@ arena_copy(TlBatch *b, TlSlice s)
 	return copy;
 }
 
-/* An array of the batch that doubles; the caller uses element count next. */
-static void *
-grow_array(TlBatch *b, void *array, uint32 count, uint32 *cap, Size size)
+/* Makes room for one more element behind count, doubling the array and keeping what it holds. */
+static inline void *
+room_for_one(TlBatch *b, Array *array, uint32 count, Size element)
 {
-	if (count < *cap)
-		return array;
-	*cap = Max(*cap * 2, 256);
-	return array == NULL ? MemoryContextAllocHuge(b->context, *cap * size)
-						 : repalloc_huge(array, *cap * size);
+	Size size;
+
+	if (likely(((Size) count + 1) * element <= array->size))
+		return array->data;
+	size = Max(array->size * 2, 256 * element);
+	array->data = array->data == NULL ? MemoryContextAllocHuge(b->context, size)
+									  : repalloc_huge(array->data, size);
+	array->size = size;
+	return array->data;
 }
 
 static inline bool
@@ -108,55 +134,75 @@ is_series(const Series *s, TlSlice device, TlSlice metric)
 }
 
 static void
-rebuild_table(TlBatch *b)
+insert_slot(TlBatch *b, uint64 hash, uint32 number)
 {
-	uint32 slots = Max(b->n_slots * 4, 1024);
+	uint32 slot = (uint32) hash & (b->n_slots - 1);
 
-	if (b->slots != NULL)
-		pfree(b->slots);
-	b->slots = MemoryContextAllocExtended(b->context, sizeof(uint32) * slots,
-										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	b->n_slots = slots;
+	while (b->slots[slot].series != 0)
+		slot = (slot + 1) & (b->n_slots - 1);
+	b->slots[slot] = (Slot){(uint32) (hash >> 32), number + 1};
+}
+
+static void
+grow_table(TlBatch *b)
+{
+	uint32 n = Max(b->n_slots * 4, 1024);
+
+	b->slots = tl_batch_array(b, &b->slots_array, sizeof(Slot) * n);
+	b->n_slots = n;
+	memset(b->slots, 0, sizeof(Slot) * n);
 	for (uint32 i = 0; i < b->n_series; i++)
-	{
-		uint32 slot = (uint32) b->series[i].hash & (slots - 1);
+		insert_slot(b, b->series[i].hash, i);
+}
 
-		while (b->slots[slot] != 0)
-			slot = (slot + 1) & (slots - 1);
-		b->slots[slot] = i + 1;
-	}
+/* The batch's copy of a metric: there are few of them, so most are found again. */
+static TlSlice
+copy_metric(TlBatch *b, TlSlice metric, uint64 hash)
+{
+	TlSlice *known = &b->metrics[hash % METRIC_CACHE];
+
+	if (known->data == NULL || !tl_slice_equal(*known, metric))
+		*known = arena_copy(b, metric);
+	return *known;
+}
+
+/* The batch's copy of a device: series of one device tend to be new one after the other. */
+static TlSlice
+copy_device(TlBatch *b, TlSlice device)
+{
+	if (b->n_series > 0 && tl_slice_equal(b->series[b->n_series - 1].key.device, device))
+		return b->series[b->n_series - 1].key.device;
+	return arena_copy(b, device);
 }
 
 static uint32
 find_or_make_series(TlBatch *b, TlSlice device, TlSlice metric)
 {
 	uint64 device_hash = tl_hash_bytes(device.data, device.len, 0);
-	uint64 hash = tl_hash_bytes(metric.data, metric.len, device_hash);
-	uint32 slot;
+	uint64 metric_hash = tl_hash_bytes(metric.data, metric.len, 0);
+	uint64 hash = device_hash + metric_hash * UINT64CONST(0x9e3779b97f4a7c15);
+	uint32 tag = (uint32) (hash >> 32);
 	Series *s;
 
 	if (b->n_series >= b->n_slots / 2)
-		rebuild_table(b);
-	slot = (uint32) hash & (b->n_slots - 1);
-	while (b->slots[slot] != 0)
-	{
-		s = &b->series[b->slots[slot] - 1];
-		if (s->hash == hash && is_series(s, device, metric))
-			return b->slots[slot] - 1;
-		slot = (slot + 1) & (b->n_slots - 1);
-	}
+		grow_table(b);
+	for (uint32 slot = (uint32) hash & (b->n_slots - 1); b->slots[slot].series != 0;
+		 slot = (slot + 1) & (b->n_slots - 1))
+		if (b->slots[slot].tag == tag &&
+			is_series(&b->series[b->slots[slot].series - 1], device, metric))
+			return b->slots[slot].series - 1;
 
-	b->series = grow_array(b, b->series, b->n_series, &b->series_cap, sizeof(Series));
+	b->series = room_for_one(b, &b->series_array, b->n_series, sizeof(Series));
 	s = &b->series[b->n_series];
 	s->hash = hash;
-	s->key.device = arena_copy(b, device);
-	s->key.metric = arena_copy(b, metric);
+	s->key.device = copy_device(b, device);
+	s->key.metric = copy_metric(b, metric, metric_hash);
 	s->bucket = (int) (device_hash % (uint64) b->buckets);
 	s->count = 0;
 	s->attrs = 0;
 	s->next = NO_SERIES;
-	b->slots[slot] = b->n_series + 1;
 	s->state = TL_SERIES_NEW;
+	insert_slot(b, hash, b->n_series);
 	return b->n_series++;
 }
 
@@ -183,7 +229,7 @@ tl_batch_add_cell(TlBatch *b, uint32 series, int64 ts, uint8 kind, TlCell cell, 
 {
 	Point *p;
 
-	b->points = grow_array(b, b->points, b->n_points, &b->points_cap, sizeof(Point));
+	b->points = room_for_one(b, &b->points_array, b->n_points, sizeof(Point));
 	p = &b->points[b->n_points++];
 	p->ts = ts;
 	p->cell = cell;
@@ -212,7 +258,7 @@ tl_batch_add_bytes(TlBatch *b, uint32 series, int64 ts, uint8 kind, const char *
 static TlSlice
 json_text(TlBatch *b, TlSlice binary)
 {
-	MemoryContext old = MemoryContextSwitchTo(b->context);
+	MemoryContext old = MemoryContextSwitchTo(b->arena_context);
 	TlSlice text = {NULL, 0};
 
 	if (binary.data != NULL)
@@ -261,7 +307,13 @@ number_attrs(TlBatch *b, const TlRowAttrs *row)
 		if (b->attrs[i - 1]->hash == hash && same_row_attrs(&b->attrs[i - 1]->row, row))
 			return i;
 
-	b->attrs = grow_array(b, b->attrs, b->n_attrs, &b->attrs_cap, sizeof(Attrs *));
+	if (b->n_attrs == b->attrs_cap)
+	{
+		b->attrs_cap = Max(b->attrs_cap * 2, 64);
+		b->attrs = b->attrs == NULL
+					   ? MemoryContextAlloc(b->arena_context, sizeof(Attrs *) * b->attrs_cap)
+					   : repalloc_huge(b->attrs, sizeof(Attrs *) * b->attrs_cap);
+	}
 	a = arena_alloc(b, sizeof(Attrs));
 	a->hash = hash;
 	a->older = *chain;

@@ -58,18 +58,19 @@ extern void tl_batch_add_bytes(TlBatch *batch, uint32 series, int64 ts, uint8 ki
 /* Gives the last point its attributes. */
 extern void tl_batch_set_attrs(TlBatch *batch, const TlRowAttrs *attrs);
 
-/* A series of a sorted batch: its bucket and all its points. */
-typedef struct TlBatchRun
-{
-	int bucket;
-	TlRun run;
-} TlBatchRun;
+/*
+ * Sorts the batch and tells how many series it has.  No more points may be added before a reset.
+ */
+extern uint32 tl_batch_sort(TlBatch *batch, TlReplacedFn replaced, void *arg);
 
 /*
- * Sorts the batch.  Returns its series in the order (bucket, device, metric), valid until the
- * batch is reset; no more points may be added before that.
+ * A series of a sorted batch, in the order (bucket, device, metric): gives all its points, which
+ * stay valid until the reset, and returns its bucket.
  */
-extern TlBatchRun *tl_batch_sort(TlBatch *batch, uint32 *n_runs, TlReplacedFn replaced, void *arg);
+extern int tl_batch_run(const TlBatch *batch, uint32 number, TlRun *run);
+
+/* The timestamps of the same series alone, for which its key need not be fetched. */
+extern const int64 *tl_batch_times(const TlBatch *batch, uint32 number, uint32 *n);
 
 /* The bucket that a device's points belong to. */
 static inline int

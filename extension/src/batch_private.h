@@ -38,22 +38,70 @@ typedef struct Attrs
 	TlAttrs out;
 } Attrs;
 
+/* An array that keeps its memory from one filling of the batch to the next. */
+typedef struct Array
+{
+	void *data;
+	Size size; /* in bytes */
+} Array;
+
+/* A slot of the hash table: a part of the hash, so that most probes need not look at the series. */
+typedef struct Slot
+{
+	uint32 tag;
+	uint32 series; /* number + 1, or 0 */
+} Slot;
+
+/* Where a sorted series' points are in the columns. */
+typedef struct Span
+{
+	uint32 series;
+	uint32 offset;
+	uint32 n;
+	int bucket;
+} Span;
+
+typedef struct Columns
+{
+	int64 *ts;
+	TlCell *cell;
+	uint32 *position;
+	uint8 *kinds;		   /* NULL when the batch has one kind */
+	const TlAttrs **attrs; /* NULL when the batch has none */
+} Columns;
+
+/* A recently copied metric, by its hash. */
+#define METRIC_CACHE 64
+
 struct TlBatch
 {
-	MemoryContext context;
+	MemoryContext context; /* arrays */
+	MemoryContext arena_context;
 	int buckets;
+
+	/* memory of what follows */
+	Array points_array;
+	Array series_array;
+	Array slots_array;
+	Array spans_array;
+	Array order_array;
+	Array place_array;
+	Array ts_array;
+	Array cell_array;
+	Array position_array;
+	Array kinds_array;
+	Array attrs_array;
 
 	Point *points;
 	uint32 n_points;
-	uint32 points_cap;
 	uint8 kinds_seen; /* a bit for each kind */
 
 	Series *series;
 	uint32 n_series;
-	uint32 series_cap;
 	uint32 last_series;
-	uint32 *slots; /* open addressing; series number + 1, or 0 */
+	Slot *slots; /* open addressing */
 	uint32 n_slots;
+	TlSlice metrics[METRIC_CACHE];
 
 	Attrs **attrs;
 	uint32 n_attrs;
@@ -63,6 +111,14 @@ struct TlBatch
 	char *arena;
 	Size arena_left;
 	Size arena_total;
+
+	/* once sorted */
+	Columns columns;
+	Span *spans;
+	uint32 n_spans;
 };
+
+/* Makes room for size bytes; what the array held is lost. */
+extern void *tl_batch_array(TlBatch *b, Array *array, Size size);
 
 #endif

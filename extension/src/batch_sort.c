@@ -11,18 +11,9 @@
 
 typedef struct SeriesOrder
 {
-	uint64 prefix; /* bucket and the bytes after the devices' common prefix */
+	uint64 prefix; /* of the key, such that prefixes that differ order their keys */
 	uint32 series;
 } SeriesOrder;
-
-typedef struct Columns
-{
-	int64 *ts;
-	TlCell *cell;
-	uint32 *position;
-	uint8 *kinds;		   /* NULL when the batch has one kind */
-	const TlAttrs **attrs; /* NULL when the batch has none */
-} Columns;
 
 static int
 compare_series(const SeriesOrder *a, const SeriesOrder *b, const Series *series)
@@ -59,23 +50,63 @@ common_device_prefix(const Series *series, uint32 n)
 	return common;
 }
 
+#define PREFETCH_AHEAD 8
+
+/* Whether eight bytes can hold all that tells devices apart and the start of the metric. */
+#define DEVICE_PREFIX 6
+
+static bool
+devices_fit_prefix(const Series *series, uint32 n, uint32 skip)
+{
+	for (uint32 i = 0; i < n; i++)
+		if (series[i].key.device.len - skip > DEVICE_PREFIX)
+			return false;
+	return true;
+}
+
+static uint64
+append_bytes(uint64 prefix, TlSlice s, uint32 from, uint32 n)
+{
+	for (uint32 k = from; k < from + n; k++)
+		prefix = prefix << 8 | (k < s.len ? (uint8) s.data[k] : 0);
+	return prefix;
+}
+
+/*
+ * Series sorted by bucket, then by key.  They are first divided into buckets by counting, and then
+ * sorted where they fit the processor's caches, mostly without looking at the keys themselves.
+ */
 static SeriesOrder *
 order_series(TlBatch *b)
 {
-	SeriesOrder *order = MemoryContextAllocHuge(b->context, sizeof(SeriesOrder) * b->n_series);
+	SeriesOrder *order =
+		tl_batch_array(b, &b->order_array, sizeof(SeriesOrder) * Max(b->n_series, 1));
 	uint32 skip = common_device_prefix(b->series, b->n_series);
+	bool with_metric = devices_fit_prefix(b->series, b->n_series, skip);
+	uint32 *end = palloc0(sizeof(uint32) * ((Size) b->buckets + 1));
+	uint32 start = 0;
 
+	for (uint32 i = 0; i < b->n_series; i++)
+		end[b->series[i].bucket + 1]++;
+	for (int k = 0; k < b->buckets; k++)
+		end[k + 1] += end[k];
 	for (uint32 i = 0; i < b->n_series; i++)
 	{
 		const Series *s = &b->series[i];
-		uint64 prefix = (uint64) s->bucket;
+		SeriesOrder *o = &order[end[s->bucket]++];
 
-		for (uint32 k = skip; k < skip + 6; k++)
-			prefix = prefix << 8 | (k < s->key.device.len ? (uint8) s->key.device.data[k] : 0);
-		order[i].prefix = prefix;
-		order[i].series = i;
+		o->series = i;
+		o->prefix = with_metric ? append_bytes(append_bytes(0, s->key.device, skip, DEVICE_PREFIX),
+											   s->key.metric, 0, sizeof(uint64) - DEVICE_PREFIX)
+								: append_bytes(0, s->key.device, skip, sizeof(uint64));
 	}
-	sort_series_order(order, b->n_series, b->series);
+	/* Each end has moved to where its own bucket ends. */
+	for (int k = 0; k < b->buckets; k++)
+	{
+		sort_series_order(order + start, end[k] - start, b->series);
+		start = end[k];
+	}
+	pfree(end);
 	return order;
 }
 
@@ -116,7 +147,7 @@ typedef struct TimeOrder
 
 #define ST_SORT sort_time_order
 #define ST_ELEMENT_TYPE TimeOrder
-#define ST_COMPARE(a, b)                                                                          \
+#define ST_COMPARE(a, b)                                                                           \
 	((a)->ts != (b)->ts ? ((a)->ts < (b)->ts ? -1 : 1) : (a)->index < (b)->index ? -1 : 1)
 #define ST_SCOPE static
 #define ST_DEFINE
@@ -136,13 +167,13 @@ same_value(const TlRun *run, uint32 i, uint32 j)
 	return tl_slice_equal(*run->cell[i].bytes, *run->cell[j].bytes);
 }
 
-#define REORDER(array, type)                                                                      \
-	do                                                                                            \
-	{                                                                                             \
-		type *tmp = (type *) scratch;                                                             \
-		for (uint32 k = 0; k < kept; k++)                                                         \
-			tmp[k] = (array)[order[k].index];                                                     \
-		memcpy(array, tmp, sizeof(type) * kept);                                                  \
+#define REORDER(array, type)                                                                       \
+	do                                                                                             \
+	{                                                                                              \
+		type *tmp = (type *) scratch;                                                              \
+		for (uint32 k = 0; k < kept; k++)                                                          \
+			tmp[k] = (array)[order[k].index];                                                      \
+		memcpy(array, tmp, sizeof(type) * kept);                                                   \
 	} while (0)
 
 /* Sorts a series by time and keeps the last row of each timestamp. */
@@ -209,67 +240,93 @@ simplify(TlRun *run)
 }
 
 static void
-allocate_columns(TlBatch *b, Columns *c)
+allocate_columns(TlBatch *b)
 {
+	Columns *c = &b->columns;
 	Size n = b->n_points;
 	bool one_kind = (b->kinds_seen & (b->kinds_seen - 1)) == 0;
 
-	c->ts = MemoryContextAllocHuge(b->context, sizeof(int64) * n);
-	c->cell = MemoryContextAllocHuge(b->context, sizeof(TlCell) * n);
-	c->position = MemoryContextAllocHuge(b->context, sizeof(uint32) * n);
-	c->kinds = one_kind ? NULL : MemoryContextAllocHuge(b->context, n);
-	c->attrs =
-		b->n_attrs == 0 ? NULL : MemoryContextAllocHuge(b->context, sizeof(TlAttrs *) * n);
+	c->ts = tl_batch_array(b, &b->ts_array, sizeof(int64) * n);
+	c->cell = tl_batch_array(b, &b->cell_array, sizeof(TlCell) * n);
+	c->position = tl_batch_array(b, &b->position_array, sizeof(uint32) * n);
+	c->kinds = one_kind ? NULL : tl_batch_array(b, &b->kinds_array, n);
+	c->attrs = b->n_attrs == 0 ? NULL : tl_batch_array(b, &b->attrs_array, sizeof(TlAttrs *) * n);
 }
 
-TlBatchRun *
-tl_batch_sort(TlBatch *b, uint32 *n_runs, TlReplacedFn replaced, void *arg)
+/* All that a span covers, as it came. */
+static void
+span_run(const TlBatch *b, const Span *span, TlRun *run)
+{
+	const Columns *c = &b->columns;
+
+	run->key = b->series[span->series].key;
+	run->n = span->n;
+	run->kind = c->kinds == NULL ? b->points[0].kind : TL_KIND_MIXED;
+	run->ts = c->ts + span->offset;
+	run->cell = c->cell + span->offset;
+	run->kinds = c->kinds == NULL ? NULL : c->kinds + span->offset;
+	run->attrs = c->attrs == NULL ? NULL : c->attrs + span->offset;
+}
+
+int
+tl_batch_run(const TlBatch *b, uint32 number, TlRun *run)
+{
+	const Span *span = &b->spans[number];
+
+	/* Series lie in the order of arrival, all over memory: fetch one of the next meanwhile. */
+	if (number + PREFETCH_AHEAD < b->n_spans)
+		__builtin_prefetch(&b->series[span[PREFETCH_AHEAD].series]);
+	span_run(b, span, run);
+	simplify(run);
+	return span->bucket;
+}
+
+const int64 *
+tl_batch_times(const TlBatch *b, uint32 number, uint32 *n)
+{
+	*n = b->spans[number].n;
+	return b->columns.ts + b->spans[number].offset;
+}
+
+uint32
+tl_batch_sort(TlBatch *b, TlReplacedFn replaced, void *arg)
 {
 	SeriesOrder *order;
-	TlBatchRun *runs;
 	uint32 *place;
-	Columns c;
 	uint32 offset = 0;
-	uint32 kept = 0;
 
-	*n_runs = 0;
+	b->n_spans = 0;
 	if (b->n_points == 0)
-		return NULL;
+		return 0;
 
 	order = order_series(b);
-	runs = MemoryContextAllocHuge(b->context, sizeof(TlBatchRun) * b->n_series);
-	place = MemoryContextAllocHuge(b->context, sizeof(uint32) * b->n_series);
+	b->spans = tl_batch_array(b, &b->spans_array, sizeof(Span) * b->n_series);
+	place = tl_batch_array(b, &b->place_array, sizeof(uint32) * b->n_series);
 	for (uint32 i = 0; i < b->n_series; i++)
 	{
-		place[order[i].series] = offset;
-		offset += b->series[order[i].series].count;
+		uint32 series = order[i].series;
+		uint32 count = b->series[series].count;
+
+		place[series] = offset;
+		if (count > 0)
+			b->spans[b->n_spans++] = (Span){series, offset, count, b->series[series].bucket};
+		offset += count;
 	}
-	allocate_columns(b, &c);
-	scatter(b, place, &c);
+	allocate_columns(b);
+	scatter(b, place, &b->columns);
 
-	offset = 0;
-	for (uint32 i = 0; i < b->n_series; i++)
+	for (uint32 i = 0; i < b->n_spans; i++)
 	{
-		const Series *s = &b->series[order[i].series];
-		TlRun *run = &runs[kept].run;
+		Span *span = &b->spans[i];
+		TlRun run;
 
-		if (s->count == 0)
-			continue;
-		runs[kept++].bucket = s->bucket;
-		run->key = s->key;
-		run->n = s->count;
-		run->kind = c.kinds == NULL ? b->points[0].kind : TL_KIND_MIXED;
-		run->ts = c.ts + offset;
-		run->cell = c.cell + offset;
-		run->kinds = c.kinds == NULL ? NULL : c.kinds + offset;
-		run->attrs = c.attrs == NULL ? NULL : c.attrs + offset;
-		if (!strictly_increasing(run->ts, run->n))
-			order_by_time(run, c.position + offset, replaced, arg);
-		simplify(run);
-		offset += s->count;
 		if (i % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
+		if (strictly_increasing(b->columns.ts + span->offset, span->n))
+			continue;
+		span_run(b, span, &run);
+		order_by_time(&run, b->columns.position + span->offset, replaced, arg);
+		span->n = run.n;
 	}
-	*n_runs = kept;
-	return runs;
+	return b->n_spans;
 }

@@ -271,8 +271,7 @@ tl_frame_open(const TlBlockIndex *index, const TlFrameInfo *info, const void *st
 											   ? 0
 											   : tl_read_count(&dir, tl_reader_left(&times)));
 		e->values = tl_read_section(&values, tl_read_count(&dir, tl_reader_left(&values)));
-		e->attrs =
-			tl_read_section(&r, flags & 0x80 ? tl_read_count(&dir, tl_reader_left(&r)) : 0);
+		e->attrs = tl_read_section(&r, flags & 0x80 ? tl_read_count(&dir, tl_reader_left(&r)) : 0);
 		points += e->n;
 	}
 	if (points != info->n_points || tl_reader_left(&dir) != 0)
@@ -336,8 +335,8 @@ tl_entry_decode(const TlFrame *frame, const TlEntry *entry, int columns, TlRunAr
 	run->n = entry->n;
 	run->kind = entry->kind;
 	run->ts = arrays->ts;
-	tl_time_decode(&times, entry->time_mode, entry->time_unit, entry->first, entry->last,
-				   entry->n, arrays->ts);
+	tl_time_decode(&times, entry->time_mode, entry->time_unit, entry->first, entry->last, entry->n,
+				   arrays->ts);
 	if (columns & TL_COLUMN_VALUE)
 	{
 		run->cell = arrays->cell;

@@ -174,9 +174,8 @@ number_attrs(TlBlockWriter *w, const TlAttrs *a)
 		w->known_attrs = repalloc(w->known_attrs, sizeof(FrameAttrs) * w->known_attrs_cap);
 	}
 	w->known_attrs[w->n_known_attrs] = (FrameAttrs){a, hash};
-	tl_buf_put_u8(&w->attrs_dict,
-				  (uint8) ((a->unit.data != NULL) | (a->tags.data != NULL) << 1 |
-						   (a->metadata.data != NULL) << 2));
+	tl_buf_put_u8(&w->attrs_dict, (uint8) ((a->unit.data != NULL) | (a->tags.data != NULL) << 1 |
+										   (a->metadata.data != NULL) << 2));
 	put_present(&w->attrs_dict, a->unit);
 	put_present(&w->attrs_dict, a->tags);
 	put_present(&w->attrs_dict, a->metadata);
@@ -209,8 +208,8 @@ append_frame(TlBlockWriter *w, bool *compressed)
 	if (zstd == NULL)
 		zstd = ZSTD_createCCtx();
 	tl_buf_reserve(&w->frames, Max(bound, w->raw.len));
-	got = ZSTD_compressCCtx(zstd, w->frames.data + w->frames.len, bound, w->raw.data,
-							w->raw.len, w->zstd_level);
+	got = ZSTD_compressCCtx(zstd, w->frames.data + w->frames.len, bound, w->raw.data, w->raw.len,
+							w->zstd_level);
 	*compressed = !ZSTD_isError(got) && got < w->raw.len;
 	if (!*compressed)
 	{
@@ -263,8 +262,7 @@ finish_frame(TlBlockWriter *w)
 	tl_buf_put_varint(index, w->frame_points);
 	tl_buf_put_varint(index, (uint64) (w->frame_min - day));
 	tl_buf_put_varint(index, (uint64) (w->frame_max - w->frame_min));
-	put_front_coded(index, w->last_first, &w->last_first_len, w->first_device,
-					w->first_device_len);
+	put_front_coded(index, w->last_first, &w->last_first_len, w->first_device, w->first_device_len);
 	tl_buf_put_varint(index, w->first_metric_len);
 	tl_buf_put(index, w->first_metric, w->first_metric_len);
 

@@ -87,8 +87,7 @@ scaled_delta(uint64 delta, int64 scale, int64 limit)
 }
 
 void
-tl_time_decode(TlReader *r, TlTimeMode mode, int unit, int64 first, int64 last, uint32 n,
-			   int64 *ts)
+tl_time_decode(TlReader *r, TlTimeMode mode, int unit, int64 first, int64 last, uint32 n, int64 *ts)
 {
 	int64 scale;
 	int64 span;

@@ -42,15 +42,15 @@ extern void tl_corrupt(const char *what) pg_attribute_noreturn() pg_attribute_co
 
 /* The arguments of create_foreignscan_path have grown with the versions. */
 #if PG_VERSION_NUM >= 180000
-#define tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private)     \
-	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, pathkeys, outer, NULL, NIL, \
+#define tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private)      \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, pathkeys, outer, NULL, NIL,  \
 							private)
 #elif PG_VERSION_NUM >= 170000
-#define tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private)     \
-	create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys, outer, NULL, NIL,    \
+#define tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private)      \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys, outer, NULL, NIL,     \
 							private)
 #else
-#define tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private)     \
+#define tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private)      \
 	create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys, outer, NULL, private)
 #endif
 

@@ -46,8 +46,8 @@ tl_dead_letters_create(void)
 {
 	TlDeadLetters *letters = palloc0(sizeof(TlDeadLetters));
 
-	letters->context = AllocSetContextCreate(CurrentMemoryContext, "telemetry dead letters",
-											 ALLOCSET_SMALL_SIZES);
+	letters->context =
+		AllocSetContextCreate(CurrentMemoryContext, "telemetry dead letters", ALLOCSET_SMALL_SIZES);
 	return letters;
 }
 

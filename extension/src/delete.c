@@ -57,8 +57,8 @@ keep_rest(TlRunBuilder *builder, const TlRun *run, const TlFilter *doomed)
 static void
 rewrite_block(const TlBlockMeta *meta, const TlFilter *doomed, int buckets)
 {
-	TlFilter everything = {.from = DT_NOBEGIN, .to = DT_NOEND,
-						   .columns = TL_COLUMN_VALUE | TL_COLUMN_ATTRS};
+	TlFilter everything = {
+		.from = DT_NOBEGIN, .to = DT_NOEND, .columns = TL_COLUMN_VALUE | TL_COLUMN_ATTRS};
 	TlReadStats stats = {0};
 	TlSource *source = tl_source_create(meta, &everything, buckets, &stats);
 	TlBlockWriter *writer = tl_block_writer_create(1);

@@ -98,13 +98,12 @@ choose_blocks(TlBlockMeta *blocks, uint32 n, ReservoirState state)
 }
 
 static int
-acquire_sample(Relation table, int elevel, HeapTuple *rows, int target, double *total,
-			   double *dead)
+acquire_sample(Relation table, int elevel, HeapTuple *rows, int target, double *total, double *dead)
 {
 	TupleDesc desc = RelationGetDescr(table);
 	int buckets = tl_store_buckets();
-	TlFilter filter = {.from = DT_NOBEGIN, .to = DT_NOEND,
-					   .columns = TL_COLUMN_VALUE | TL_COLUMN_ATTRS};
+	TlFilter filter = {
+		.from = DT_NOBEGIN, .to = DT_NOEND, .columns = TL_COLUMN_VALUE | TL_COLUMN_ATTRS};
 	Reservoir r = {.rows = rows, .size = target, .skip = -1};
 	TlPointMap map;
 	TlRowMaker *maker;

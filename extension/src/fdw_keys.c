@@ -98,7 +98,7 @@ time_key(Oid function, Expr *value, TlScanKey *key)
 static bool
 key_from_operator(OpExpr *clause, Index relid, const TlPointMap *map, TlScanKey *key)
 {
-	Oid operator = clause->opno;
+	Oid operator= clause->opno;
 	Node *left;
 	Node *right;
 	int column;
@@ -112,7 +112,7 @@ key_from_operator(OpExpr *clause, Index relid, const TlPointMap *map, TlScanKey 
 	{
 		column = key_column(right, relid, map);
 		right = left;
-		operator = get_commutator(operator);
+		operator= get_commutator(operator);
 		if (column < 0 || !OidIsValid(operator))
 			return false;
 	}

@@ -83,8 +83,7 @@ slice_of(const TupleTableSlot *slot, AttrNumber attno)
 }
 
 TupleTableSlot *
-tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
-			  TupleTableSlot *plan_slot)
+tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	ModifyState *state = rinfo->ri_FdwState;
 	const AttrNumber *attno = state->map.attno;
@@ -93,9 +92,9 @@ tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
 
 	slot_getallattrs(slot);
 	if (unlikely(present(slot, attno[TL_POINT_NUM])))
-		ereport(ERROR, (errcode(ERRCODE_GENERATED_ALWAYS),
-						errmsg("column \"num\" can only be read"),
-						errhint("It is the numeric part of column \"value\".")));
+		ereport(ERROR,
+				(errcode(ERRCODE_GENERATED_ALWAYS), errmsg("column \"num\" can only be read"),
+				 errhint("It is the numeric part of column \"value\".")));
 
 	/* What has to be detoasted goes with the executor's row. */
 	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
@@ -103,10 +102,10 @@ tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
 	row.ts = row.has_ts ? DatumGetInt64(slot->tts_values[attno[TL_POINT_TS] - 1]) : 0;
 	row.device = slice_of(slot, attno[TL_POINT_DEVICE_ID]);
 	row.metric = slice_of(slot, attno[TL_POINT_METRIC]);
-	row.value = present(slot, attno[TL_POINT_VALUE])
-					? (const struct varlena *) DatumGetPointer(
-						  slot->tts_values[attno[TL_POINT_VALUE] - 1])
-					: NULL;
+	row.value =
+		present(slot, attno[TL_POINT_VALUE])
+			? (const struct varlena *) DatumGetPointer(slot->tts_values[attno[TL_POINT_VALUE] - 1])
+			: NULL;
 	row.unit = slice_of(slot, attno[TL_POINT_UNIT]);
 	row.tags = slice_of(slot, attno[TL_POINT_TAGS]);
 	row.metadata = slice_of(slot, attno[TL_POINT_METADATA]);

@@ -112,7 +112,7 @@ has_equality(List *restrictions, Index relid, const TlPointMap *map, TlPointColu
 {
 	ListCell *lc;
 
-	foreach (lc, restrictions)
+	foreach(lc, restrictions)
 	{
 		TlScanKey key;
 
@@ -131,9 +131,8 @@ add_path_with(PlannerInfo *root, RelOptInfo *rel, double rows, double blocks, Li
 	double startup = COST_START + (order == TL_SCAN_ANY ? COST_BLOCK * blocks : COST_BLOCK);
 	double total = COST_START + COST_BLOCK * blocks + (COST_POINT + cpu_tuple_cost) * rows;
 
-	add_path(rel,
-			 (Path *) tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer,
-												 list_make1_int(order)));
+	add_path(rel, (Path *) tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys,
+													  outer, list_make1_int(order)));
 }
 
 /* The order that the query wants, if it is that of ts; false if it is another or none. */
@@ -148,7 +147,7 @@ wanted_time_order(PlannerInfo *root, RelOptInfo *rel, const TlPointMap *map, TlS
 	pathkey = linitial_node(PathKey, root->query_pathkeys);
 	if (pathkey->pk_eclass->ec_has_volatile)
 		return false;
-	foreach (lc, pathkey->pk_eclass->ec_members)
+	foreach(lc, pathkey->pk_eclass->ec_members)
 	{
 		EquivalenceMember *em = lfirst_node(EquivalenceMember, lc);
 		Var *var = (Var *) em->em_expr;
@@ -189,7 +188,7 @@ add_join_paths(PlannerInfo *root, RelOptInfo *rel, const RelPlan *plan)
 															   rel->lateral_referencers);
 		ListCell *lc;
 
-		foreach (lc, clauses)
+		foreach(lc, clauses)
 		{
 			RestrictInfo *ri = lfirst_node(RestrictInfo, lc);
 			Relids outer = bms_union(ri->clause_relids, rel->lateral_relids);
@@ -242,8 +241,7 @@ needed_columns(const RelPlan *plan, RelOptInfo *rel, List *local_clauses)
 		if (plan->map.attno[c] != 0 &&
 			(whole_row ||
 			 bms_is_member(plan->map.attno[c] - FirstLowInvalidHeapAttributeNumber, used)))
-			columns |= c == TL_POINT_VALUE || c == TL_POINT_NUM ? TL_COLUMN_VALUE
-																 : TL_COLUMN_ATTRS;
+			columns |= c == TL_POINT_VALUE || c == TL_POINT_NUM ? TL_COLUMN_VALUE : TL_COLUMN_ATTRS;
 	return columns;
 }
 
@@ -259,7 +257,7 @@ tl_fdw_plan(PlannerInfo *root, RelOptInfo *rel, Oid table, ForeignPath *best, Li
 	List *ops = NIL;
 	ListCell *lc;
 
-	foreach (lc, clauses)
+	foreach(lc, clauses)
 	{
 		RestrictInfo *ri = lfirst_node(RestrictInfo, lc);
 		TlScanKey key;

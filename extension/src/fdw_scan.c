@@ -37,7 +37,7 @@ struct TlRowMaker
 {
 	TlPointMap map;
 	int natts;
-	MemoryContext key_context;	/* device and metric of the run */
+	MemoryContext key_context;	 /* device and metric of the run */
 	MemoryContext attrs_context; /* unit, tags, metadata of the last point that had any */
 	TlRun run;
 	bool has_key;
@@ -60,8 +60,8 @@ tl_row_maker_create(const TlPointMap *map, int natts)
 
 	m->map = *map;
 	m->natts = natts;
-	m->key_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry row key",
-										   ALLOCSET_SMALL_SIZES);
+	m->key_context =
+		AllocSetContextCreate(CurrentMemoryContext, "telemetry row key", ALLOCSET_SMALL_SIZES);
 	m->attrs_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry row attributes",
 											 ALLOCSET_SMALL_SIZES);
 	m->value_size = 64;
@@ -209,8 +209,8 @@ tl_fdw_begin_scan(ForeignScanState *node, int eflags)
 	TlPointMap map;
 
 	tl_point_map(desc, RelationGetRelationName(node->ss.ss_currentRelation), &map);
-	s->context = AllocSetContextCreate(CurrentMemoryContext, "telemetry point scan",
-									   ALLOCSET_SMALL_SIZES);
+	s->context =
+		AllocSetContextCreate(CurrentMemoryContext, "telemetry point scan", ALLOCSET_SMALL_SIZES);
 	s->key_columns = list_nth(plan->fdw_private, TL_PRIVATE_KEY_COLUMNS);
 	s->key_ops = list_nth(plan->fdw_private, TL_PRIVATE_KEY_OPS);
 	s->columns = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_COLUMNS));

@@ -12,20 +12,20 @@
 #include "store.h"
 #include "utils/memutils.h"
 
-/* The part of a run that lies before a limit and was not taken yet. */
+/* How many of a series' points from one on lie before a limit. */
 static uint32
-points_before(const TlRun *run, uint32 from, int64 limit)
+points_before(const int64 *ts, uint32 n, uint32 from, int64 limit)
 {
 	uint32 low = from;
-	uint32 high = run->n;
+	uint32 high = n;
 
-	if (from == run->n || run->ts[run->n - 1] < limit)
-		return run->n - from;
+	if (from == n || ts[n - 1] < limit)
+		return n - from;
 	while (low < high)
 	{
 		uint32 middle = low + (high - low) / 2;
 
-		if (run->ts[middle] < limit)
+		if (ts[middle] < limit)
 			low = middle + 1;
 		else
 			high = middle;
@@ -60,81 +60,87 @@ add_part(TlBlockWriter *w, const TlRun *run, uint32 from, uint32 n)
 	tl_block_writer_add(w, &part);
 }
 
-/* Stores what all runs have within one day; done[] remembers how much of each is stored. */
+/* Stores what all series have within one day; done[] remembers how much of each is stored. */
 static void
-flush_day(TlBlockWriter *w, const TlBatchRun *runs, uint32 n_runs, uint32 *done, int64 day,
+flush_day(TlBlockWriter *w, const TlBatch *batch, uint32 n_series, uint32 *done, int64 day,
 		  int64 seq)
 {
 	int64 limit = day + TL_USECS_PER_DAY;
 	uint64 points = 0;
 	bool mixed;
-	int bucket;
+	int current = TL_BUCKET_MIXED;
+	TlRun run;
 
-	for (uint32 i = 0; i < n_runs && points < (uint64) tl_guc_mixed_block_points; i++)
-		points += points_before(&runs[i].run, done[i], limit);
-	mixed = points < (uint64) tl_guc_mixed_block_points;
-	bucket = mixed ? TL_BUCKET_MIXED : runs[0].bucket;
-
-	for (uint32 i = 0; i < n_runs; i++)
+	for (uint32 i = 0; i < n_series && points < (uint64) tl_guc_mixed_block_points; i++)
 	{
-		uint32 n = points_before(&runs[i].run, done[i], limit);
+		uint32 n;
+		const int64 *ts = tl_batch_times(batch, i, &n);
+
+		points += points_before(ts, n, done[i], limit);
+	}
+	mixed = points < (uint64) tl_guc_mixed_block_points;
+
+	for (uint32 i = 0; i < n_series; i++)
+	{
+		int bucket = tl_batch_run(batch, i, &run);
+		uint32 n = points_before(run.ts, run.n, done[i], limit);
 
 		if (n == 0)
 			continue;
-		if (!mixed && runs[i].bucket != bucket)
+		if (!mixed && bucket != current)
 		{
-			store_block(w, bucket, seq);
-			bucket = runs[i].bucket;
+			store_block(w, current, seq);
+			current = bucket;
 			CHECK_FOR_INTERRUPTS();
 		}
-		add_part(w, &runs[i].run, done[i], n);
+		add_part(w, &run, done[i], n);
 		done[i] += n;
 	}
-	store_block(w, bucket, seq);
+	store_block(w, current, seq);
 }
 
 /* The earliest day that has points not stored yet; false if there is none. */
 static bool
-next_day(const TlBatchRun *runs, uint32 n_runs, const uint32 *done, int64 *day)
+next_day(const TlBatch *batch, uint32 n_series, const uint32 *done, int64 *day)
 {
 	int64 earliest = PG_INT64_MAX;
 
-	for (uint32 i = 0; i < n_runs; i++)
-		if (done[i] < runs[i].run.n)
-			earliest = Min(earliest, runs[i].run.ts[done[i]]);
+	for (uint32 i = 0; i < n_series; i++)
+	{
+		uint32 n;
+		const int64 *ts = tl_batch_times(batch, i, &n);
+
+		if (done[i] < n)
+			earliest = Min(earliest, ts[done[i]]);
+	}
 	if (earliest == PG_INT64_MAX)
 		return false;
 	*day = tl_day_of(earliest);
 	return true;
 }
 
-uint32
+void
 tl_flush(TlBatch *batch, TlReplacedFn replaced, void *arg)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry flush", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	uint32 n_runs;
-	TlBatchRun *runs = tl_batch_sort(batch, &n_runs, replaced, arg);
-	uint32 stored = 0;
+	uint32 n_series = tl_batch_sort(batch, replaced, arg);
 
-	if (n_runs > 0)
+	if (n_series > 0)
 	{
 		TlBlockWriter *w = tl_block_writer_create(tl_guc_compression_level);
-		uint32 *done = MemoryContextAllocExtended(context, sizeof(uint32) * n_runs,
+		uint32 *done = MemoryContextAllocExtended(context, sizeof(uint32) * n_series,
 												  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 		int64 seq = tl_store_next_seq();
 		int64 day;
 
-		while (next_day(runs, n_runs, done, &day))
+		while (next_day(batch, n_series, done, &day))
 		{
 			CHECK_FOR_INTERRUPTS();
-			flush_day(w, runs, n_runs, done, day, seq);
+			flush_day(w, batch, n_series, done, day, seq);
 		}
-		for (uint32 i = 0; i < n_runs; i++)
-			stored += runs[i].run.n;
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	return stored;
 }

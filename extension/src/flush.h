@@ -10,8 +10,8 @@
 /*
  * Sorts the batch and inserts its blocks under one new order number, so that its points win
  * over all that were flushed before.  Tells replaced() of points that a later row of the same
- * batch replaces.  The batch must be reset afterwards.  Returns how many points were stored.
+ * batch replaces.  The batch must be reset afterwards.
  */
-extern uint32 tl_flush(TlBatch *batch, TlReplacedFn replaced, void *arg);
+extern void tl_flush(TlBatch *batch, TlReplacedFn replaced, void *arg);
 
 #endif

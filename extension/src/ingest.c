@@ -24,6 +24,8 @@ struct TlIngest
 	MemoryContext row_context; /* for rejections and rare conversions; reset after each row */
 	TlBatch *batch;
 	TlDeadLetters *letters;
+	TlRejectFn on_reject;
+	void *on_reject_arg;
 	int64 latest;	  /* no timestamp may be later, as of the last look at the clock */
 	int64 batch_base; /* position of the batch's first row */
 	int64 received;
@@ -75,10 +77,9 @@ report_row(int64 row, TlRowStatus status, const char *code, const char *message)
 	{
 		Size cap = Max((Size) reports_cap * 2, 64);
 
-		result.reports =
-			result.reports == NULL
-				? MemoryContextAllocHuge(result_context, cap * sizeof(TlRowReport))
-				: repalloc_huge(result.reports, cap * sizeof(TlRowReport));
+		result.reports = result.reports == NULL
+							 ? MemoryContextAllocHuge(result_context, cap * sizeof(TlRowReport))
+							 : repalloc_huge(result.reports, cap * sizeof(TlRowReport));
 		reports_cap = (uint32) cap;
 	}
 	result.reports[result.n_reports++] = (TlRowReport){row, status, code, message};
@@ -99,14 +100,20 @@ tl_ingest_begin(void)
 	TlIngest *in = palloc0(sizeof(TlIngest));
 
 	in->context = context;
-	in->row_context =
-		AllocSetContextCreate(context, "telemetry ingest row", ALLOCSET_SMALL_SIZES);
+	in->row_context = AllocSetContextCreate(context, "telemetry ingest row", ALLOCSET_SMALL_SIZES);
 	in->batch = tl_batch_create(tl_store_buckets());
 	in->letters = tl_dead_letters_create();
 	in->latest = latest_timestamp();
 	begin_result();
 	MemoryContextSwitchTo(old);
 	return in;
+}
+
+void
+tl_ingest_on_reject(TlIngest *in, TlRejectFn fn, void *arg)
+{
+	in->on_reject = fn;
+	in->on_reject_arg = arg;
 }
 
 static void
@@ -128,7 +135,7 @@ flush_batch(TlIngest *in)
 {
 	MemoryContext old = MemoryContextSwitchTo(in->context);
 
-	(void) tl_flush(in->batch, note_replaced, in);
+	tl_flush(in->batch, note_replaced, in);
 	tl_batch_reset(in->batch);
 	in->batch_base = in->received;
 	MemoryContextSwitchTo(old);
@@ -143,6 +150,8 @@ reject_row(TlIngest *in, const char *code, const char *message, const char *payl
 		report_row(in->received, TL_ROW_REJECTED, code,
 				   MemoryContextStrdup(result_context, message));
 	tl_dead_letters_add(in->letters, code, message, payload);
+	if (in->on_reject != NULL)
+		in->on_reject(in->on_reject_arg, in->received, code, message);
 }
 
 /* Everything about a row that can be wrong; false with the reason. */

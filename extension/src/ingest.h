@@ -55,6 +55,14 @@ typedef struct TlIngestResult
 } TlIngestResult;
 
 extern TlIngest *tl_ingest_begin(void);
+
+/*
+ * Also tells fn of each row as it is rejected, from within the call that brings the row; unlike
+ * the reports, none is left out.  The texts last no longer than that call.
+ */
+typedef void (*TlRejectFn)(void *arg, int64 row, const char *code, const char *message);
+extern void tl_ingest_on_reject(TlIngest *ingest, TlRejectFn fn, void *arg);
+
 extern void tl_ingest_row(TlIngest *ingest, const TlIngestRow *row);
 
 /*

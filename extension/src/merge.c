@@ -15,7 +15,7 @@ typedef struct Member
 	TlSource *source;
 	int bucket;
 	bool opened;
-	TlRun run;	/* what is left of its current run */
+	TlRun run; /* what is left of its current run */
 } Member;
 
 struct TlMerge
@@ -209,8 +209,8 @@ open_due_blocks(TlMerge *m)
 		MemoryContext old;
 		Member *member;
 
-		if (first != NULL && (m->backward ? block->max_ts < head_ts(m, first)
-										  : block->min_ts > head_ts(m, first)))
+		if (first != NULL &&
+			(m->backward ? block->max_ts < head_ts(m, first) : block->min_ts > head_ts(m, first)))
 			return;
 		CHECK_FOR_INTERRUPTS();
 		old = MemoryContextSwitchTo(m->context);
@@ -266,8 +266,8 @@ drop_replaced(TlMerge *m, const Member *winner, int64 ts)
 	Member *other;
 
 	while ((other = top(m)) != NULL && other->opened && head_ts(m, other) == ts &&
-		   (m->single_series || (other->bucket == winner->bucket &&
-								 tl_key_equal(&other->run.key, &winner->run.key))))
+		   (m->single_series ||
+			(other->bucket == winner->bucket && tl_key_equal(&other->run.key, &winner->run.key))))
 	{
 		(void) binaryheap_remove_first(m->heap);
 		take(m, other, 1);

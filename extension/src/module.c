@@ -57,8 +57,7 @@ telemetry_fdw_validator(PG_FUNCTION_ARGS)
 
 	if (options != NIL)
 		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-						errmsg("invalid option \"%s\"",
-							   linitial_node(DefElem, options)->defname),
+						errmsg("invalid option \"%s\"", linitial_node(DefElem, options)->defname),
 						errhint("telemetry_fdw takes no options.")));
 	PG_RETURN_VOID();
 }

@@ -15,8 +15,9 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-static const char *const status_name[] = {
-	[TL_ROW_DUPLICATE] = "duplicate", [TL_ROW_REPLACED] = "replaced", [TL_ROW_REJECTED] = "rejected"};
+static const char *const status_name[] = {[TL_ROW_DUPLICATE] = "duplicate",
+										  [TL_ROW_REPLACED] = "replaced",
+										  [TL_ROW_REJECTED] = "rejected"};
 
 static Datum
 reports_as_jsonb(const TlIngestResult *result)
@@ -29,8 +30,9 @@ reports_as_jsonb(const TlIngestResult *result)
 	{
 		const TlRowReport *r = &result->reports[i];
 
-		appendStringInfo(&json, "%s{\"row\":" INT64_FORMAT ",\"status\":\"%s\",\"code\":\"%s\","
-								"\"message\":",
+		appendStringInfo(&json,
+						 "%s{\"row\":" INT64_FORMAT ",\"status\":\"%s\",\"code\":\"%s\","
+						 "\"message\":",
 						 i > 0 ? "," : "", r->row, status_name[r->status], r->code);
 		escape_json(&json, r->message);
 		appendStringInfoChar(&json, '}');
@@ -99,15 +101,15 @@ put_entries(const TlFrame *frame, void *arg)
 		bool nulls[7] = {false};
 		Datum values[7];
 
-		values[0] = PointerGetDatum(
-			cstring_to_text_with_len(e->key.device.data, (int) e->key.device.len));
-		values[1] = PointerGetDatum(
-			cstring_to_text_with_len(e->key.metric.data, (int) e->key.metric.len));
+		values[0] =
+			PointerGetDatum(cstring_to_text_with_len(e->key.device.data, (int) e->key.device.len));
+		values[1] =
+			PointerGetDatum(cstring_to_text_with_len(e->key.metric.data, (int) e->key.metric.len));
 		values[2] = Int32GetDatum((int32) e->n);
 		values[3] = TimestampTzGetDatum(e->first);
 		values[4] = TimestampTzGetDatum(e->last);
-		values[5] = CStringGetTextDatum(
-			e->kind == TL_KIND_MIXED ? "mixed" : tl_kind_name((TlKind) e->kind));
+		values[5] = CStringGetTextDatum(e->kind == TL_KIND_MIXED ? "mixed"
+																 : tl_kind_name((TlKind) e->kind));
 		values[6] = Int32GetDatum((int32) (tl_reader_left(&e->times) + tl_reader_left(&e->values) +
 										   tl_reader_left(&e->attrs)));
 		tuplestore_putvalues(out->setResult, out->setDesc, values, nulls);

@@ -52,9 +52,9 @@ check_characters(TlSlice s, const char *name, const char *code, TlRejection *why
 	const char *bad = control_character(s);
 
 	if (bad != NULL)
-		return reject(why, code,
-					  psprintf("%s contains a control character at byte %d", name,
-							   (int) (bad - s.data) + 1));
+		return reject(
+			why, code,
+			psprintf("%s contains a control character at byte %d", name, (int) (bad - s.data) + 1));
 	return true;
 }
 
@@ -105,9 +105,9 @@ tl_row_check_value(const struct varlena *value, TlRejection *why)
 	if (len == 0)
 		return reject(why, TL_REJECT_VALUE, "value is empty");
 	if (len - 1 > (Size) tl_guc_max_value_size)
-		return reject(why, TL_REJECT_TOO_LARGE,
-					  psprintf("value is %zu bytes long, the limit is %d", len - 1,
-							   tl_guc_max_value_size));
+		return reject(
+			why, TL_REJECT_TOO_LARGE,
+			psprintf("value is %zu bytes long, the limit is %d", len - 1, tl_guc_max_value_size));
 	problem = tl_value_check((uint8) *VARDATA_ANY(value), VARDATA_ANY(value) + 1, len - 1);
 	return problem == NULL || reject(why, TL_REJECT_VALUE, problem);
 }
@@ -120,9 +120,9 @@ check_object(TlSlice json, const char *name, const char *code, TlRejection *why)
 	if (json.data == NULL)
 		return true;
 	if (json.len > (uint32) tl_guc_max_value_size)
-		return reject(why, TL_REJECT_TOO_LARGE,
-					  psprintf("%s takes %u bytes, the limit is %d", name, json.len,
-							   tl_guc_max_value_size));
+		return reject(
+			why, TL_REJECT_TOO_LARGE,
+			psprintf("%s takes %u bytes, the limit is %d", name, json.len, tl_guc_max_value_size));
 	memcpy(&header, json.data, sizeof(header));
 	if ((header & JB_FOBJECT) == 0)
 		return reject(why, code, psprintf("%s is not a JSON object", name));
@@ -134,8 +134,7 @@ tl_row_check_attrs(const TlIngestRow *row, TlRejection *why)
 {
 	if (row->unit.data != NULL && row->unit.len > TL_KEY_MAX)
 		return check_length(row->unit, "unit", TL_REJECT_UNIT, why);
-	return (row->unit.data == NULL ||
-			check_characters(row->unit, "unit", TL_REJECT_UNIT, why)) &&
+	return (row->unit.data == NULL || check_characters(row->unit, "unit", TL_REJECT_UNIT, why)) &&
 		   check_object(row->tags, "tags", TL_REJECT_TAGS, why) &&
 		   check_object(row->metadata, "metadata", TL_REJECT_METADATA, why);
 }

@@ -141,8 +141,8 @@ tl_scan_begin(const TlFilter *filter, TlScanOrder order)
 static TlSource *
 fold_blocks(TlScan *scan, const TlBlockMeta *blocks, uint32 n)
 {
-	MemoryContext work = AllocSetContextCreate(scan->day_context, "telemetry scan fold",
-											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext work =
+		AllocSetContextCreate(scan->day_context, "telemetry scan fold", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(work);
 	TlFilter all_columns = *scan->filter;
 	TlMerge *merge = tl_merge_create(&all_columns, scan->buckets, &scan->stats);
@@ -154,8 +154,7 @@ fold_blocks(TlScan *scan, const TlBlockMeta *blocks, uint32 n)
 
 	all_columns.columns |= TL_COLUMN_VALUE;
 	for (uint32 i = 0; i < n; i++)
-		tl_merge_add(merge,
-					 tl_source_create(&blocks[i], &all_columns, scan->buckets, &scan->stats),
+		tl_merge_add(merge, tl_source_create(&blocks[i], &all_columns, scan->buckets, &scan->stats),
 					 blocks[i].bucket);
 	while (tl_merge_next(merge, &run))
 		tl_run_builder_add(builder, &run);
@@ -250,8 +249,6 @@ tl_scan_next(TlScan *scan, TlRun *run)
 void
 tl_scan_end(TlScan *scan)
 {
-	if (scan->cursor != NULL)
-		tl_store_cursor_close(scan->cursor);
 	MemoryContextDelete(scan->context);
 }
 

@@ -9,8 +9,8 @@
 
 typedef enum TlScanOrder
 {
-	TL_SCAN_ANY,		/* day by day, within a day by series */
-	TL_SCAN_TIME,		/* one series, oldest point first */
+	TL_SCAN_ANY,		  /* day by day, within a day by series */
+	TL_SCAN_TIME,		  /* one series, oldest point first */
 	TL_SCAN_TIME_BACKWARD /* one series, newest point first */
 } TlScanOrder;
 

@@ -38,8 +38,8 @@ create(const TlFilter *filter, int buckets, TlReadStats *stats)
 	TlSource *s = MemoryContextAllocZero(context, sizeof(TlSource));
 
 	s->context = context;
-	s->frame_context =
-		AllocSetContextCreate(context, "telemetry frame", 1024, 16 * 1024, ALLOCSET_DEFAULT_MAXSIZE);
+	s->frame_context = AllocSetContextCreate(context, "telemetry frame", 1024, 16 * 1024,
+											 ALLOCSET_DEFAULT_MAXSIZE);
 	s->filter = filter;
 	s->buckets = buckets;
 	s->stats = stats;

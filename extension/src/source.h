@@ -19,8 +19,8 @@ typedef struct TlFilter
 	uint32 n_devices;
 	TlSlice *metrics;
 	uint32 n_metrics;
-	int64 from; /* inclusive */
-	int64 to;	/* inclusive */
+	int64 from;	 /* inclusive */
+	int64 to;	 /* inclusive */
 	int columns; /* TL_COLUMN_* */
 } TlFilter;
 

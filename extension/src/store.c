@@ -39,22 +39,26 @@ static TlStatement insert_block = {
 	{INT2OID, INT2OID, DATEOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, BYTEAOID},
 	NULL};
 
-static TlStatement list_blocks = {
-	"SELECT " META_COLUMNS " FROM telemetry.block"
-	" WHERE bucket" EQ "ANY ($1) AND" IN_RANGE "ORDER BY day, bucket, min_ts",
-	4,
-	{INT2ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
-	NULL};
+static TlStatement list_blocks = {"SELECT " META_COLUMNS " FROM telemetry.block"
+								  " WHERE bucket" EQ "ANY ($1) AND" IN_RANGE
+								  "ORDER BY day, bucket, min_ts",
+								  4,
+								  {INT2ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+								  NULL};
 
-/* Two index scans backwards, merged: nothing is sorted, so the first block comes at once. */
+/*
+ * The next blocks in falling order of (max_ts, seq) below ($5, $6): two index scans backwards,
+ * merged and cut at $7 rows, so that nothing is sorted.
+ */
+#define NEWEST(bucket)                                                                             \
+	"(SELECT " META_COLUMNS " FROM telemetry.block"                                                \
+	" WHERE bucket" EQ bucket " AND" IN_RANGE "AND ROW(max_ts, seq)" LT "ROW($5, $6)"              \
+	" ORDER BY max_ts DESC, seq DESC LIMIT $7)"
+
 static TlStatement newest_blocks = {
-	"(SELECT " META_COLUMNS ", max_ts AS newest FROM telemetry.block"
-	" WHERE bucket" EQ "$1 AND" IN_RANGE ")"
-	" UNION ALL "
-	"(SELECT " META_COLUMNS ", max_ts FROM telemetry.block"
-	" WHERE bucket" EQ "-1 AND" IN_RANGE ") ORDER BY newest DESC",
-	4,
-	{INT2OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+	NEWEST("$1") " UNION ALL " NEWEST("-1") " ORDER BY max_ts DESC, seq DESC LIMIT $7",
+	7,
+	{INT2OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID},
 	NULL};
 
 static TlStatement read_block = {
@@ -63,10 +67,8 @@ static TlStatement read_block = {
 	{INT2OID, TIMESTAMPTZOID, INT8OID, INT4OID, INT4OID},
 	NULL};
 
-static TlStatement delete_block = {"DELETE FROM telemetry.block WHERE" SAME_BLOCK,
-								   3,
-								   {INT2OID, TIMESTAMPTZOID, INT8OID},
-								   NULL};
+static TlStatement delete_block = {
+	"DELETE FROM telemetry.block WHERE" SAME_BLOCK, 3, {INT2OID, TIMESTAMPTZOID, INT8OID}, NULL};
 
 static TlStatement total_blocks = {
 	"SELECT pg_catalog.count(*), pg_catalog.sum(n) FROM telemetry.block WHERE bucket" GE "-1",
@@ -115,9 +117,9 @@ tl_store_begin(TlStoreScope *scope)
 {
 	/* An error restores the user with the transaction's state; no PG_TRY is needed. */
 	GetUserIdAndSecContext(&scope->user, &scope->security_context);
-	SetUserIdAndSecContext(relation_owner(tl_store_relid()),
-						   scope->security_context | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_NOFORCE_RLS);
+	SetUserIdAndSecContext(relation_owner(tl_store_relid()), scope->security_context |
+																 SECURITY_LOCAL_USERID_CHANGE |
+																 SECURITY_NOFORCE_RLS);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 }
@@ -173,8 +175,8 @@ tl_store_buckets(void)
 		{
 			bool isnull;
 
-			known = DatumGetInt16(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-												&isnull));
+			known = DatumGetInt16(
+				SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 		}
 		tl_store_end(&scope);
 		known_for = relid;
@@ -282,13 +284,16 @@ tl_store_list(const int *buckets, int n_buckets, int64 from, int64 to, uint32 *n
 	return list;
 }
 
-/* Fetches this many rows of a cursor at first, then twice as many each time, up to the last. */
+/* Fetches so many rows at first, then twice as many each time, up to the most. */
 #define CURSOR_FETCH_FIRST 4
 #define CURSOR_FETCH_MOST 256
 
+/* Not a portal, which the end of a transaction may drop before the scan that uses it. */
 struct TlStoreCursor
 {
-	Portal portal;
+	int bucket;
+	int64 from;
+	int64 to;
 	TlBlockMeta fetched[CURSOR_FETCH_MOST];
 	int n_fetched;
 	int next;
@@ -299,49 +304,49 @@ TlStoreCursor *
 tl_store_cursor_open(int bucket, int64 from, int64 to)
 {
 	TlStoreCursor *cursor = palloc0(sizeof(TlStoreCursor));
-	TlStoreScope scope;
-	Datum values[4];
 
-	values[0] = Int16GetDatum((int16) bucket);
-	values[1] = Int64GetDatum(from);
-	values[2] = Int64GetDatum(to);
-	values[3] = Int64GetDatum(end_of_day(to));
-	tl_store_begin(&scope);
-	cursor->portal = SPI_cursor_open(NULL, prepared(&newest_blocks), values, NULL, true);
-	tl_store_end(&scope);
+	cursor->bucket = bucket;
+	cursor->from = from;
+	cursor->to = to;
 	cursor->fetch = CURSOR_FETCH_FIRST;
 	return cursor;
+}
+
+static void
+fetch_next(TlStoreCursor *cursor)
+{
+	const TlBlockMeta *last =
+		cursor->n_fetched == 0 ? NULL : &cursor->fetched[cursor->n_fetched - 1];
+	TlStoreScope scope;
+	Datum values[7];
+
+	values[0] = Int16GetDatum((int16) cursor->bucket);
+	values[1] = Int64GetDatum(cursor->from);
+	values[2] = Int64GetDatum(cursor->to);
+	values[3] = Int64GetDatum(end_of_day(cursor->to));
+	values[4] = Int64GetDatum(last == NULL ? DT_NOEND : last->max_ts);
+	values[5] = Int64GetDatum(last == NULL ? PG_INT64_MAX : last->seq);
+	values[6] = Int64GetDatum(cursor->fetch);
+	tl_store_begin(&scope);
+	tl_store_execute(&newest_blocks, values, NULL, true, 0);
+	cursor->n_fetched = (int) SPI_processed;
+	cursor->next = 0;
+	for (int i = 0; i < cursor->n_fetched; i++)
+		read_meta(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &cursor->fetched[i]);
+	tl_store_end(&scope);
+	cursor->fetch =
+		cursor->n_fetched < cursor->fetch ? 0 : Min(cursor->fetch * 2, CURSOR_FETCH_MOST);
 }
 
 bool
 tl_store_cursor_next(TlStoreCursor *cursor, TlBlockMeta *meta)
 {
 	if (cursor->next == cursor->n_fetched && cursor->fetch > 0)
-	{
-		TlStoreScope scope;
-
-		tl_store_begin(&scope);
-		SPI_cursor_fetch(cursor->portal, true, cursor->fetch);
-		cursor->n_fetched = (int) SPI_processed;
-		cursor->next = 0;
-		for (int i = 0; i < cursor->n_fetched; i++)
-			read_meta(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &cursor->fetched[i]);
-		tl_store_end(&scope);
-		cursor->fetch = cursor->n_fetched < cursor->fetch
-							? 0
-							: Min(cursor->fetch * 2, CURSOR_FETCH_MOST);
-	}
+		fetch_next(cursor);
 	if (cursor->next == cursor->n_fetched)
 		return false;
 	*meta = cursor->fetched[cursor->next++];
 	return true;
-}
-
-void
-tl_store_cursor_close(TlStoreCursor *cursor)
-{
-	SPI_cursor_close(cursor->portal);
-	pfree(cursor);
 }
 
 char *

@@ -50,7 +50,6 @@ extern TlBlockMeta *tl_store_list(const int *buckets, int n_buckets, int64 from,
 typedef struct TlStoreCursor TlStoreCursor;
 extern TlStoreCursor *tl_store_cursor_open(int bucket, int64 from, int64 to);
 extern bool tl_store_cursor_next(TlStoreCursor *cursor, TlBlockMeta *meta);
-extern void tl_store_cursor_close(TlStoreCursor *cursor);
 
 /* Bytes [offset, offset + len) of a block's data, fewer at its end; *got tells how many. */
 extern char *tl_store_read(const TlBlockMeta *meta, uint32 offset, uint32 len, uint32 *got);

@@ -108,7 +108,9 @@ class Bench:
             getattr(self, "case_" + name)()
         except cluster.Failed as error:
             print(f"  failed: {error}", flush=True)
-            self.results["errors"].append(f"case {name}: {error}")
+            crashes = "".join("\n" + line for line in self.server.read_crashes())
+            self.results["errors"].append(f"case {name}: {error}{crashes}")
+            self.server.wait_until_ready()
         finally:
             self.empty_tables()
             for file in os.listdir(self.data):

@@ -49,6 +49,7 @@ class Cluster:
         self.options = options
         self.directory = directory
         self.data = os.path.join(directory, "data")
+        self.log = os.path.join(directory, "server.log")
         self.conninfo = f"host={directory} port=5432 user=bench dbname=bench"
         self.started = False
 
@@ -70,9 +71,8 @@ class Cluster:
                                          "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]), 120,
                     cwd="/")
         self.write_settings()
-        log = os.path.join(self.directory, "server.log")
         self.started = True
-        run_command(self.as_server_user([self.program("pg_ctl"), "-D", self.data, "-l", log, "-w",
+        run_command(self.as_server_user([self.program("pg_ctl"), "-D", self.data, "-l", self.log, "-w",
                                          "-t", str(START_TIMEOUT), "start"]), START_TIMEOUT + 10,
                     cwd="/")
         self.sql("CREATE DATABASE bench", database="postgres")
@@ -96,6 +96,23 @@ class Cluster:
                                              "immediate", "-w", "stop"]), 60, cwd="/")
         except Failed as error:
             print(f"could not stop the server: {error}")
+
+    def read_crashes(self):
+        """The server's own words, if it has crashed."""
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return [line.strip() for line in log if "terminated by signal" in line or "PANIC" in line]
+
+    def wait_until_ready(self):
+        """After a crash, until recovery is over."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            try:
+                self.sql("SELECT 1")
+                return
+            except Failed:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def sql(self, text, database="bench"):
         """Runs SQL, one transaction a statement; returns the last result's text."""
@@ -144,7 +161,7 @@ class Proxy:
 
     def read_log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
-            return log.read()[-2000:].strip()
+            return "\n".join(log.read().splitlines()[-3:])
 
     def cpu_seconds(self):
         """Processor time the proxy has used, user and system."""

@@ -24,6 +24,7 @@ import shlex
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -342,6 +343,69 @@ class Response:
         return f"<{self.status} {self.body[:500]!r}>"
 
 
+class _KeptOpen:
+    """A file that outlives the responses read from it."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    def close(self):
+        pass
+
+
+class Wire:
+    """A TCP connection on which a test writes bytes and reads answers, one by one."""
+
+    def __init__(self, port, timeout):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self._file = self.socket.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def line(self):
+        """The next line as text, without its end; empty at the end of the stream."""
+        return self._file.readline().decode("latin-1").rstrip("\r\n")
+
+    def response(self, method="POST"):
+        """The next answer; http.client.RemoteDisconnected if there is none."""
+        response = http.client.HTTPResponse(self, method=method)
+        response.begin()
+        return Response(response)
+
+    def at_end(self):
+        """Whether the other side has closed, after all it sent was read."""
+        try:
+            return self._file.read(1) == b""
+        except ConnectionResetError:
+            return True
+
+    def finish(self):
+        """Says that no more will be sent; answers can still be read."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        """Closes with a TCP reset, as a client that has crashed."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def close(self):
+        self._file.close()
+        self.socket.close()
+
+    def makefile(self, _mode):
+        return _KeptOpen(self._file)
+
+
 class Proxy:
     """A telemetry-proxy before a cluster, or before any connection string."""
 
@@ -382,6 +446,10 @@ class Proxy:
     def connect(self, timeout=30):
         """A connection for many requests."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * PATIENCE)
+
+    def wire(self, timeout=30):
+        """A bare connection, for requests that no library would send."""
+        return Wire(self.port, timeout * PATIENCE)
 
     def request(self, method, path, body=None, headers=None, connection=None, timeout=30):
         """One request; a body that is neither bytes nor text is sent as JSON."""
@@ -456,6 +524,11 @@ class TestCase(unittest.TestCase):
         self.addCleanup(self._show_log, "proxy", proxy)
         return proxy
 
+    def start_session(self, cluster):
+        session = Session(cluster)
+        self.addCleanup(session.close)
+        return session
+
     def _show_log(self, name, what):
         outcome = self._outcome.result
         if any(test is self for test, _ in outcome.failures + outcome.errors):
@@ -478,3 +551,57 @@ class SharedClusterTestCase(TestCase):
     def setUp(self):
         super().setUp()
         self.cluster.psql("TRUNCATE telemetry.block, telemetry.dead_letter, telemetry.receipt")
+
+
+class SharedProxyTestCase(SharedClusterTestCase):
+    """One cluster and one proxy for all tests of a class, as cls.cluster and cls.proxy.
+
+    Whatever the tests do to the proxy, it must live, and end well after the last.
+    """
+
+    options = ()
+    proxy = None
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.proxy = Proxy(cls.cluster, *cls.options)
+        cls.addClassCleanup(cls.proxy.close)
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self._show_log, "proxy", self.proxy)
+        self.addCleanup(self._must_be_alive)
+
+    def _must_be_alive(self):
+        self.assertTrue(self.proxy.process.is_running(), "the proxy has died")
+
+
+class Session:
+    """A psql that stays connected and does what it is told, for locks and open transactions."""
+
+    def __init__(self, cluster):
+        self._psql = cluster.popen_psql(["-A", "-t"])
+        self.run("SET lock_timeout = '30s'; SET statement_timeout = '60s';")
+
+    def run(self, sql):
+        """Runs statements that end in a semicolon; the lines they return."""
+        self._psql.stdin.write(f"{sql}\n\\echo DONE\n".encode())
+        self._psql.stdin.flush()
+        lines = []
+        for line in self._psql.stdout:
+            text = line.decode().rstrip("\n")
+            if text == "DONE":
+                return lines
+            lines.append(text)
+        raise SqlError(self._psql.stderr.read().decode())
+
+    def close(self):
+        self._psql.stdin.close()
+        try:
+            self._psql.wait(10)
+        except subprocess.TimeoutExpired:
+            self._psql.kill()
+            self._psql.wait(10)
+        self._psql.stdout.close()
+        self._psql.stderr.close()

@@ -1,0 +1,227 @@
+/*
+ * ingest_json_point.c
+ *		{"timestamp", "metric_name", "value", "unit", "tags", "metadata"} to a row of ingest.
+ *
+ * Only types and the form of the time are judged here; the rules on contents are row_check's.
+ * Members of other names are ignored, a null is as good as absent.
+ */
+#include "ingest_json_point.h"
+
+#include "ingest_json_time.h"
+#include "mb/pg_wchar.h"
+#include "row_check.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+
+#define QUOTE_MAX 64
+
+/* A point whose JSON is longer is shown in part in telemetry.dead_letter. */
+#define PAYLOAD_MAX 16384
+#define PAYLOAD_SHOWN 4096
+
+const char *
+tl_ingest_json_kind(const JsonbValue *json)
+{
+	switch (json->type)
+	{
+		case jbvNull:
+			return "null";
+		case jbvString:
+			return "a string";
+		case jbvNumeric:
+			return "a number";
+		case jbvBool:
+			return "a boolean";
+		case jbvBinary:
+			return JsonContainerIsArray(json->val.binary.data) ? "an array" : "an object";
+		default:
+			return "something else";
+	}
+}
+
+char *
+tl_ingest_json_quote(TlSlice text)
+{
+	if (text.len <= QUOTE_MAX)
+		return pnstrdup(text.data, text.len);
+	return psprintf("%.*s...", pg_mbcliplen(text.data, (int) text.len, QUOTE_MAX), text.data);
+}
+
+static bool
+reject(TlRejection *why, const char *code, const char *message)
+{
+	why->code = code;
+	why->message = message;
+	return false;
+}
+
+static bool
+reject_kind(TlRejection *why, const char *code, const char *name, const char *wanted,
+			const JsonbValue *got)
+{
+	return reject(why, code,
+				  psprintf("%s must be %s, not %s", name, wanted, tl_ingest_json_kind(got)));
+}
+
+static bool
+is_object(const JsonbValue *json)
+{
+	return json->type == jbvBinary && JsonContainerIsObject(json->val.binary.data);
+}
+
+static TlSlice
+string_of(const JsonbValue *json)
+{
+	return (TlSlice){json->val.string.val, (uint32) json->val.string.len};
+}
+
+/* A member that is there and not null. */
+static bool
+get(JsonbContainer *object, const char *name, JsonbValue *value)
+{
+	return getKeyJsonValueFromContainer(object, name, (int) strlen(name), value) != NULL &&
+		   value->type != jbvNull;
+}
+
+static bool
+read_time(JsonbContainer *object, TlIngestRow *row, TlRejection *why)
+{
+	JsonbValue v;
+
+	if (!get(object, "timestamp", &v))
+		return reject(why, TL_REJECT_MISSING, "timestamp is required");
+	switch (v.type)
+	{
+		case jbvString:
+			row->has_ts =
+				tl_ingest_json_time_text(v.val.string.val, (Size) v.val.string.len, &row->ts);
+			return row->has_ts ||
+				   reject(why, TL_REJECT_TIMESTAMP,
+						  psprintf("timestamp \"%s\" is not an RFC 3339 date and time",
+								   tl_ingest_json_quote(string_of(&v))));
+		case jbvNumeric:
+			row->has_ts = tl_ingest_json_time_number(v.val.numeric, &row->ts);
+			return row->has_ts || reject(why, TL_REJECT_TIMESTAMP,
+										 psprintf("timestamp %s is out of range",
+												  numeric_out_sci(v.val.numeric, 6)));
+		default:
+			return reject_kind(why, TL_REJECT_TIMESTAMP, "timestamp", "a string or a number", &v);
+	}
+}
+
+static bool
+read_metric(JsonbContainer *object, TlIngestRow *row, TlRejection *why)
+{
+	JsonbValue v;
+
+	if (!get(object, "metric_name", &v))
+		return reject(why, TL_REJECT_MISSING, "metric_name is required");
+	if (v.type != jbvString)
+		return reject_kind(why, TL_REJECT_KEY, "metric_name", "a string", &v);
+	row->metric = string_of(&v);
+	return true;
+}
+
+static bool
+read_value(JsonbContainer *object, TlIngestRow *row, TlRejection *why)
+{
+	JsonbValue v;
+	struct varlena *value;
+	const char *error;
+
+	if (!get(object, "value", &v))
+		return reject(why, TL_REJECT_MISSING, "value is required");
+	if (!tl_value_from_json(&v, &value, &error))
+		return reject(why, TL_REJECT_VALUE, psprintf("value: %s", error));
+	row->value = value;
+	return true;
+}
+
+static bool
+read_unit(JsonbContainer *object, TlIngestRow *row, TlRejection *why)
+{
+	JsonbValue v;
+
+	if (!get(object, "unit", &v))
+		return true;
+	if (v.type != jbvString)
+		return reject_kind(why, TL_REJECT_UNIT, "unit", "a string", &v);
+	row->unit = string_of(&v);
+	return true;
+}
+
+static bool
+read_object(JsonbContainer *object, const char *name, const char *code, TlSlice *slice,
+			TlRejection *why)
+{
+	JsonbValue v;
+
+	if (!get(object, name, &v))
+		return true;
+	if (!is_object(&v))
+		return reject_kind(why, code, name, "an object", &v);
+	slice->data = (const char *) v.val.binary.data;
+	slice->len = (uint32) v.val.binary.len;
+	return true;
+}
+
+static bool
+read_point(const JsonbValue *point, TlIngestRow *row, TlRejection *why)
+{
+	JsonbContainer *object;
+
+	if (!is_object(point))
+		return reject_kind(why, TL_REJECT_MISSING, "a data point", "an object", point);
+	object = point->val.binary.data;
+	return read_time(object, row, why) && read_metric(object, row, why) &&
+		   read_value(object, row, why) && read_unit(object, row, why) &&
+		   read_object(object, "tags", TL_REJECT_TAGS, &row->tags, why) &&
+		   read_object(object, "metadata", TL_REJECT_METADATA, &row->metadata, why);
+}
+
+static void
+put_string(StringInfo out, const char *name, const char *text, Size len)
+{
+	escape_json(out, name);
+	appendStringInfoString(out, ": ");
+	escape_json(out, pnstrdup(text, pg_mbcliplen(text, (int) len, PAYLOAD_SHOWN)));
+}
+
+/* The point as it came and its device, as one JSON object. */
+static char *
+show_point(TlSlice device, const JsonbValue *point)
+{
+	Jsonb *json = JsonbValueToJsonb(unconstify(JsonbValue *, point));
+	char *text = JsonbToCString(NULL, &json->root, (int) VARSIZE(json));
+	Size len = strlen(text);
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '{');
+	if (len > PAYLOAD_MAX)
+		put_string(&out, "start_of_point", text, len);
+	else if (!is_object(point))
+		appendStringInfo(&out, "\"point\": %s", text);
+	else
+		appendBinaryStringInfo(&out, text + 1, (int) len - 2);
+	if (device.data != NULL)
+	{
+		if (out.len > 1)
+			appendStringInfoString(&out, ", ");
+		put_string(&out, "device_id", device.data, device.len);
+	}
+	appendStringInfoChar(&out, '}');
+	return out.data;
+}
+
+void
+tl_ingest_json_point(TlIngest *ingest, TlSlice device, const JsonbValue *point)
+{
+	TlIngestRow row = {.device = device};
+	TlRejection why;
+
+	if (read_point(point, &row, &why))
+		tl_ingest_row(ingest, &row);
+	else
+		tl_ingest_reject(ingest, why.code, why.message, show_point(device, point));
+}

@@ -188,14 +188,15 @@ read_slice(TlReader *r)
 	return s;
 }
 
+/* Each of a frame's attributes belongs to a point of it, so there are at most n_points. */
 static void
-read_attrs_dictionary(TlReader *r, TlFrame *frame)
+read_attrs_dictionary(TlReader *r, TlFrame *frame, uint32 n_points)
 {
 	frame->n_attrs = 0;
 	frame->attrs = NULL;
 	if (tl_reader_left(r) == 0)
 		return;
-	frame->n_attrs = tl_read_count(r, tl_reader_left(r));
+	frame->n_attrs = tl_read_count(r, Min(tl_reader_left(r), n_points));
 	frame->attrs = palloc0(sizeof(TlAttrs) * Max(frame->n_attrs, 1));
 	for (uint32 i = 0; i < frame->n_attrs; i++)
 	{
@@ -240,7 +241,7 @@ tl_frame_open(const TlBlockIndex *index, const TlFrameInfo *info, const void *st
 	dir = tl_read_section(&r, dir_len);
 	times = tl_read_section(&r, times_len);
 	values = tl_read_section(&r, values_len);
-	read_attrs_dictionary(&r, frame);
+	read_attrs_dictionary(&r, frame, info->n_points);
 
 	frame->entries = palloc(sizeof(TlEntry) * frame->n_entries);
 	metrics = palloc(sizeof(TlSlice) * frame->n_entries);

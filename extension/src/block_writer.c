@@ -17,10 +17,13 @@
 /* So many of a frame's metrics are remembered; more are spelled out again. */
 #define FRAME_METRICS 64
 
+/* Attributes that a frame has numbered; what they are is in its dictionary. */
 typedef struct FrameAttrs
 {
-	const TlAttrs *attrs;
+	const TlAttrs *attrs; /* where they were, NULL once that may be reused */
 	uint64 hash;
+	size_t at; /* in attrs_dict */
+	size_t len;
 } FrameAttrs;
 
 struct TlBlockWriter
@@ -82,6 +85,13 @@ tl_block_writer_create(int zstd_level)
 	return w;
 }
 
+void
+tl_block_writer_forget_attrs(TlBlockWriter *w)
+{
+	for (uint32 i = 0; i < w->n_known_attrs; i++)
+		w->known_attrs[i].attrs = NULL;
+}
+
 bool
 tl_block_writer_empty(const TlBlockWriter *w)
 {
@@ -131,15 +141,6 @@ put_metric(TlBlockWriter *w, TlSlice metric)
 	}
 }
 
-static uint64
-hash_attrs(const TlAttrs *a)
-{
-	uint64 h = tl_hash_bytes(a->unit.data, a->unit.len, 1);
-
-	h = tl_hash_bytes(a->tags.data, a->tags.len, h);
-	return tl_hash_bytes(a->metadata.data, a->metadata.len, h);
-}
-
 static void
 put_present(TlBuf *buf, TlSlice s)
 {
@@ -153,19 +154,31 @@ put_present(TlBuf *buf, TlSlice s)
 static uint32
 number_attrs(TlBlockWriter *w, const TlAttrs *a)
 {
+	TlBuf *dict = &w->attrs_dict;
+	size_t at = dict->len;
+	size_t len;
 	uint64 hash;
 
 	for (uint32 i = 0; i < w->n_known_attrs; i++)
 		if (w->known_attrs[i].attrs == a)
 			return i;
-	hash = hash_attrs(a);
+	tl_buf_put_u8(dict, (uint8) ((a->unit.data != NULL) | (a->tags.data != NULL) << 1 |
+								 (a->metadata.data != NULL) << 2));
+	put_present(dict, a->unit);
+	put_present(dict, a->tags);
+	put_present(dict, a->metadata);
+	len = dict->len - at;
+	hash = tl_hash_bytes(dict->data + at, len, 0);
 	for (uint32 i = 0; i < w->n_known_attrs; i++)
 	{
-		const TlAttrs *k = w->known_attrs[i].attrs;
+		FrameAttrs *k = &w->known_attrs[i];
 
-		if (w->known_attrs[i].hash == hash && tl_slice_equal(k->unit, a->unit) &&
-			tl_slice_equal(k->tags, a->tags) && tl_slice_equal(k->metadata, a->metadata))
+		if (k->hash == hash && k->len == len && memcmp(dict->data + k->at, dict->data + at, len) == 0)
+		{
+			dict->len = at;
+			k->attrs = a;
 			return i;
+		}
 	}
 
 	if (w->n_known_attrs == w->known_attrs_cap)
@@ -173,12 +186,7 @@ number_attrs(TlBlockWriter *w, const TlAttrs *a)
 		w->known_attrs_cap *= 2;
 		w->known_attrs = repalloc(w->known_attrs, sizeof(FrameAttrs) * w->known_attrs_cap);
 	}
-	w->known_attrs[w->n_known_attrs] = (FrameAttrs){a, hash};
-	tl_buf_put_u8(&w->attrs_dict, (uint8) ((a->unit.data != NULL) | (a->tags.data != NULL) << 1 |
-										   (a->metadata.data != NULL) << 2));
-	put_present(&w->attrs_dict, a->unit);
-	put_present(&w->attrs_dict, a->tags);
-	put_present(&w->attrs_dict, a->metadata);
+	w->known_attrs[w->n_known_attrs] = (FrameAttrs){a, hash, at, len};
 	return w->n_known_attrs++;
 }
 
@@ -281,6 +289,18 @@ frame_bytes(const TlBlockWriter *w)
 	return w->directory.len + w->times.len + w->values.len + w->attrs.len + w->attrs_dict.len;
 }
 
+/* A part of a run may have none although the run has; its frame then may have no dictionary. */
+static bool
+has_any_attrs(const TlRun *run)
+{
+	if (run->attrs == NULL)
+		return false;
+	for (uint32 i = 0; i < run->n; i++)
+		if (run->attrs[i] != NULL)
+			return true;
+	return false;
+}
+
 static void
 add_entry(TlBlockWriter *w, const TlRun *run)
 {
@@ -288,7 +308,7 @@ add_entry(TlBlockWriter *w, const TlRun *run)
 	int64 last = run->ts[run->n - 1];
 	int64 day = tl_day_of(first);
 	TlBuf *dir = &w->directory;
-	bool has_attrs = run->attrs != NULL;
+	bool has_attrs = has_any_attrs(run);
 	size_t times_at = w->times.len;
 	size_t values_at = w->values.len;
 	size_t attrs_at = w->attrs.len;

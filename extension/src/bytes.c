@@ -19,7 +19,7 @@ void
 tl_buf_grow(TlBuf *buf, size_t more)
 {
 	size_t need = buf->len + more;
-	size_t cap = buf->cap;
+	size_t cap = Max(buf->cap, 64);
 
 	if (more > BUF_LIMIT || need > BUF_LIMIT)
 	{

@@ -12,7 +12,9 @@
 
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_opfamily.h"
+#include "catalog/pg_type.h"
 #include "foreign/foreign.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
@@ -22,7 +24,9 @@
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "storage/bufmgr.h"
+#include "utils/builtins.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 /* Costs in the planner's units: to start, to open a block, to decode a point. */
 #define COST_START 20.0
@@ -38,6 +42,30 @@ typedef struct RelPlan
 static const char *const point_column_name[TL_POINT_COLUMNS] = {
 	"ts", "device_id", "metric", "value", "unit", "tags", "metadata", "num"};
 
+/* The type that a column must have, or InvalidOid. */
+static Oid
+point_column_type(int column)
+{
+	switch (column)
+	{
+		case TL_POINT_TS:
+			return TIMESTAMPTZOID;
+		case TL_POINT_DEVICE_ID:
+		case TL_POINT_METRIC:
+		case TL_POINT_UNIT:
+			return TEXTOID;
+		case TL_POINT_VALUE:
+			return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("value"),
+								   ObjectIdGetDatum(get_namespace_oid("telemetry", false)));
+		case TL_POINT_TAGS:
+		case TL_POINT_METADATA:
+			return JSONBOID;
+		case TL_POINT_NUM:
+			return FLOAT8OID;
+	}
+	return InvalidOid;
+}
+
 void
 tl_point_map(TupleDesc desc, const char *table, TlPointMap *map)
 {
@@ -50,6 +78,13 @@ tl_point_map(TupleDesc desc, const char *table, TlPointMap *map)
 		for (int c = 0; c < TL_POINT_COLUMNS && !known; c++)
 			if (strcmp(NameStr(attribute->attname), point_column_name[c]) == 0)
 			{
+				Oid type = point_column_type(c);
+
+				if (attribute->atttypid != type)
+					ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+									errmsg("column \"%s\" of foreign table \"%s\" must be of type %s",
+										   NameStr(attribute->attname), table,
+										   format_type_be(type))));
 				map->attno[c] = attribute->attnum;
 				known = true;
 			}
@@ -68,6 +103,25 @@ tl_point_map(TupleDesc desc, const char *table, TlPointMap *map)
 }
 
 /*
+ * The size of the table of blocks with their data, which mostly lies in the TOAST table, while a
+ * page of the table itself has room for dozens of blocks of any size.
+ */
+static double
+store_pages(Relation block)
+{
+	double pages = RelationGetNumberOfBlocks(block);
+
+	if (OidIsValid(block->rd_rel->reltoastrelid))
+	{
+		Relation toast = table_open(block->rd_rel->reltoastrelid, AccessShareLock);
+
+		pages += RelationGetNumberOfBlocks(toast);
+		table_close(toast, AccessShareLock);
+	}
+	return pages;
+}
+
+/*
  * Blocks and points in the store.  Counting them takes a pass over the table, so the answer is
  * kept and scaled with the table's size until that has changed by a tenth.
  */
@@ -79,7 +133,7 @@ store_size(double *blocks, double *points)
 	static double known_blocks;
 	static double known_points;
 	Relation block = table_open(tl_store_relid(), AccessShareLock);
-	double pages = RelationGetNumberOfBlocks(block);
+	double pages = store_pages(block);
 	Oid relid = RelationGetRelid(block);
 
 	table_close(block, AccessShareLock);

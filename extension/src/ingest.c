@@ -3,8 +3,9 @@
  *		Rows of one statement on their way into the store.  See ingest.h.
  *
  * Memory: an ingest lives in a context under the statement's; the batch within it is emptied at
- * every flush, so the statement's memory is bounded by telemetry.batch_memory.  The result lives
- * in a context of the session that the next ingest, or the end of a failed transaction, empties.
+ * every flush, so the statement's memory is bounded by telemetry.batch_memory.  Its reports are
+ * in a context of their own, which becomes the session's when the ingest ends: the result lives
+ * until the next ingest begins or the (sub)transaction that it was made in is rolled back.
  */
 #include "ingest.h"
 
@@ -31,58 +32,79 @@ struct TlIngest
 	int64 received;
 	int64 duplicates;
 	int64 rejected;
+
+	MemoryContext report_context;
+	TlRowReport *reports;
+	uint32 n_reports;
+	uint32 reports_cap;
 };
 
 /* The session's last result.  Only a finished ingest of a transaction not rolled back shows. */
 static MemoryContext result_context = NULL;
 static TlIngestResult result;
-static uint32 reports_cap;
 static bool result_ready = false;
+/* Where it was made, if that is in the current transaction. */
+static SubTransactionId result_subid = InvalidSubTransactionId;
 
 static void
 forget_result(void)
 {
 	if (result_context != NULL)
-		MemoryContextReset(result_context);
+		MemoryContextDelete(result_context);
+	result_context = NULL;
 	memset(&result, 0, sizeof(result));
-	reports_cap = 0;
 	result_ready = false;
+	result_subid = InvalidSubTransactionId;
 }
 
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	if (event == XACT_EVENT_ABORT)
+	if (event == XACT_EVENT_ABORT && result_subid != InvalidSubTransactionId)
+		forget_result();
+	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+		result_subid = InvalidSubTransactionId;
+}
+
+/* Numbers only grow: what was made since a subtransaction began has its number or a later one. */
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId subid, SubTransactionId parent,
+					  void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && result_subid >= subid)
 		forget_result();
 }
 
 static void
 begin_result(void)
 {
-	if (result_context == NULL)
+	static bool registered = false;
+
+	if (!registered)
 	{
-		result_context = AllocSetContextCreate(TopMemoryContext, "telemetry ingest result",
-											   ALLOCSET_SMALL_SIZES);
 		RegisterXactCallback(at_transaction_end, NULL);
+		RegisterSubXactCallback(at_subtransaction_end, NULL);
+		registered = true;
 	}
 	forget_result();
 }
 
+/* The message must live as long as the reports. */
 static void
-report_row(int64 row, TlRowStatus status, const char *code, const char *message)
+report_row(TlIngest *in, int64 row, TlRowStatus status, const char *code, const char *message)
 {
-	if (result.n_reports >= (uint32) tl_guc_max_result_rows)
+	if (in->n_reports >= (uint32) tl_guc_max_result_rows)
 		return;
-	if (result.n_reports == reports_cap)
+	if (in->n_reports == in->reports_cap)
 	{
-		Size cap = Max((Size) reports_cap * 2, 64);
+		Size cap = Max((Size) in->reports_cap * 2, 64);
 
-		result.reports = result.reports == NULL
-							 ? MemoryContextAllocHuge(result_context, cap * sizeof(TlRowReport))
-							 : repalloc_huge(result.reports, cap * sizeof(TlRowReport));
-		reports_cap = (uint32) cap;
+		in->reports = in->reports == NULL
+						  ? MemoryContextAllocHuge(in->report_context, cap * sizeof(TlRowReport))
+						  : repalloc_huge(in->reports, cap * sizeof(TlRowReport));
+		in->reports_cap = (uint32) cap;
 	}
-	result.reports[result.n_reports++] = (TlRowReport){row, status, code, message};
+	in->reports[in->n_reports++] = (TlRowReport){row, status, code, message};
 }
 
 static int64
@@ -103,6 +125,8 @@ tl_ingest_begin(void)
 	in->row_context = AllocSetContextCreate(context, "telemetry ingest row", ALLOCSET_SMALL_SIZES);
 	in->batch = tl_batch_create(tl_store_buckets());
 	in->letters = tl_dead_letters_create();
+	in->report_context =
+		AllocSetContextCreate(context, "telemetry ingest result", ALLOCSET_SMALL_SIZES);
 	in->latest = latest_timestamp();
 	begin_result();
 	MemoryContextSwitchTo(old);
@@ -123,10 +147,10 @@ note_replaced(void *arg, uint32 position, bool same)
 
 	in->duplicates++;
 	if (same)
-		report_row(in->batch_base + position, TL_ROW_DUPLICATE, "duplicate",
+		report_row(in, in->batch_base + position, TL_ROW_DUPLICATE, "duplicate",
 				   "the same point came again later in this batch");
 	else
-		report_row(in->batch_base + position, TL_ROW_REPLACED, "replaced",
+		report_row(in, in->batch_base + position, TL_ROW_REPLACED, "replaced",
 				   "a later point of this batch has the same key and another value");
 }
 
@@ -146,9 +170,9 @@ static void
 reject_row(TlIngest *in, const char *code, const char *message, const char *payload)
 {
 	in->rejected++;
-	if (result.n_reports < (uint32) tl_guc_max_result_rows)
-		report_row(in->received, TL_ROW_REJECTED, code,
-				   MemoryContextStrdup(result_context, message));
+	if (in->n_reports < (uint32) tl_guc_max_result_rows)
+		report_row(in, in->received, TL_ROW_REJECTED, code,
+				   MemoryContextStrdup(in->report_context, message));
 	tl_dead_letters_add(in->letters, code, message, payload);
 	if (in->on_reject != NULL)
 		in->on_reject(in->on_reject_arg, in->received, code, message);
@@ -281,12 +305,20 @@ tl_ingest_end(TlIngest *in)
 {
 	flush_batch(in);
 	tl_dead_letters_flush(in->letters);
+	if (in->n_reports > 1)
+		qsort(in->reports, in->n_reports, sizeof(TlRowReport), compare_reports);
+
+	/* Another ingest may have ended since this one began. */
+	forget_result();
 	result.received = in->received;
 	result.duplicates = in->duplicates;
 	result.rejected = in->rejected;
 	result.accepted = in->received - in->duplicates - in->rejected;
-	if (result.n_reports > 1)
-		qsort(result.reports, result.n_reports, sizeof(TlRowReport), compare_reports);
+	result.reports = in->reports;
+	result.n_reports = in->n_reports;
+	result_context = in->report_context;
+	MemoryContextSetParent(result_context, TopMemoryContext);
+	result_subid = GetCurrentSubTransactionId();
 	result_ready = true;
 	MemoryContextDelete(in->context);
 	return &result;

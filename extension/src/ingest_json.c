@@ -35,13 +35,13 @@ typedef enum BodyKind
 static const TlSlice no_slice = {NULL, 0};
 
 /* An ingest under way. */
-typedef struct Session
+typedef struct Intake
 {
 	TlIngest *ingest;
 	TlJsonErrors errors;
 	TlSlice metric; /* of the point being read */
 	MemoryContext point_context;
-} Session;
+} Intake;
 
 pg_attribute_printf(1, 2) pg_attribute_noreturn() static void refuse(const char *format, ...)
 {
@@ -124,17 +124,22 @@ named_kind(TlSlice name)
 	refuse("kind must be single, batch or bulk, not \"%s\"", tl_ingest_json_quote(name));
 }
 
-/* What a body looks like when nobody has said what it is. */
+/*
+ * What a body looks like when nobody has said what it is.  An array is no field of a point but,
+ * perhaps, its value: then a device may have that name.
+ */
 static BodyKind
-likely_kind(JsonbContainer *body)
+likely_kind(JsonbContainer *body, TlSlice given_device)
 {
-	static const char *const fields[] = {"timestamp", "metric_name", "value"};
+	static const char *const fields[] = {"timestamp", "metric_name", "value", "device_id"};
 	JsonbValue v;
 
 	if (get(body, "data_points", &v))
 		return BODY_BATCH;
+	if (given_device.data != NULL)
+		return BODY_SINGLE;
 	for (size_t i = 0; i < lengthof(fields); i++)
-		if (get(body, fields[i], &v))
+		if (get(body, fields[i], &v) && !is_array(&v))
 			return BODY_SINGLE;
 	return BODY_BULK;
 }
@@ -160,13 +165,13 @@ find_device(JsonbContainer *body, TlSlice given)
 static void
 note_reject(void *arg, int64 row, const char *code, const char *message)
 {
-	Session *s = arg;
+	Intake *s = arg;
 
 	tl_ingest_json_errors_add(&s->errors, row, s->metric, code, message);
 }
 
 static void
-begin_session(Session *s)
+begin_intake(Intake *s)
 {
 	s->ingest = tl_ingest_begin();
 	s->metric = no_slice;
@@ -188,7 +193,7 @@ metric_of(const JsonbValue *point)
 }
 
 static void
-add_point(Session *s, TlSlice device, const JsonbValue *point)
+add_point(Intake *s, TlSlice device, const JsonbValue *point)
 {
 	MemoryContext old = MemoryContextSwitchTo(s->point_context);
 
@@ -199,7 +204,7 @@ add_point(Session *s, TlSlice device, const JsonbValue *point)
 }
 
 static void
-add_points(Session *s, TlSlice device, JsonbContainer *points)
+add_points(Intake *s, TlSlice device, JsonbContainer *points)
 {
 	uint32 n = JsonContainerSize(points);
 
@@ -217,11 +222,11 @@ static Jsonb *
 ingest_single(Jsonb *body, TlSlice device)
 {
 	JsonbValue point = {.type = jbvBinary};
-	Session s;
+	Intake s;
 
 	point.val.binary.data = &body->root;
 	point.val.binary.len = (int) VARSIZE(body) - VARHDRSZ;
-	begin_session(&s);
+	begin_intake(&s);
 	add_point(&s, device, &point);
 	(void) tl_ingest_end(s.ingest);
 	return tl_ingest_json_answer_single(device, s.metric, &s.errors);
@@ -289,7 +294,7 @@ ingest_batch(JsonbContainer *body, TlSlice device)
 	bool has_receipt;
 	JsonbValue points;
 	TlReceipt receipt;
-	Session s;
+	Intake s;
 
 	check_compression(body);
 	find_points(body, &points);
@@ -303,7 +308,7 @@ ingest_batch(JsonbContainer *body, TlSlice device)
 		ingest_nothing();
 		return tl_ingest_json_answer_batch(&receipt);
 	}
-	begin_session(&s);
+	begin_intake(&s);
 	add_points(&s, device, points.val.binary.data);
 	(void) tl_ingest_end(s.ingest);
 	tl_ingest_json_receipt(&s.errors, 0, (int32) JsonContainerSize(points.val.binary.data),
@@ -355,12 +360,12 @@ ingest_bulk(Jsonb *body, TlSlice given)
 {
 	uint32 n;
 	TlJsonDevice *devices;
-	Session s;
+	Intake s;
 
 	if (given.data != NULL)
 		refuse("device_id must be null for a bulk body, whose members name the devices");
 	devices = find_devices(body, &n);
-	begin_session(&s);
+	begin_intake(&s);
 	for (uint32 i = 0; i < n; i++)
 		add_points(&s, devices[i].device, devices[i].points);
 	(void) tl_ingest_end(s.ingest);
@@ -385,7 +390,7 @@ telemetry_ingest(PG_FUNCTION_ARGS)
 		refuse("the body must be an object, not %s", JsonbExtractScalar(&body->root, &scalar)
 														 ? tl_ingest_json_kind(&scalar)
 														 : "an array");
-	kind = kind_name.data != NULL ? named_kind(kind_name) : likely_kind(&body->root);
+	kind = kind_name.data != NULL ? named_kind(kind_name) : likely_kind(&body->root, device);
 	if (kind == BODY_BULK)
 		PG_RETURN_JSONB_P(ingest_bulk(body, device));
 	device = find_device(&body->root, device);

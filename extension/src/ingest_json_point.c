@@ -7,17 +7,19 @@
  */
 #include "ingest_json_point.h"
 
+#include "guc.h"
 #include "ingest_json_time.h"
 #include "mb/pg_wchar.h"
 #include "row_check.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
+#include "value_size.h"
 
 #define QUOTE_MAX 64
 
-/* A point whose JSON is longer is shown in part in telemetry.dead_letter. */
-#define PAYLOAD_MAX 16384
-#define PAYLOAD_SHOWN 4096
+/* telemetry.dead_letter shows members of a point up to these lengths, of one and of all. */
+#define SHOWN_LENGTH 4096
+#define SHOWN_TOTAL 16384
 
 const char *
 tl_ingest_json_kind(const JsonbValue *json)
@@ -75,6 +77,12 @@ string_of(const JsonbValue *json)
 	return (TlSlice){json->val.string.val, (uint32) json->val.string.len};
 }
 
+static TlSlice
+slice_of(const char *text)
+{
+	return (TlSlice){text, (uint32) strlen(text)};
+}
+
 /* A member that is there and not null. */
 static bool
 get(JsonbContainer *object, const char *name, JsonbValue *value)
@@ -122,6 +130,17 @@ read_metric(JsonbContainer *object, TlIngestRow *row, TlRejection *why)
 	return true;
 }
 
+/* Refuses what would take all memory, were it written down to be measured. */
+static bool
+check_size(const JsonbValue *v, const char *name, TlRejection *why)
+{
+	if (v->type == jbvBinary &&
+		tl_value_size_exceeds(v->val.binary.data, (Size) tl_guc_max_value_size))
+		return reject(why, TL_REJECT_TOO_LARGE,
+					  psprintf("%s is longer than %d bytes", name, tl_guc_max_value_size));
+	return true;
+}
+
 static bool
 read_value(JsonbContainer *object, TlIngestRow *row, TlRejection *why)
 {
@@ -131,6 +150,8 @@ read_value(JsonbContainer *object, TlIngestRow *row, TlRejection *why)
 
 	if (!get(object, "value", &v))
 		return reject(why, TL_REJECT_MISSING, "value is required");
+	if (!check_size(&v, "value", why))
+		return false;
 	if (!tl_value_from_json(&v, &value, &error))
 		return reject(why, TL_REJECT_VALUE, psprintf("value: %s", error));
 	row->value = value;
@@ -160,6 +181,8 @@ read_object(JsonbContainer *object, const char *name, const char *code, TlSlice 
 		return true;
 	if (!is_object(&v))
 		return reject_kind(why, code, name, "an object", &v);
+	if (!check_size(&v, name, why))
+		return false;
 	slice->data = (const char *) v.val.binary.data;
 	slice->len = (uint32) v.val.binary.len;
 	return true;
@@ -180,35 +203,75 @@ read_point(const JsonbValue *point, TlIngestRow *row, TlRejection *why)
 }
 
 static void
-put_string(StringInfo out, const char *name, const char *text, Size len)
+put_name(StringInfo out, TlSlice name)
 {
-	escape_json(out, name);
+	if (out->len > 1)
+		appendStringInfoString(out, ", ");
+	escape_json(out, pnstrdup(name.data, name.len));
 	appendStringInfoString(out, ": ");
-	escape_json(out, pnstrdup(text, pg_mbcliplen(text, (int) len, PAYLOAD_SHOWN)));
+}
+
+static void
+put_string(StringInfo out, TlSlice text)
+{
+	escape_json(out, pnstrdup(text.data, pg_mbcliplen(text.data, (int) text.len, SHOWN_LENGTH)));
+}
+
+static void
+put_value(StringInfo out, const JsonbValue *v)
+{
+	Jsonb *json;
+
+	if (v->type == jbvString)
+	{
+		put_string(out, string_of(v));
+		return;
+	}
+	json = JsonbValueToJsonb(unconstify(JsonbValue *, v));
+	if (tl_value_size_exceeds(&json->root, SHOWN_LENGTH))
+		appendStringInfoString(out, "\"...\"");
+	else
+		(void) JsonbToCString(out, &json->root, (int) VARSIZE(json));
+}
+
+static void
+put_members(StringInfo out, JsonbContainer *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbIteratorToken token;
+	TlSlice name = {NULL, 0};
+	JsonbValue v;
+
+	while (out->len < SHOWN_TOTAL && (token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			name = string_of(&v);
+		if (token != WJB_VALUE || name.len > SHOWN_LENGTH)
+			continue;
+		put_name(out, name);
+		put_value(out, &v);
+	}
 }
 
 /* The point as it came and its device, as one JSON object. */
 static char *
 show_point(TlSlice device, const JsonbValue *point)
 {
-	Jsonb *json = JsonbValueToJsonb(unconstify(JsonbValue *, point));
-	char *text = JsonbToCString(NULL, &json->root, (int) VARSIZE(json));
-	Size len = strlen(text);
 	StringInfoData out;
 
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '{');
-	if (len > PAYLOAD_MAX)
-		put_string(&out, "start_of_point", text, len);
-	else if (!is_object(point))
-		appendStringInfo(&out, "\"point\": %s", text);
+	if (is_object(point))
+		put_members(&out, point->val.binary.data);
 	else
-		appendBinaryStringInfo(&out, text + 1, (int) len - 2);
+	{
+		put_name(&out, slice_of("point"));
+		put_value(&out, point);
+	}
 	if (device.data != NULL)
 	{
-		if (out.len > 1)
-			appendStringInfoString(&out, ", ");
-		put_string(&out, "device_id", device.data, device.len);
+		put_name(&out, slice_of("device_id"));
+		put_string(&out, device);
 	}
 	appendStringInfoChar(&out, '}');
 	return out.data;

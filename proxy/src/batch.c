@@ -5,6 +5,9 @@
  * The lane owns its groups, and a group its buffer.  Groups form a queue; rows are appended
  * to the last one until it is full.  A group that a connection has taken is off the queue
  * until its transaction has ended, then its entries are told and it is kept for reuse.
+ *
+ * No row should ever fail a COPY.  Should one do so after all, its group is divided in two and
+ * each half tried again, until the request that it came with is alone: others must not suffer.
  */
 #include "batch.h"
 
@@ -38,6 +41,8 @@ typedef struct Group
 	struct Group *next;
 	TlBuf rows;
 	uint32_t row_count;
+	uint32_t entry_count;
+	bool sealed; /* takes no more rows */
 	TlBatchEntry *first;
 	TlBatchEntry **last;
 
@@ -83,6 +88,8 @@ group_clear(Group *group)
 	group->last = &group->first;
 	group->next = NULL;
 	group->row_count = 0;
+	group->entry_count = 0;
+	group->sealed = false;
 }
 
 static Group *
@@ -232,6 +239,65 @@ group_on_rows(TlPgJob *job, const PGresult *rows)
 		strtoull(PQgetvalue(rows, 0, RESULT_REJECTED), NULL, 10) == group->reject_count;
 }
 
+/* Errors that the data may have caused. */
+static bool
+error_may_be_a_row(const TlPgError *error)
+{
+	static const char *const classes[] = {"22", "23", "54", "P0", "XX"};
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+	{
+		if (strncmp(error->sqlstate, classes[i], 2) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Divides a group that has left the queue, and puts both halves at the queue's head. */
+static void
+group_divide(Group *group)
+{
+	TlLane *lane = group->lane;
+	Group *half = group_acquire(lane);
+	TlBatchEntry **link = &group->first;
+	size_t split_byte;
+	uint32_t split_row;
+
+	lane->pending_bytes -= group->rows.len;
+	for (uint32_t i = 0; i < group->entry_count / 2; i++)
+		link = &(*link)->next;
+	split_byte = (*link)->first_byte;
+	split_row = (*link)->first_row;
+
+	half->first = *link;
+	half->last = group->last;
+	half->entry_count = group->entry_count - group->entry_count / 2;
+	half->row_count = group->row_count - split_row;
+	for (TlBatchEntry *entry = half->first; entry != NULL; entry = entry->next)
+	{
+		entry->first_byte = entry->first_byte - split_byte + half->rows.len;
+		entry->first_row -= split_row;
+	}
+	tl_buf_add(&half->rows, group->rows.data + split_byte,
+			   group->rows.len - split_byte - TL_COPY_TRAILER_SIZE);
+
+	*link = NULL;
+	group->last = link;
+	group->entry_count /= 2;
+	group->row_count = split_row;
+	group->rows.len = split_byte;
+
+	group->sealed = true;
+	half->sealed = true;
+	group->next = half;
+	half->next = lane->head;
+	lane->head = group;
+	if (lane->tail == NULL)
+		lane->tail = half;
+	lane->pending_bytes += group->rows.len + half->rows.len;
+	tl_pool_wake(lane->pool);
+}
+
 static void
 group_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 {
@@ -256,6 +322,11 @@ group_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 		tl_log(TL_LOG_ERROR, "a COPY of %u rows was not confirmed: %s%s%s", group->row_count,
 			   error->sqlstate, error->sqlstate[0] != '\0' ? " " : "", error->message);
 		group->reject_count = 0;
+		if (outcome == TL_PG_FAILED && group->entry_count > 1 && error_may_be_a_row(error))
+		{
+			group_divide(group);
+			return;
+		}
 	}
 	group_finish(group, outcome, error);
 }
@@ -344,7 +415,8 @@ tl_batch_begin(TlLane *lane)
 {
 	Group *group = lane->tail;
 
-	if (group == NULL || group->row_count >= lane->max_rows || group->rows.len >= lane->max_bytes)
+	if (group == NULL || group->sealed || group->row_count >= lane->max_rows ||
+		group->rows.len >= lane->max_bytes)
 	{
 		group = group_acquire(lane);
 		lane->pending_bytes += group->rows.len;
@@ -370,6 +442,7 @@ tl_batch_commit(TlLane *lane, TlBatchEntry *entry, uint32_t rows)
 	*group->last = entry;
 	group->last = &entry->next;
 	group->row_count += rows;
+	group->entry_count++;
 	lane->pending_rows += rows;
 	lane->pending_bytes += group->rows.len - lane->mark;
 	tl_pool_wake(lane->pool);

@@ -33,6 +33,11 @@
 /* How long a refused client may go on sending before it is cut off. */
 #define LINGER_US ((uint64_t) 2 * 1000 * 1000)
 
+/* See client_read_more. */
+#define BUFFEREVENT_READ_SIZE 4096
+#define READ_MORE_SIZE (60 * 1024)
+#define READ_MORE_LIMIT ((size_t) 1024 * 1024)
+
 #define CONTINUE_PAGE "HTTP/1.1 100 Continue\r\n\r\n"
 #define CONTINUE_LEN (sizeof(CONTINUE_PAGE) - 1)
 #define STATUS_AT 9 /* in "HTTP/1.1 413 ..." */
@@ -47,6 +52,7 @@ struct TlClient
 	int fd;
 	TlClientPhase phase;
 	uint64_t since_us; /* of the phase; coarse */
+	bool reading_more;
 	void (*on_gone)(void *request);
 	void *request;
 };
@@ -196,8 +202,8 @@ client_refuse(TlClient *client, int status)
 	evbuffer_add_printf(output,
 						"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
 						"Content-Length: %zu\r\nConnection: close\r\n\r\n{\"detail\":\"%s\"}",
-						status, refusal_reason(status), strlen(detail) + strlen("{\"detail\":\"\"}"),
-						detail);
+						status, refusal_reason(status),
+						strlen(detail) + strlen("{\"detail\":\"\"}"), detail);
 	bufferevent_setcb(client->bev, client_on_refused_input, client_on_refused_output,
 					  client_on_refused_end, client);
 	bufferevent_set_timeouts(client->bev, NULL, NULL);
@@ -249,6 +255,15 @@ client_attach(TlClient *client)
 	setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
+/* True if the client has sent something that has not been read yet. */
+static bool
+client_has_sent(const TlClient *client)
+{
+	char byte;
+
+	return recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void
 client_on_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -265,7 +280,8 @@ client_on_event(evutil_socket_t fd, short what, void *arg)
 		case TL_CLIENT_READING:
 			if (evbuffer_get_length(bufferevent_get_output(client->bev)) > 0)
 				client_replace_page(client);
-			else if (client->table->draining && client->phase == TL_CLIENT_IDLE)
+			else if (client->table->draining && client->phase == TL_CLIENT_IDLE &&
+					 !client_has_sent(client))
 				evhttp_connection_free(client->connection);
 			break;
 		case TL_CLIENT_HANDLING:
@@ -275,14 +291,46 @@ client_on_event(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/*
+ * A bufferevent reads 4 kB and then goes round the loop.  When it got that much there is
+ * likely more, and it is worth fetching at once.  End of file and errors are left for the
+ * bufferevent to meet.
+ */
+static void
+client_read_more(TlClient *client, struct evbuffer *input)
+{
+	ssize_t n;
+
+	client->reading_more = true;
+	evbuffer_unfreeze(input, 0);
+	do
+	{
+		struct evbuffer_iovec room;
+
+		if (evbuffer_reserve_space(input, READ_MORE_SIZE, &room, 1) != 1)
+			break;
+		room.iov_len = READ_MORE_SIZE;
+		n = recv(client->fd, room.iov_base, room.iov_len, MSG_DONTWAIT);
+		if (n <= 0)
+			break;
+		room.iov_len = (size_t) n;
+		evbuffer_commit_space(input, &room, 1);
+	} while (n == READ_MORE_SIZE && evbuffer_get_length(input) < READ_MORE_LIMIT);
+	evbuffer_freeze(input, 0);
+	client->reading_more = false;
+}
+
 static void
 client_on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
 	TlClient *client = arg;
 
-	(void) input;
-	if (info->n_added > 0 && client->phase == TL_CLIENT_IDLE)
+	if (info->n_added == 0 || client->reading_more)
+		return;
+	if (client->phase == TL_CLIENT_IDLE)
 		client_set_phase(client, TL_CLIENT_READING);
+	if (info->n_added >= BUFFEREVENT_READ_SIZE && client->phase == TL_CLIENT_READING)
+		client_read_more(client, input);
 }
 
 static void
@@ -312,6 +360,10 @@ tl_client_accept(struct event_base *base, void *arg)
 		evbuffer_add_cb(bufferevent_get_input(client->bev), client_on_input, client) == NULL ||
 		evbuffer_add_cb(bufferevent_get_output(client->bev), client_on_output, client) == NULL)
 		tl_log_die("out of memory");
+	/* A client that sends ahead without taking its answers is not read for ever. */
+	bufferevent_setwatermark(client->bev, EV_READ, 0,
+							 (size_t) (table->config->max_headers + table->config->max_body) +
+								 READ_MORE_SIZE);
 	client_set_phase(client, TL_CLIENT_NEW);
 	TAILQ_INSERT_TAIL(&table->clients, client, link);
 	table->count++;
@@ -360,6 +412,20 @@ tl_client_end_writing(TlClient *client)
 }
 
 void
+tl_client_flush(TlClient *client)
+{
+	struct evbuffer *output = bufferevent_get_output(client->bev);
+
+	evbuffer_unfreeze(output, 1);
+	evbuffer_write(output, client->fd);
+	evbuffer_freeze(output, 1);
+
+	/* What is left, and any error, is the bufferevent's business as ever. */
+	if (evbuffer_get_length(output) == 0)
+		bufferevent_trigger(client->bev, EV_WRITE, 0);
+}
+
+void
 tl_clients_tick(TlClientTable *table, uint64_t now_us)
 {
 	uint64_t read_limit = (uint64_t) table->config->read_timeout * 1000;
@@ -401,8 +467,8 @@ tl_clients_drain(TlClientTable *table)
 	TlClient *client;
 
 	table->draining = true;
-	TAILQ_FOREACH(client, &table->clients, link)
-	event_active(client->event, EV_TIMEOUT, 0);
+	for (client = TAILQ_FIRST(&table->clients); client != NULL; client = TAILQ_NEXT(client, link))
+		event_active(client->event, EV_TIMEOUT, 0);
 }
 
 TlClientTable *

@@ -52,6 +52,12 @@ extern void tl_client_begin_handling(TlClient *client, void (*on_gone)(void *req
 extern void tl_client_begin_writing(TlClient *client);
 extern void tl_client_end_writing(TlClient *client);
 
+/*
+ * Writes the answer now instead of in the next round of the loop.  Not from within evhttp's
+ * callback; the client may be gone afterwards.
+ */
+extern void tl_client_flush(TlClient *client);
+
 /* Enforces the time limits; call it a few times a second. */
 extern void tl_clients_tick(TlClientTable *table, uint64_t now_us);
 

@@ -83,7 +83,7 @@ static const Option options[] = {
 	 "clients connected at once; more wait to be accepted"},
 	{"database", OPTION_STRING, AT(database), "", 0, 0, NULL,
 	 "libpq connection string or URI; what it leaves out libpq takes from PG* variables"},
-	{"connections", OPTION_NUMBER, AT(connections), "2", 1, 64, NULL,
+	{"connections", OPTION_NUMBER, AT(connections), "4", 1, 64, NULL,
 	 "connections to the database"},
 	{"connect-timeout", OPTION_TIME, AT(connect_timeout), "5s", 10, HOUR, NULL,
 	 "time for one attempt to connect to the database"},
@@ -95,8 +95,7 @@ static const Option options[] = {
 	 "size of a request body as sent"},
 	{"max-decompressed", OPTION_BYTES, AT(max_decompressed), "16MB", 1 * KILO, 256 * MEGA, NULL,
 	 "size of a gzip or lz4 body once decompressed"},
-	{"json-depth", OPTION_NUMBER, AT(json_depth), "32", 4, 1000, NULL,
-	 "nesting of a JSON body"},
+	{"json-depth", OPTION_NUMBER, AT(json_depth), "32", 4, 1000, NULL, "nesting of a JSON body"},
 	{"max-pending", OPTION_BYTES, AT(max_pending), "64MB", 1 * MEGA, 16 * GIGA, NULL,
 	 "rows and calls waiting for the database; past it requests are answered 503"},
 	{"max-batch-rows", OPTION_NUMBER, AT(max_batch_rows), "32768", 1, 1000000, NULL,
@@ -119,8 +118,8 @@ static const Option options[] = {
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
 
-static bool
-refuse(TlConfigError *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool refuse(TlConfigError *error, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static bool
 refuse(TlConfigError *error, const char *format, ...)

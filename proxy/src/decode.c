@@ -240,10 +240,10 @@ decode_batch(Decoder *decoder)
 		if (!tl_json_read(json, &value))
 			return;
 		if (tl_json_string_is(&name, "compression", 11))
-			bad_compression = value.type != TL_JSON_NULL &&
-							  !(value.type == TL_JSON_STRING &&
-								(tl_json_string_is(&value, "gzip", 4) ||
-								 tl_json_string_is(&value, "lz4", 3)));
+			bad_compression =
+				value.type != TL_JSON_NULL &&
+				!(value.type == TL_JSON_STRING &&
+				  (tl_json_string_is(&value, "gzip", 4) || tl_json_string_is(&value, "lz4", 3)));
 		else if (tl_json_string_is(&name, "batch_id", 8))
 			has_id = value.type != TL_JSON_NULL;
 	}
@@ -388,8 +388,8 @@ decode_bulk(Decoder *decoder)
 }
 
 void
-tl_decode_body(TlBodyKind kind, const char *body, size_t len, const char *device,
-			   size_t device_len, unsigned int max_depth, TlBuf *rows, TlDecoded *decoded)
+tl_decode_body(TlBodyKind kind, const char *body, size_t len, const char *device, size_t device_len,
+			   unsigned int max_depth, TlBuf *rows, TlDecoded *decoded)
 {
 	Decoder decoder = {
 		.rows = rows,

@@ -41,7 +41,7 @@ typedef struct TlDeviceRows
 typedef struct TlDecoded
 {
 	TlDecodeVerdict verdict;
-	uint32_t rows;	/* appended */
+	uint32_t rows;	 /* appended */
 	uint32_t points; /* counted in the body, whatever the verdict */
 	int status;
 	char detail[200];

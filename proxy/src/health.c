@@ -46,8 +46,7 @@ add_proxy_numbers(TlBuf *out, const TlBackend *backend)
 				  "\"pending_rows\":%zu,\"pending_bytes\":%zu,",
 				  seconds, counts.idle, counts.busy, counts.down,
 				  (unsigned long long) tl_metrics.clients,
-				  (unsigned long long) tl_metrics.in_flight,
-				  tl_lane_pending_rows(backend->points),
+				  (unsigned long long) tl_metrics.in_flight, tl_lane_pending_rows(backend->points),
 				  tl_lane_pending_bytes(backend->points) + tl_rpc_pending_bytes(backend->rpc));
 	tl_buf_printf(
 		out,
@@ -92,7 +91,7 @@ health_on_end(const TlRpcResult *result, void *arg)
 		tl_request_relay(request, result);
 	else
 		health_answer_away(request, result->outcome == TL_PG_LOST ? "the database is away"
-																   : "the database check failed");
+																  : "the database check failed");
 	tl_request_end_wait(request);
 }
 

@@ -58,6 +58,7 @@ struct TlHttp
 	struct RequestList in_flight;
 	struct RequestList spares;
 	size_t spare_count;
+	bool in_callback; /* evhttp waits for us to return */
 	bool draining;
 	void (*on_drained)(void *arg);
 	void *on_drained_arg;
@@ -145,10 +146,12 @@ http_answer(TlRequest *base, const TlAnswer *answer)
 	HttpRequest *request = (HttpRequest *) base;
 	struct evhttp_request *half = request->half;
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(half);
+	TlHttp *http = request->http;
+	TlClient *client = request->client;
 	char number[24];
 
 	count_answer(request, answer->status);
-	TAILQ_REMOVE(&request->http->in_flight, request, link);
+	TAILQ_REMOVE(&http->in_flight, request, link);
 	request->half = NULL;
 
 	evhttp_add_header(headers, "Content-Type", "application/json");
@@ -161,17 +164,19 @@ http_answer(TlRequest *base, const TlAnswer *answer)
 		snprintf(number, sizeof(number), "%u", answer->retry_after);
 		evhttp_add_header(headers, "Retry-After", number);
 	}
-	if (request->close || request->http->draining)
+	if (request->close || http->draining)
 		evhttp_add_header(headers, "Connection", "close");
 	if (base->method != TL_METHOD_HEAD)
 		evbuffer_add(evhttp_request_get_output_buffer(half), answer->body, answer->len);
 
-	if (request->client != NULL)
+	if (client != NULL)
 	{
-		evhttp_request_set_on_complete_cb(half, http_on_written, request->client);
-		tl_client_begin_writing(request->client);
+		evhttp_request_set_on_complete_cb(half, http_on_written, client);
+		tl_client_begin_writing(client);
 	}
 	evhttp_send_reply(half, answer->status, reason_phrase(answer->status), NULL);
+	if (client != NULL && !http->in_callback)
+		tl_client_flush(client);
 }
 
 static TlMethod
@@ -202,7 +207,7 @@ read_headers(HttpRequest *request)
 	const char *transfer = NULL;
 	struct evkeyval *header;
 
-	TAILQ_FOREACH(header, headers, next)
+	for (header = TAILQ_FIRST(headers); header != NULL; header = TAILQ_NEXT(header, next))
 	{
 		switch (strlen(header->key))
 		{
@@ -260,13 +265,39 @@ http_take_request(TlHttp *http)
 	return request;
 }
 
+/* Sends a request to its endpoint, or refuses it here. */
+static void
+http_handle(HttpRequest *request)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request->half);
+	struct evbuffer *input = evhttp_request_get_input_buffer(request->half);
+	TlRequest *base = &request->base;
+
+	if (!read_headers(request))
+	{
+		request->close = true;
+		tl_request_refuse(base, 400, "ambiguous body length");
+		return;
+	}
+	base->path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+	base->query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
+	if (base->path == NULL)
+	{
+		request->close = true;
+		tl_request_refuse(base, 400, "malformed path");
+		return;
+	}
+	base->body_len = evbuffer_get_length(input);
+	if (base->body_len > 0)
+		base->body = (const char *) evbuffer_pullup(input, -1);
+	tl_route_handle(base, request->http->backend);
+}
+
 static void
 http_on_request(struct evhttp_request *half, void *arg)
 {
 	TlHttp *http = arg;
 	HttpRequest *request = http_take_request(http);
-	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(half);
-	struct evbuffer *input = evhttp_request_get_input_buffer(half);
 
 	request->half = half;
 	request->client = tl_client_find(http->clients, evhttp_request_get_connection(half));
@@ -276,24 +307,10 @@ http_on_request(struct evhttp_request *half, void *arg)
 	TAILQ_INSERT_TAIL(&http->in_flight, request, link);
 	tl_metrics.in_flight++;
 
-	if (!read_headers(request))
-	{
-		request->close = true;
-		tl_request_refuse(&request->base, 400, "ambiguous body length");
-		return;
-	}
-	request->base.path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
-	request->base.query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
-	if (request->base.path == NULL)
-	{
-		request->close = true;
-		tl_request_refuse(&request->base, 400, "malformed path");
-		return;
-	}
-	request->base.body_len = evbuffer_get_length(input);
-	if (request->base.body_len > 0)
-		request->base.body = (const char *) evbuffer_pullup(input, -1);
-	tl_route_handle(&request->base, http->backend);
+	/* An answer given at once must not be flushed at once: evhttp still uses the connection. */
+	http->in_callback = true;
+	http_handle(request);
+	http->in_callback = false;
 }
 
 static void
@@ -383,9 +400,9 @@ http_listen(TlHttp *http, const TlAddressList *addresses)
 		const TlAddress *address = &addresses->items[i];
 		unsigned int family_flags =
 			address->socket.ss_family == AF_INET6 ? LEV_OPT_BIND_IPV6ONLY : 0;
-		struct evconnlistener *listener = evconnlistener_new_bind(
-			http->base, NULL, NULL, flags | family_flags, LISTEN_BACKLOG,
-			(const struct sockaddr *) &address->socket, (int) address->len);
+		struct evconnlistener *listener =
+			evconnlistener_new_bind(http->base, NULL, NULL, flags | family_flags, LISTEN_BACKLOG,
+									(const struct sockaddr *) &address->socket, (int) address->len);
 		struct evhttp_bound_socket *bound;
 
 		if (listener == NULL)

@@ -28,10 +28,10 @@
 /* Time for the last answers to go out when draining has taken too long. */
 #define LAST_WORDS_MS 200
 
-#define POINT_QUERY                                                                               \
-	"COPY telemetry.point (ts, device_id, metric, value, unit, tags, metadata)"                   \
-	" FROM STDIN (FORMAT binary);"                                                                \
-	"SELECT received, accepted, duplicates, conflicts, rejected, rows"                            \
+#define POINT_QUERY                                                                                \
+	"COPY telemetry.point (ts, device_id, metric, value, unit, tags, metadata)"                    \
+	" FROM STDIN (FORMAT binary);"                                                                 \
+	"SELECT received, accepted, duplicates, conflicts, rejected, rows"                             \
 	" FROM telemetry.ingest_result()"
 
 typedef enum Action

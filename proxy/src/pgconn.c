@@ -25,7 +25,6 @@ typedef enum CopyPhase
 {
 	COPY_NONE,
 	COPY_SENDING,
-	COPY_ENDING, /* all rows handed over, the end not yet */
 	COPY_SENT
 } CopyPhase;
 
@@ -217,8 +216,8 @@ conn_established(TlPgConn *conn)
 		tl_log_die("out of memory");
 	event_add(conn->readable, NULL);
 	conn->backoff_ms = BACKOFF_FIRST_MS;
-	tl_log(TL_LOG_INFO, "connected to database \"%s\" as \"%s\", server version %s",
-		   PQdb(conn->pg), PQuser(conn->pg), PQparameterStatus(conn->pg, "server_version"));
+	tl_log(TL_LOG_INFO, "connected to database \"%s\" as \"%s\", server version %s", PQdb(conn->pg),
+		   PQuser(conn->pg), PQparameterStatus(conn->pg, "server_version"));
 	conn_set_state(conn, TL_PG_IDLE);
 }
 
@@ -246,54 +245,59 @@ conn_poll_connect(evutil_socket_t fd, short what, void *arg)
 	event_add(status == PGRES_POLLING_READING ? conn->readable : conn->writable, NULL);
 }
 
-/* Sends what libpq holds; false if the connection is lost. */
-static bool
+/* How far sending got. */
+typedef enum Sent
+{
+	SENT_ALL,
+	SENT_PART, /* the rest when the socket is writable; that is arranged */
+	SENT_LOST  /* the connection is down, the job ended */
+} Sent;
+
+/* Sends what libpq holds. */
+static Sent
 conn_flush(TlPgConn *conn)
 {
 	int rc = PQflush(conn->pg);
 
+	if (rc == 0)
+		return SENT_ALL;
 	if (rc > 0)
-		event_add(conn->writable, NULL);
-	if (rc < 0)
 	{
-		conn_lose(conn, PQerrorMessage(conn->pg));
-		return false;
+		event_add(conn->writable, NULL);
+		return SENT_PART;
 	}
-	return true;
+	conn_lose(conn, PQerrorMessage(conn->pg));
+	return SENT_LOST;
 }
 
-/* Hands rows to libpq as long as they go out; false if the connection is lost. */
-static bool
+/* Sends rows as long as they go out, each piece when the last is gone, and then the end. */
+static void
 conn_send_rows(TlPgConn *conn)
 {
-	int rc = 1;
-
-	while (conn->phase == COPY_SENDING)
+	while (conn_flush(conn) == SENT_ALL && conn->phase != COPY_SENT)
 	{
 		size_t left = conn->rows->len - conn->rows_sent;
 		size_t piece = left < COPY_PIECE ? left : COPY_PIECE;
+		int rc;
 
-		rc = PQputCopyData(conn->pg, conn->rows->data + conn->rows_sent, (int) piece);
+		if (left > 0)
+		{
+			rc = PQputCopyData(conn->pg, conn->rows->data + conn->rows_sent, (int) piece);
+			conn->rows_sent += rc == 1 ? piece : 0;
+		}
+		else
+		{
+			rc = PQputCopyEnd(conn->pg, NULL);
+			conn->phase = rc == 1 ? COPY_SENT : COPY_SENDING;
+		}
+
+		/* libpq takes all when it holds nothing; 0 would mean that it still does. */
 		if (rc != 1)
-			break;
-		conn->rows_sent += piece;
-		if (conn->rows_sent == conn->rows->len)
-			conn->phase = COPY_ENDING;
-		else if (PQflush(conn->pg) != 0)
-			return conn_flush(conn);
+		{
+			conn_lose(conn, rc == 0 ? "unexpected state of libpq" : PQerrorMessage(conn->pg));
+			return;
+		}
 	}
-	if (conn->phase == COPY_ENDING)
-	{
-		rc = PQputCopyEnd(conn->pg, NULL);
-		if (rc == 1)
-			conn->phase = COPY_SENT;
-	}
-	if (rc < 0)
-	{
-		conn_lose(conn, PQerrorMessage(conn->pg));
-		return false;
-	}
-	return conn_flush(conn);
 }
 
 /* Takes one result; false if there will be no more for now. */
@@ -341,7 +345,7 @@ conn_take_results(TlPgConn *conn)
 		PGresult *result;
 		bool more;
 
-		if (conn->phase == COPY_SENDING || conn->phase == COPY_ENDING)
+		if (conn->phase == COPY_SENDING)
 			return;
 		result = PQgetResult(conn->pg);
 		if (result == NULL)
@@ -399,16 +403,8 @@ conn_on_writable(evutil_socket_t fd, short what, void *arg)
 
 	(void) fd;
 	(void) what;
-	if (conn->phase == COPY_SENDING || conn->phase == COPY_ENDING)
-	{
-		int rc = PQflush(conn->pg);
-
-		/* The next piece only when the last one is gone. */
-		if (rc != 0)
-			conn_flush(conn);
-		else if (conn_send_rows(conn))
-			conn_take_results(conn);
-	}
+	if (conn->phase == COPY_SENDING)
+		conn_send_rows(conn);
 	else
 		conn_flush(conn);
 }

@@ -89,13 +89,13 @@ tl_pool_wake(TlPool *pool)
 	event_active(pool->dispatch, EV_TIMEOUT, 0);
 }
 
+/* Whatever waits is told that it will not be done. */
 static void
 pool_set_away(TlPool *pool)
 {
 	if (pool->away)
 		return;
 	pool->away = true;
-	tl_log(TL_LOG_ERROR, "the database is away");
 	for (TlPoolSource *source = pool->urgent; source != NULL; source = source->next)
 		source->away(source);
 	for (TlPoolSource *source = pool->sources; source != NULL; source = source->next)
@@ -119,8 +119,11 @@ pool_on_state(TlPgConn *conn, TlPgState old, TlPgState new, void *arg)
 	else if (new == TL_PG_DOWN && old == TL_PG_CONNECTING)
 	{
 		counts = tl_pool_counts(pool);
-		if (counts.idle + counts.busy == 0)
+		if (counts.idle + counts.busy == 0 && !pool->away)
+		{
+			tl_log(TL_LOG_ERROR, "the database is away");
 			pool_set_away(pool);
+		}
 	}
 }
 

@@ -33,8 +33,7 @@ void
 tl_reply_single(TlBuf *out, const TlBatchEntry *entry, const TlBatchResult *result)
 {
 	tl_buf_add_text(
-		out,
-		"{\"success\":true,\"message\":\"Data point ingested successfully\",\"device_id\":");
+		out, "{\"success\":true,\"message\":\"Data point ingested successfully\",\"device_id\":");
 	add_field(out, result->rows, entry->first_byte, TL_COPY_DEVICE);
 	tl_buf_add_text(out, ",\"metric_name\":");
 	add_field(out, result->rows, entry->first_byte, TL_COPY_METRIC);

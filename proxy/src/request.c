@@ -64,11 +64,14 @@ tl_request_end_wait(TlRequest *request)
 	request_release_if_done(request);
 }
 
-/* Errors that say something of the database's state, not of the request: try again. */
+/*
+ * Errors that say something of the database's state or set-up, not of the request: once
+ * somebody has mended that, the same request will do.
+ */
 static bool
 error_is_passing(const TlPgError *error)
 {
-	static const char *const classes[] = {"08", "25", "40", "53", "55", "57", "58"};
+	static const char *const classes[] = {"08", "25", "3F", "40", "42", "53", "55", "57", "58"};
 
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
 	{

@@ -131,8 +131,7 @@ route_matches(const Route *route, const TlRequest *request)
 								   : strcmp(want, request->segments[i].text) != 0)
 			return false;
 	}
-	return request->segment_count == TL_SEGMENTS_MAX ||
-		   route->path[request->segment_count] == NULL;
+	return request->segment_count == TL_SEGMENTS_MAX || route->path[request->segment_count] == NULL;
 }
 
 void

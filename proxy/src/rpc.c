@@ -103,9 +103,14 @@ call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 		result.len = call->answer.len;
 	}
 	else
-		tl_log(TL_LOG_WARNING, "%s failed: %s%s%s", kinds[call->name].query,
+	{
+		/* Class 22 is about the data: the client is told, and must not fill the log. */
+		bool data = strncmp(result.error->sqlstate, "22", 2) == 0;
+
+		tl_log(data ? TL_LOG_DEBUG : TL_LOG_WARNING, "%s failed: %s%s%s", kinds[call->name].query,
 			   result.error->sqlstate, result.error->sqlstate[0] != '\0' ? " " : "",
 			   result.error->message);
+	}
 	call_finish(call, &result);
 }
 

@@ -69,11 +69,10 @@ tl_time_parse(const char *text, size_t len, int64_t *timestamp)
 
 	if (len < sizeof("2000-01-01T00:00:00Z") - 1)
 		return false;
-	if (!read_digits(p, 4, &year) || p[4] != '-' || !read_digits(p + 5, 2, &month) ||
-		p[7] != '-' || !read_digits(p + 8, 2, &day) ||
-		(p[10] != 'T' && p[10] != 't' && p[10] != ' ') || !read_digits(p + 11, 2, &hour) ||
-		p[13] != ':' || !read_digits(p + 14, 2, &minute) || p[16] != ':' ||
-		!read_digits(p + 17, 2, &second))
+	if (!read_digits(p, 4, &year) || p[4] != '-' || !read_digits(p + 5, 2, &month) || p[7] != '-' ||
+		!read_digits(p + 8, 2, &day) || (p[10] != 'T' && p[10] != 't' && p[10] != ' ') ||
+		!read_digits(p + 11, 2, &hour) || p[13] != ':' || !read_digits(p + 14, 2, &minute) ||
+		p[16] != ':' || !read_digits(p + 17, 2, &second))
 		return false;
 	if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) ||
 		hour > 23 || minute > 59 || second > 59)

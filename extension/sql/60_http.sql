@@ -1,0 +1,178 @@
+-- One function for each endpoint of the HTTP interface: (params, body) to status and body.
+-- Errors of class 22 are the proxy's to answer, with status 422 and {"detail": message}.
+
+CREATE TYPE telemetry.http_response AS (
+	status integer,
+	body jsonb
+);
+COMMENT ON TYPE telemetry.http_response IS 'An answer: status code and JSON body.';
+
+CREATE FUNCTION telemetry.http_ingest(params jsonb, body jsonb DEFAULT NULL)
+	RETURNS telemetry.http_response
+	LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+BEGIN ATOMIC
+	-- What a body says of its device does not count here: the path does.
+	SELECT
+		CASE WHEN answer ? 'detail' THEN 422 ELSE 200 END,
+		CASE WHEN answer ? 'detail' THEN jsonb_build_object('detail', answer -> 'detail') ELSE answer END
+	FROM telemetry.ingest(
+		CASE WHEN params ->> 'kind' <> 'bulk' AND jsonb_typeof(body) = 'object' THEN body - 'device_id' ELSE body END,
+		CASE WHEN params ->> 'kind' <> 'bulk' THEN coalesce(params ->> 'device_id', '') END,
+		coalesce(params ->> 'kind', '')) AS answer;
+END;
+COMMENT ON FUNCTION telemetry.http_ingest(jsonb, jsonb) IS
+	'POST of points: params {"kind": "single", "batch" or "bulk", "device_id": text, not for bulk}, body '
+	'as telemetry.ingest() takes it. '
+	'200 and its answer; 422 {"detail"} if the one point of kind single is rejected. Errors as of '
+	'telemetry.ingest().';
+
+CREATE FUNCTION telemetry.http_batch(params jsonb, body jsonb DEFAULT NULL)
+	RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT
+		answer.status,
+		CASE answer.status WHEN 200 THEN found.receipts -> 0 ELSE jsonb_build_object('detail', answer.detail) END
+	FROM (
+		SELECT count(*) AS n, jsonb_agg(jsonb_build_object(
+				'batch_id', r.batch_id,
+				'device_id', r.device_id,
+				'received_at', to_char(r.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+				'success', r.success,
+				'ingested_count', r.ingested_count,
+				'failed_count', r.failed_count,
+				'total_count', r.total_count,
+				'errors', r.errors)) AS receipts
+		FROM (
+			SELECT *
+			FROM telemetry.receipt
+			WHERE batch_id = params ->> 'batch_id'
+				AND (params ->> 'device_id' IS NULL OR device_id = params ->> 'device_id')
+			LIMIT 2
+		) AS r
+	) AS found,
+	LATERAL (
+		SELECT * FROM (VALUES
+			((jsonb_typeof(params -> 'batch_id') = 'string') IS NOT TRUE, 422, 'batch_id is required and must be a string'),
+			(jsonb_typeof(params -> 'device_id') NOT IN ('string', 'null'), 422, 'device_id must be a string'),
+			(found.n = 0, 404, 'Batch not found'),
+			(found.n > 1, 400, 'several devices have used this batch_id; name one with device_id'),
+			(true, 200, NULL)
+		) AS verdict (applies, status, detail)
+		WHERE verdict.applies
+		LIMIT 1
+	) AS answer;
+END;
+COMMENT ON FUNCTION telemetry.http_batch(jsonb, jsonb) IS
+	'GET of a receipt: params {"batch_id": text, "device_id": text, optional}. '
+	'200 {"batch_id", "device_id", "received_at": UTC, "success", "ingested_count", "failed_count", '
+	'"total_count", "errors"}; '
+	'400 {"detail"} if several devices used the id and none is named, 404 if there is no receipt, 422 if '
+	'params are wrong. '
+	'An expired receipt is shown as long as it exists.';
+
+CREATE FUNCTION telemetry.http_health(params jsonb DEFAULT NULL, body jsonb DEFAULT NULL)
+	RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 200, jsonb_build_object(
+		'status', 'healthy',
+		'service', 'telemetry_service',
+		'port', params -> 'port',
+		'version', e.extversion)
+	FROM pg_extension AS e
+	WHERE e.extname = 'telemetry';
+END;
+COMMENT ON FUNCTION telemetry.http_health(jsonb, jsonb) IS
+	'GET of the service''s health: params {"port": integer}. 200 {"status": "healthy", "service", "port", '
+	'"version"}.';
+
+-- A few pages are counted, of more a sample is taken: about as many.
+CREATE FUNCTION telemetry.store_size(OUT blocks bigint, OUT points bigint, OUT bytes bigint, OUT estimated boolean)
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	counted_pages CONSTANT bigint := 512;
+	pages bigint := pg_relation_size('telemetry.block') / current_setting('block_size')::bigint;
+BEGIN
+	estimated := pages > counted_pages;
+	bytes := pg_table_size('telemetry.block');
+	IF estimated THEN
+		SELECT count(*) * pages / counted_pages, coalesce(sum(b.n), 0) * pages / counted_pages
+		INTO blocks, points
+		FROM telemetry.block AS b TABLESAMPLE SYSTEM (100.0 * counted_pages / pages) REPEATABLE (0);
+	ELSE
+		SELECT count(*), coalesce(sum(b.n), 0) INTO blocks, points FROM telemetry.block AS b;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION telemetry.store_size() IS
+	'Blocks of the store, points in them (of a key in several blocks each counts) and bytes on disk '
+	'without indexes; '
+	'blocks and points are estimated from a sample when the table is large.';
+
+CREATE FUNCTION telemetry.http_health_detailed(params jsonb DEFAULT NULL, body jsonb DEFAULT NULL)
+	RETURNS telemetry.http_response
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	began CONSTANT timestamptz := clock_timestamp();
+	dead_letters_shown CONSTANT integer := 10000;
+	proxy CONSTANT jsonb := CASE WHEN jsonb_typeof(params -> 'proxy') = 'object' THEN params -> 'proxy' END;
+	ingestion_status CONSTANT text :=
+		CASE WHEN (proxy ->> 'connections_down')::float8 > 0 THEN 'degraded' ELSE 'healthy' END;
+	ingestion jsonb;
+	store jsonb;
+	answer telemetry.http_response;
+BEGIN
+	SELECT jsonb_build_object('status', ingestion_status, 'dead_letters_last_hour', count(*))
+	INTO ingestion
+	FROM (
+		SELECT
+		FROM telemetry.dead_letter AS d
+		WHERE d.received_at >= now() - interval '1 hour'
+		LIMIT dead_letters_shown
+	) AS recent;
+	IF proxy IS NOT NULL THEN
+		ingestion := ingestion || jsonb_build_object(
+			'points_total', proxy -> 'points_total',
+			'points_rejected', proxy -> 'points_rejected',
+			'points_per_second', round(((proxy ->> 'points_total')::float8
+				/ nullif((proxy ->> 'uptime_seconds')::float8, 0))::numeric, 1));
+	END IF;
+
+	SELECT jsonb_build_object('status', 'healthy') || to_jsonb(s) INTO store FROM telemetry.store_size() AS s;
+
+	SELECT 200, jsonb_build_object(
+		'status', ingestion_status,
+		'service', 'telemetry_service',
+		'port', params -> 'port',
+		'version', e.extversion,
+		'components', jsonb_build_object(
+			'data_ingestion', ingestion,
+			'time_series_db', store,
+			'alert_engine', jsonb_build_object('status', 'not_configured'),
+			'real_time_stream', jsonb_build_object('status', 'not_configured')),
+		'performance', jsonb_strip_nulls(jsonb_build_object('proxy', proxy)) || jsonb_build_object(
+			'database_ms', round(extract(epoch FROM clock_timestamp() - began) * 1000, 3)))
+	INTO answer
+	FROM pg_extension AS e
+	WHERE e.extname = 'telemetry';
+	RETURN answer;
+END
+$$;
+COMMENT ON FUNCTION telemetry.http_health_detailed(jsonb, jsonb) IS
+	'GET of the service''s health in detail: params {"port": integer, "proxy": its counters, optional}. '
+	'200 {"status", "service", "port", "version", "components", "performance"}. Components are data_ingestion '
+	'(dead_letters_last_hour counts to 10000; degraded while the proxy lacks a connection), time_series_db '
+	'(as telemetry.store_size()), alert_engine and real_time_stream; performance has the proxy''s counters '
+	'and database_ms.';
+
+REVOKE ALL ON FUNCTION telemetry.http_ingest(jsonb, jsonb), telemetry.http_batch(jsonb, jsonb),
+	telemetry.http_health(jsonb, jsonb), telemetry.http_health_detailed(jsonb, jsonb), telemetry.store_size() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION telemetry.http_ingest(jsonb, jsonb) TO telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_batch(jsonb, jsonb), telemetry.http_health(jsonb, jsonb),
+	telemetry.http_health_detailed(jsonb, jsonb), telemetry.store_size() TO telemetry_reader, telemetry_writer;

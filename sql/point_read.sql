@@ -184,6 +184,23 @@ RESET enable_material;
 RESET enable_memoize;
 RESET enable_nestloop;
 SELECT pg_temp.plan($$SELECT p.* FROM device AS d, point AS p WHERE p.device_id = d.device_id AND d.name = 'the 3th'$$);
+-- an outer join gives the device, metric and bounds of time, too
+CREATE TEMP TABLE tenure (device_id text, metric text, since timestamptz, until timestamptz);
+INSERT INTO tenure VALUES ('device-1', 'humidity', '2024-01-02', '2024-01-03'), ('device-2', 'humidity', '2024-01-03', NULL),
+	('device-3', 'absent', '2024-01-01', '2024-01-09'), ('device-4', 'pressure', '2024-01-04', '2024-01-09'), (NULL, NULL, NULL, NULL);
+ANALYZE tenure;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET enable_material = off;
+SET enable_memoize = off;
+SELECT pg_temp.plan($$SELECT t.*, p.num FROM tenure AS t LEFT JOIN point AS p ON p.device_id = t.device_id AND p.metric = t.metric AND p.ts >= t.since AND p.ts < t.until AND p.num > 0$$);
+SELECT t.device_id, count(p.ts), min(p.ts), max(p.ts)
+FROM tenure AS t LEFT JOIN point AS p ON p.device_id = t.device_id AND p.metric = t.metric AND p.ts >= t.since AND p.ts < t.until AND p.num > 0 GROUP BY 1 ORDER BY 1;
+SELECT device_id FROM tenure AS t WHERE NOT EXISTS (SELECT FROM point AS p WHERE p.device_id = t.device_id AND p.metric = t.metric AND p.ts >= t.since) ORDER BY 1;
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+RESET enable_material;
+RESET enable_memoize;
 -- anti join, semi join, self join
 SELECT device_id FROM device AS d WHERE NOT EXISTS (SELECT FROM point AS p WHERE p.device_id = d.device_id);
 SELECT count(*) FROM point WHERE device_id IN (SELECT device_id FROM device WHERE name <> 'the 1th') AND ts < '2024-01-01 00:10';

@@ -30,19 +30,30 @@ COMMENT ON COLUMN telemetry.block.n IS 'Number of points.';
 COMMENT ON COLUMN telemetry.block.data IS
 	'The points: a checksummed column file, format in extension/src/block.h.';
 
--- Only a database that was set up with another number than 64 has a row here, so that the row can
--- be restored from a dump after CREATE EXTENSION has made the table.
 CREATE TABLE telemetry.layout (
 	buckets smallint NOT NULL CHECK (buckets BETWEEN 1 AND 1024)
 );
 CREATE UNIQUE INDEX layout_is_one_row ON telemetry.layout ((true));
 COMMENT ON TABLE telemetry.layout IS
-	'Number of buckets, if it is not 64; from the setting telemetry.buckets at CREATE EXTENSION, fixed.';
+	'Number of buckets; from the setting telemetry.buckets at CREATE EXTENSION, fixed.';
+
+-- A dump restores blocks, and with them the layout that they were written in, after CREATE
+-- EXTENSION has made a row from the settings of the server that it is restored to.
+CREATE FUNCTION telemetry.replace_layout() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	AS $$
+BEGIN
+	DELETE FROM telemetry.layout;
+	RETURN new;
+END
+$$;
+COMMENT ON FUNCTION telemetry.replace_layout() IS
+	'Trigger of telemetry.layout: a row that is inserted takes the place of the one there.';
+CREATE TRIGGER replace_layout BEFORE INSERT ON telemetry.layout
+	FOR EACH ROW EXECUTE FUNCTION telemetry.replace_layout();
+
 INSERT INTO telemetry.layout (buckets)
-	SELECT chosen.buckets
-	FROM (SELECT coalesce(pg_catalog.current_setting('telemetry.buckets', true), '64')::smallint)
-		AS chosen (buckets)
-	WHERE chosen.buckets <> 64;
+	SELECT coalesce(pg_catalog.current_setting('telemetry.buckets', true), '64')::smallint;
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.block_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.block', '');

@@ -91,7 +91,7 @@ CREATE FUNCTION telemetry.delete_points(
 COMMENT ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz) IS
 	'Removes the points of a device with from <= ts < to and returns how many there were. '
 	'A null metric means all metrics, a null bound no bound; device is required. '
-	'Waits for other deletions in the same bucket; points ingested meanwhile by other transactions stay.';
+	'Waits until other deletions have ended; points that other transactions ingest meanwhile stay.';
 
 REVOKE ALL ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT SELECT ON telemetry.point TO telemetry_reader;
@@ -100,3 +100,13 @@ GRANT SELECT ON telemetry.dead_letter TO telemetry_reader;
 GRANT DELETE ON telemetry.dead_letter TO telemetry_admin;
 GRANT EXECUTE ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz)
 	TO telemetry_admin;
+
+-- From 15 on a superuser's setting can be granted; before, only a superuser sets these.
+DO LANGUAGE plpgsql $$
+BEGIN
+	IF pg_catalog.current_setting('server_version_num')::integer >= 150000 THEN
+		EXECUTE 'GRANT SET ON PARAMETER telemetry.max_future, telemetry.max_value_size, '
+			'telemetry.batch_window TO telemetry_admin';
+	END IF;
+END
+$$;

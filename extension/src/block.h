@@ -111,16 +111,11 @@ tl_day_of(int64 ts)
 	return ts - (rest < 0 ? rest + TL_USECS_PER_DAY : rest);
 }
 
-/*
- * Writing: runs are added in the order of their keys; all within one UTC day.  Attributes are told
- * apart by their addresses where possible: who frees some before the block is finished calls
- * tl_block_writer_forget_attrs before it adds more.
- */
+/* Writing: runs are added in the order of their keys; all within one UTC day. */
 typedef struct TlBlockWriter TlBlockWriter;
 
 extern TlBlockWriter *tl_block_writer_create(int zstd_level);
 extern void tl_block_writer_add(TlBlockWriter *w, const TlRun *run);
-extern void tl_block_writer_forget_attrs(TlBlockWriter *w);
 /* Whether nothing was added since the start or the last finish. */
 extern bool tl_block_writer_empty(const TlBlockWriter *w);
 

@@ -17,10 +17,12 @@
 /* So many of a frame's metrics are remembered; more are spelled out again. */
 #define FRAME_METRICS 64
 
+/* A frame's points, at most, doubled: an entry is added to a frame that is not full yet. */
+#define ATTRS_SLOTS (4 * TL_FRAME_POINTS)
+
 /* Attributes that a frame has numbered; what they are is in its dictionary. */
 typedef struct FrameAttrs
 {
-	const TlAttrs *attrs; /* where they were, NULL once that may be reused */
 	uint64 hash;
 	size_t at; /* in attrs_dict */
 	size_t len;
@@ -51,6 +53,7 @@ struct TlBlockWriter
 	FrameAttrs *known_attrs;
 	uint32 n_known_attrs;
 	uint32 known_attrs_cap;
+	uint32 *attrs_slots; /* open addressing; number + 1, or 0 */
 	uint32 frame_entries;
 	uint32 frame_points;
 	int64 frame_min;
@@ -82,14 +85,8 @@ tl_block_writer_create(int zstd_level)
 	tl_buf_init(&w->attrs_dict, 256);
 	w->known_attrs_cap = 16;
 	w->known_attrs = palloc(sizeof(FrameAttrs) * w->known_attrs_cap);
+	w->attrs_slots = palloc0(sizeof(uint32) * ATTRS_SLOTS);
 	return w;
-}
-
-void
-tl_block_writer_forget_attrs(TlBlockWriter *w)
-{
-	for (uint32 i = 0; i < w->n_known_attrs; i++)
-		w->known_attrs[i].attrs = NULL;
 }
 
 bool
@@ -150,34 +147,34 @@ put_present(TlBuf *buf, TlSlice s)
 	tl_buf_put(buf, s.data, s.len);
 }
 
-/* The number of these attributes in the frame, which learns them if they are new. */
+/*
+ * The number of these attributes in the frame, which learns them if they are new: they are put
+ * into its dictionary, and taken off again if they turn out to be there.
+ */
 static uint32
 number_attrs(TlBlockWriter *w, const TlAttrs *a)
 {
 	TlBuf *dict = &w->attrs_dict;
-	size_t at = dict->len;
-	size_t len;
-	uint64 hash;
+	FrameAttrs new = {.at = dict->len};
+	uint32 slot;
 
-	for (uint32 i = 0; i < w->n_known_attrs; i++)
-		if (w->known_attrs[i].attrs == a)
-			return i;
 	tl_buf_put_u8(dict, (uint8) ((a->unit.data != NULL) | (a->tags.data != NULL) << 1 |
 								 (a->metadata.data != NULL) << 2));
 	put_present(dict, a->unit);
 	put_present(dict, a->tags);
 	put_present(dict, a->metadata);
-	len = dict->len - at;
-	hash = tl_hash_bytes(dict->data + at, len, 0);
-	for (uint32 i = 0; i < w->n_known_attrs; i++)
-	{
-		FrameAttrs *k = &w->known_attrs[i];
+	new.len = dict->len - new.at;
+	new.hash = tl_hash_bytes(dict->data + new.at, new.len, 0);
 
-		if (k->hash == hash && k->len == len && memcmp(dict->data + k->at, dict->data + at, len) == 0)
+	for (slot = new.hash % ATTRS_SLOTS; w->attrs_slots[slot] != 0; slot = (slot + 1) % ATTRS_SLOTS)
+	{
+		const FrameAttrs *k = &w->known_attrs[w->attrs_slots[slot] - 1];
+
+		if (k->hash == new.hash &&
+			k->len == new.len &&memcmp(dict->data + k->at, dict->data + new.at, new.len) == 0)
 		{
-			dict->len = at;
-			k->attrs = a;
-			return i;
+			dict->len = new.at;
+			return w->attrs_slots[slot] - 1;
 		}
 	}
 
@@ -186,8 +183,9 @@ number_attrs(TlBlockWriter *w, const TlAttrs *a)
 		w->known_attrs_cap *= 2;
 		w->known_attrs = repalloc(w->known_attrs, sizeof(FrameAttrs) * w->known_attrs_cap);
 	}
-	w->known_attrs[w->n_known_attrs] = (FrameAttrs){a, hash, at, len};
-	return w->n_known_attrs++;
+	w->known_attrs[w->n_known_attrs] = new;
+	w->attrs_slots[slot] = ++w->n_known_attrs;
+	return w->n_known_attrs - 1;
 }
 
 static void
@@ -278,6 +276,8 @@ finish_frame(TlBlockWriter *w)
 	w->n_entries += w->frame_entries;
 	w->frame_entries = w->frame_points = 0;
 	w->directory.len = w->times.len = w->values.len = w->attrs.len = w->attrs_dict.len = 0;
+	if (w->n_known_attrs > 0)
+		memset(w->attrs_slots, 0, sizeof(uint32) * ATTRS_SLOTS);
 	w->n_known_attrs = 0;
 	w->n_metrics = 0;
 	w->device_len = 0;
@@ -394,17 +394,11 @@ tl_block_writer_add(TlBlockWriter *w, const TlRun *run)
 		   run->key.metric.len > 0 && run->key.metric.len <= TL_KEY_MAX);
 	for (uint32 start = 0; start < run->n;)
 	{
-		TlRun part = *run;
+		uint32 n = entry_length(run, start);
+		TlRun part = tl_run_part(run, start, n);
 
-		part.n = entry_length(run, start);
-		part.ts += start;
-		part.cell += start;
-		if (part.kinds != NULL)
-			part.kinds += start;
-		if (part.attrs != NULL)
-			part.attrs += start;
 		add_entry(w, &part);
-		start += part.n;
+		start += n;
 	}
 }
 

@@ -17,6 +17,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "value_size.h"
 
 #define BUFFERED 256
 
@@ -72,14 +73,15 @@ put_text(StringInfo out, const char *name, TlSlice s)
 static void
 put_jsonb(StringInfo out, const char *name, TlSlice s)
 {
-	struct varlena *copy;
+	Jsonb *copy;
 
 	if (s.data == NULL || s.len > FIELD_LIMIT)
 		return;
 	copy = palloc(VARHDRSZ + s.len);
 	SET_VARSIZE(copy, VARHDRSZ + s.len);
 	memcpy(VARDATA(copy), s.data, s.len);
-	put_field(out, name, JsonbToCString(NULL, &((Jsonb *) copy)->root, (int) s.len));
+	if (!tl_value_size_exceeds(&copy->root, FIELD_LIMIT))
+		put_field(out, name, JsonbToCString(NULL, &copy->root, (int) s.len));
 }
 
 static void

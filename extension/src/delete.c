@@ -34,21 +34,15 @@ keep_rest(TlRunBuilder *builder, const TlRun *run, const TlFilter *doomed)
 	for (uint32 i = 0; i < run->n;)
 	{
 		bool gone = is_deleted(doomed, &run->key, run->ts[i]);
-		TlRun piece = *run;
 		uint32 start = i;
+		TlRun piece;
 
 		while (i < run->n && is_deleted(doomed, &run->key, run->ts[i]) == gone)
 			i++;
 		changed |= gone;
 		if (gone)
 			continue;
-		piece.n = i - start;
-		piece.ts += start;
-		piece.cell += start;
-		if (piece.kinds != NULL)
-			piece.kinds += start;
-		if (piece.attrs != NULL)
-			piece.attrs += start;
+		piece = tl_run_part(run, start, i - start);
 		tl_run_builder_add(builder, &piece);
 	}
 	return changed;

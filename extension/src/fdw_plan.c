@@ -81,10 +81,10 @@ tl_point_map(TupleDesc desc, const char *table, TlPointMap *map)
 				Oid type = point_column_type(c);
 
 				if (attribute->atttypid != type)
-					ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
-									errmsg("column \"%s\" of foreign table \"%s\" must be of type %s",
-										   NameStr(attribute->attname), table,
-										   format_type_be(type))));
+					ereport(ERROR,
+							(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+							 errmsg("column \"%s\" of foreign table \"%s\" must be of type %s",
+									NameStr(attribute->attname), table, format_type_be(type))));
 				map->attno[c] = attribute->attnum;
 				known = true;
 			}
@@ -121,9 +121,12 @@ store_pages(Relation block)
 	return pages;
 }
 
+/* Up to this size, counting the blocks costs next to nothing. */
+#define COUNTED_PAGES 8
+
 /*
- * Blocks and points in the store.  Counting them takes a pass over the table, so the answer is
- * kept and scaled with the table's size until that has changed by a tenth.
+ * Blocks and points in the store.  Counting them takes a pass over the table, so for a large one
+ * the answer is kept and scaled with the size until that has changed by a tenth.
  */
 static void
 store_size(double *blocks, double *points)
@@ -134,10 +137,11 @@ store_size(double *blocks, double *points)
 	static double known_points;
 	Relation block = table_open(tl_store_relid(), AccessShareLock);
 	double pages = store_pages(block);
+	bool small = RelationGetNumberOfBlocks(block) <= COUNTED_PAGES;
 	Oid relid = RelationGetRelid(block);
 
 	table_close(block, AccessShareLock);
-	if (known_for != relid || fabs(pages - known_pages) > known_pages / 10)
+	if (small || known_for != relid || fabs(pages - known_pages) > known_pages / 10)
 	{
 		tl_store_totals(&known_blocks, &known_points);
 		known_pages = pages;
@@ -231,33 +235,46 @@ is_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceM
 		   var->varattno == ((ColumnMatch *) arg)->attno;
 }
 
+/* The path that a join clause allows if it gives the device or metric. */
+static void
+add_join_path(PlannerInfo *root, RelOptInfo *rel, const RelPlan *plan, const RestrictInfo *ri)
+{
+	Relids outer = bms_union(ri->clause_relids, rel->lateral_relids);
+	ParamPathInfo *info;
+	TlScanKey key;
+
+	outer = bms_del_member(outer, (int) rel->relid);
+	if (bms_is_empty(outer) || !tl_key_from_clause(ri->clause, rel->relid, &plan->map, &key) ||
+		key.column == TL_POINT_TS)
+		return;
+	info = get_baserel_parampathinfo(root, rel, outer);
+	add_path_with(root, rel, info->ppi_rows,
+				  key.column == TL_POINT_DEVICE_ID ? ceil(plan->blocks / 32) : plan->blocks, NIL,
+				  outer, TL_SCAN_ANY);
+}
+
 /* Paths for joins that give the device or metric, such as one row of devices after another. */
 static void
 add_join_paths(PlannerInfo *root, RelOptInfo *rel, const RelPlan *plan)
 {
+	ListCell *lc;
+
+	/* Clauses of outer joins, and others that no equivalence class holds. */
+	foreach(lc, rel->joininfo)
+	{
+		RestrictInfo *ri = lfirst_node(RestrictInfo, lc);
+
+		if (join_clause_is_movable_to(ri, rel))
+			add_join_path(root, rel, plan, ri);
+	}
 	for (int c = TL_POINT_DEVICE_ID; c <= TL_POINT_METRIC; c++)
 	{
 		ColumnMatch match = {plan->map.attno[c]};
 		List *clauses = generate_implied_equalities_for_column(root, rel, is_column, &match,
 															   rel->lateral_referencers);
-		ListCell *lc;
 
 		foreach(lc, clauses)
-		{
-			RestrictInfo *ri = lfirst_node(RestrictInfo, lc);
-			Relids outer = bms_union(ri->clause_relids, rel->lateral_relids);
-			ParamPathInfo *info;
-			TlScanKey key;
-
-			outer = bms_del_member(outer, (int) rel->relid);
-			if (bms_is_empty(outer) ||
-				!tl_key_from_clause(ri->clause, rel->relid, &plan->map, &key))
-				continue;
-			info = get_baserel_parampathinfo(root, rel, outer);
-			add_path_with(root, rel, info->ppi_rows,
-						  c == TL_POINT_DEVICE_ID ? ceil(plan->blocks / 32) : plan->blocks, NIL,
-						  outer, TL_SCAN_ANY);
-		}
+			add_join_path(root, rel, plan, lfirst_node(RestrictInfo, lc));
 	}
 }
 

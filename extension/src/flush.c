@@ -45,21 +45,6 @@ store_block(TlBlockWriter *w, int bucket, int64 seq)
 	pfree(info.data);
 }
 
-static void
-add_part(TlBlockWriter *w, const TlRun *run, uint32 from, uint32 n)
-{
-	TlRun part = *run;
-
-	part.n = n;
-	part.ts += from;
-	part.cell += from;
-	if (part.kinds != NULL)
-		part.kinds += from;
-	if (part.attrs != NULL)
-		part.attrs += from;
-	tl_block_writer_add(w, &part);
-}
-
 /* Stores what all series have within one day; done[] remembers how much of each is stored. */
 static void
 flush_day(TlBlockWriter *w, const TlBatch *batch, uint32 n_series, uint32 *done, int64 day,
@@ -93,7 +78,8 @@ flush_day(TlBlockWriter *w, const TlBatch *batch, uint32 n_series, uint32 *done,
 			current = bucket;
 			CHECK_FOR_INTERRUPTS();
 		}
-		add_part(w, &run, done[i], n);
+		run = tl_run_part(&run, done[i], n);
+		tl_block_writer_add(w, &run);
 		done[i] += n;
 	}
 	store_block(w, current, seq);

@@ -252,13 +252,14 @@ tl_ingest_row(TlIngest *in, const TlIngestRow *given)
 	TlIngestRow row = *given;
 	TlRejection why;
 	uint32 series;
-	bool detoasted = false;
+	/* Checks of what is not plain may leave something in the row context. */
+	bool plain = row.unit.data == NULL && row.tags.data == NULL && row.metadata.data == NULL;
 	MemoryContext old;
 
 	if (row.value != NULL && (VARATT_IS_COMPRESSED(row.value) || VARATT_IS_EXTERNAL(row.value)))
 	{
 		detoast_value(in, &row);
-		detoasted = true;
+		plain = false;
 	}
 
 	old = MemoryContextSwitchTo(in->row_context);
@@ -267,7 +268,7 @@ tl_ingest_row(TlIngest *in, const TlIngestRow *given)
 		MemoryContextSwitchTo(old);
 		add_point(in, series, &row);
 		in->received++;
-		if (unlikely(detoasted))
+		if (unlikely(!plain))
 			MemoryContextReset(in->row_context);
 	}
 	else

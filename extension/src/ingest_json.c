@@ -95,10 +95,9 @@ is_array(const JsonbValue *json)
 static bool
 is_valid_name(TlSlice name)
 {
-	TlIngestRow row = {.has_ts = true, .device = name, .metric = name};
 	TlRejection why;
 
-	return name.len > 0 && name.len <= TL_KEY_MAX && tl_row_check_key(&row, &why);
+	return tl_row_check_name(name, "name", TL_REJECT_KEY, &why);
 }
 
 /* The function stores with its owner's rights what its caller may store. */

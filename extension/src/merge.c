@@ -163,18 +163,9 @@ step(TlMerge *m, Member *member)
 static void
 take(const TlMerge *m, Member *member, uint32 n)
 {
-	TlRun *run = &member->run;
+	uint32 left = member->run.n - n;
 
-	run->n -= n;
-	if (m->backward)
-		return;
-	run->ts += n;
-	if (run->cell != NULL)
-		run->cell += n;
-	if (run->kinds != NULL)
-		run->kinds += n;
-	if (run->attrs != NULL)
-		run->attrs += n;
+	member->run = tl_run_part(&member->run, m->backward ? 0 : n, left);
 }
 
 static void
@@ -300,20 +291,7 @@ tl_merge_next(TlMerge *m, TlRun *run)
 	}
 
 	n = piece_length(m, member);
-	*run = member->run;
-	run->n = n;
-	if (m->backward)
-	{
-		uint32 skip = member->run.n - n;
-
-		run->ts += skip;
-		if (run->cell != NULL)
-			run->cell += skip;
-		if (run->kinds != NULL)
-			run->kinds += skip;
-		if (run->attrs != NULL)
-			run->attrs += skip;
-	}
+	*run = tl_run_part(&member->run, m->backward ? member->run.n - n : 0, n);
 	drop_replaced(m, member, m->backward ? run->ts[0] : run->ts[n - 1]);
 	take(m, member, n);
 	m->current = member;

@@ -8,6 +8,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
+#include "value_size.h"
 
 static bool
 reject(TlRejection *why, const char *code, const char *message)
@@ -59,6 +60,12 @@ check_characters(TlSlice s, const char *name, const char *code, TlRejection *why
 }
 
 bool
+tl_row_check_name(TlSlice name, const char *what, const char *code, TlRejection *why)
+{
+	return check_length(name, what, code, why) && check_characters(name, what, code, why);
+}
+
+bool
 tl_row_check_present(const TlIngestRow *row, TlRejection *why)
 {
 	if (likely(row->has_ts && row->value != NULL && row->device.data != NULL &&
@@ -70,18 +77,18 @@ tl_row_check_present(const TlIngestRow *row, TlRejection *why)
 	if (row->device.data == NULL)
 		return reject(why, TL_REJECT_MISSING, "device_id is required");
 	if (row->metric.data == NULL)
-		return reject(why, TL_REJECT_MISSING, "metric name is required");
+		return reject(why, TL_REJECT_MISSING, "metric_name is required");
 	if (row->value == NULL)
 		return reject(why, TL_REJECT_MISSING, "value is required");
 	return check_length(row->device, "device_id", TL_REJECT_KEY, why) &&
-		   check_length(row->metric, "metric name", TL_REJECT_KEY, why);
+		   check_length(row->metric, "metric_name", TL_REJECT_KEY, why);
 }
 
 bool
 tl_row_check_key(const TlIngestRow *row, TlRejection *why)
 {
 	return check_characters(row->device, "device_id", TL_REJECT_KEY, why) &&
-		   check_characters(row->metric, "metric name", TL_REJECT_KEY, why);
+		   check_characters(row->metric, "metric_name", TL_REJECT_KEY, why);
 }
 
 bool
@@ -112,10 +119,23 @@ tl_row_check_value(const struct varlena *value, TlRejection *why)
 	return problem == NULL || reject(why, TL_REJECT_VALUE, problem);
 }
 
+/* Short varlena headers leave a document unaligned, and jsonb cannot be read so. */
+static JsonbContainer *
+aligned_container(TlSlice json)
+{
+	char *copy;
+
+	if (json.data == (const char *) INTALIGN(json.data))
+		return (JsonbContainer *) json.data;
+	copy = palloc(json.len);
+	memcpy(copy, json.data, json.len);
+	return (JsonbContainer *) copy;
+}
+
 static bool
 check_object(TlSlice json, const char *name, const char *code, TlRejection *why)
 {
-	uint32 header;
+	JsonbContainer *container;
 
 	if (json.data == NULL)
 		return true;
@@ -123,9 +143,12 @@ check_object(TlSlice json, const char *name, const char *code, TlRejection *why)
 		return reject(
 			why, TL_REJECT_TOO_LARGE,
 			psprintf("%s takes %u bytes, the limit is %d", name, json.len, tl_guc_max_value_size));
-	memcpy(&header, json.data, sizeof(header));
-	if ((header & JB_FOBJECT) == 0)
+	container = aligned_container(json);
+	if (!JsonContainerIsObject(container))
 		return reject(why, code, psprintf("%s is not a JSON object", name));
+	if (tl_value_size_exceeds(container, (Size) tl_guc_max_value_size))
+		return reject(why, TL_REJECT_TOO_LARGE,
+					  psprintf("%s is longer than %d bytes", name, tl_guc_max_value_size));
 	return true;
 }
 

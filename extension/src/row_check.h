@@ -18,6 +18,8 @@ typedef struct TlRejection
 
 /* Fields that must be there, and the length of device_id and metric: cheap, for every row. */
 extern bool tl_row_check_present(const TlIngestRow *row, TlRejection *why);
+/* Length and characters of a name, which the message calls as given. */
+extern bool tl_row_check_name(TlSlice name, const char *what, const char *code, TlRejection *why);
 /* device_id and metric byte by byte: once for each series of a batch. */
 extern bool tl_row_check_key(const TlIngestRow *row, TlRejection *why);
 /* A timestamp beyond latest, which the caller has just computed from the clock. */

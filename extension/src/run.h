@@ -58,6 +58,23 @@ tl_run_kind(const TlRun *run, uint32 i)
 	return run->kind != TL_KIND_MIXED ? run->kind : run->kinds[i];
 }
 
+/* The n points of a run that begin with one; it shares the run's arrays. */
+static inline TlRun
+tl_run_part(const TlRun *run, uint32 from, uint32 n)
+{
+	TlRun part = *run;
+
+	part.n = n;
+	part.ts += from;
+	if (part.cell != NULL)
+		part.cell += from;
+	if (part.kinds != NULL)
+		part.kinds += from;
+	if (part.attrs != NULL)
+		part.attrs += from;
+	return part;
+}
+
 static inline int
 tl_slice_compare(TlSlice a, TlSlice b)
 {

@@ -51,7 +51,6 @@ tl_run_builder_flush(TlRunBuilder *b)
 			break;
 		}
 	tl_block_writer_add(b->writer, run);
-	tl_block_writer_forget_attrs(b->writer);
 	memset(run, 0, sizeof(TlRun));
 	MemoryContextReset(b->strings);
 	b->strings_size = 0;

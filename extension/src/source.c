@@ -247,19 +247,13 @@ static bool
 cut_to_range(const TlFilter *f, TlRun *run)
 {
 	uint32 start = 0;
+	uint32 end = run->n;
 
-	while (run->n > 0 && run->ts[run->n - 1] > f->to)
-		run->n--;
-	while (start < run->n && run->ts[start] < f->from)
+	while (end > 0 && run->ts[end - 1] > f->to)
+		end--;
+	while (start < end && run->ts[start] < f->from)
 		start++;
-	run->n -= start;
-	run->ts += start;
-	if (run->cell != NULL)
-		run->cell += start;
-	if (run->kinds != NULL)
-		run->kinds += start;
-	if (run->attrs != NULL)
-		run->attrs += start;
+	*run = tl_run_part(run, start, end - start);
 	return run->n > 0;
 }
 

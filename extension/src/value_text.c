@@ -23,6 +23,7 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
+#include "value_size.h"
 
 /* Input quoted in an error message is cut to this many bytes. */
 #define TL_QUOTE_MAX 64
@@ -36,6 +37,9 @@
 
 /* Beyond this a decimal exponent only says infinity or zero; keeps the scan from overflowing. */
 #define TL_EXPONENT_MAX 100000
+
+/* No text made of jsonb is longer, whatever telemetry.max_value_size allows to be stored. */
+#define TL_JSON_TEXT_MAX (16 * 1024 * 1024)
 
 static const double exact_powers[TL_EXACT_POWER_MAX + 1] = {
 	1e0,  1e1,	1e2,  1e3,	1e4,  1e5,	1e6,  1e7,	1e8,  1e9,	1e10, 1e11,
@@ -285,6 +289,9 @@ convert_container(JsonbContainer *container, int len, struct varlena **value)
 		if (getKeyJsonValueFromContainer(container, "$binary", 7, &member) != NULL)
 			return convert_binary(&member, value);
 	}
+	/* A few bytes of jsonb can stand for very much text: 1e131071. */
+	if (tl_value_size_exceeds(container, TL_JSON_TEXT_MAX))
+		return "a JSON value is longer than 16 MB";
 	text = JsonbToCString(NULL, container, len);
 	*value = tl_value_make(TL_KIND_JSON, text, strlen(text));
 	pfree(text);

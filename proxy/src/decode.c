@@ -15,6 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/*
+ * A longer array or object, numbers written out, is left to the extension: its input function
+ * cannot reject one row, only fail the whole COPY.
+ */
+#define DOCUMENT_MAX ((size_t) 1024 * 1024)
+
 typedef struct Decoder
 {
 	TlJson json;
@@ -88,6 +94,12 @@ decode_refuse(Decoder *decoder, int status, const char *detail)
 }
 
 static inline bool
+is_document(const TlJsonValue *value)
+{
+	return value->type == TL_JSON_OBJECT || value->type == TL_JSON_ARRAY;
+}
+
+static inline bool
 optional_is(const TlJsonValue *value, TlJsonType type)
 {
 	return value->type == type || value->type == TL_JSON_NULL || value->type == TL_JSON_INVALID;
@@ -105,6 +117,8 @@ point_encode(Decoder *decoder, const TlJsonValue *time, TlPoint *point)
 
 	/* {"$geo": ...} and {"$binary": ...} are values of other kinds. */
 	if (point->value.type == TL_JSON_OBJECT && point->value.dollar)
+		return false;
+	if (is_document(&point->value) && point->value.len + point->value.swell > DOCUMENT_MAX)
 		return false;
 	if (time->escaped || !tl_time_parse(time->text, time->len, &point->ts))
 		return false;

@@ -223,6 +223,16 @@ skip_digits(const char *p, const char *end)
 	return p;
 }
 
+static size_t
+small_number(const char *digits, const char *end)
+{
+	size_t number = 0;
+
+	for (; digits < end; digits++)
+		number = number * 10 + (size_t) (*digits - '0');
+	return number;
+}
+
 static bool
 json_scan_number(TlJson *json, TlJsonValue *value)
 {
@@ -255,6 +265,8 @@ json_scan_number(TlJson *json, TlJsonValue *value)
 			return json_fail(json, "invalid number");
 		if (p - digits > NUMBER_EXPONENT_DIGITS_MAX)
 			json->odd = true;
+		else
+			json->swell += small_number(digits, p);
 	}
 	if (p - begin > NUMBER_LENGTH_MAX)
 		json->odd = true;
@@ -344,6 +356,7 @@ tl_json_read(TlJson *json, TlJsonValue *value)
 {
 	TlJsonType type = tl_json_peek(json);
 	const char *begin = json->p;
+	size_t swell = json->swell;
 	TlJsonValue inner;
 
 	switch (type)
@@ -386,6 +399,7 @@ tl_json_read(TlJson *json, TlJsonValue *value)
 	value->type = type;
 	value->text = begin;
 	value->len = (size_t) (json->p - begin);
+	value->swell = json->swell - swell;
 	return true;
 }
 

@@ -36,6 +36,7 @@ typedef struct TlJson
 	unsigned int depth;
 	unsigned int max_depth;
 	bool odd;
+	size_t swell;	   /* digits that exponents stand for, so far */
 	const char *error; /* what is wrong at p, once something is */
 } TlJson;
 
@@ -47,6 +48,7 @@ typedef struct TlJsonValue
 	bool dollar;  /* object: has a direct member whose name starts with '$' */
 	const char *text;
 	size_t len;
+	size_t swell; /* array or object: how much longer it is with its numbers written out */
 } TlJsonValue;
 
 extern void tl_json_begin(TlJson *json, const char *text, size_t len, unsigned int max_depth);

@@ -9,6 +9,9 @@
 
 #include "copy_encode.h"
 
+/* A metric name too long to be stored is told in part, as telemetry.ingest() does. */
+#define METRIC_SHOWN 128
+
 void
 tl_reply_detail(TlBuf *out, const char *text)
 {
@@ -27,6 +30,22 @@ add_field(TlBuf *out, const TlBuf *rows, size_t row, TlCopyField field)
 		tl_buf_add_text(out, "null");
 	else
 		tl_buf_add_json_string(out, text, len);
+}
+
+/* The metric of a rejected row. */
+static void
+add_metric(TlBuf *out, const TlBuf *rows, size_t row)
+{
+	size_t len;
+	const char *text = tl_copy_field(rows, row, TL_COPY_METRIC, &len);
+
+	if (len > METRIC_SHOWN)
+	{
+		len = METRIC_SHOWN;
+		while ((text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	tl_buf_add_json_string(out, text, len);
 }
 
 void
@@ -63,7 +82,7 @@ add_counts(TlBuf *out, const TlBuf *rows, size_t row, uint32_t first, uint32_t c
 			row = tl_copy_next_row(rows, row);
 		tl_buf_printf(out, "%s{\"index\":%u,\"metric_name\":", i > 0 ? "," : "",
 					  rejects[i].row - first);
-		add_field(out, rows, row, TL_COPY_METRIC);
+		add_metric(out, rows, row);
 		tl_buf_add_text(out, ",\"code\":");
 		tl_buf_add_json_string(out, rejects[i].code, strlen(rejects[i].code));
 		tl_buf_add_text(out, ",\"error\":");

@@ -20,6 +20,7 @@ import json
 import os
 import pathlib
 import pwd
+import select
 import shlex
 import shutil
 import signal
@@ -42,6 +43,9 @@ PATIENCE = 5.0 if PROXY_WRAPPER else 1.0
 BINDIR = pathlib.Path(
     subprocess.run([PG_CONFIG, "--bindir"], capture_output=True, text=True, check=True)
     .stdout.strip())
+
+# Values may be long.
+csv.field_size_limit(2**31 - 1)
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -372,6 +376,13 @@ class Wire:
     def send(self, data):
         self.socket.sendall(data)
 
+    def post(self, path, body, headers=""):
+        """Sends a POST of JSON and does not wait; headers are lines that end in CR LF."""
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        self.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                  f"Content-Length: {len(body)}\r\n{headers}\r\n".encode() + body)
+
     def line(self):
         """The next line as text, without its end; empty at the end of the stream."""
         return self._file.readline().decode("latin-1").rstrip("\r\n")
@@ -381,6 +392,10 @@ class Wire:
         response = http.client.HTTPResponse(self, method=method)
         response.begin()
         return Response(response)
+
+    def has_answer(self, seconds=0):
+        """Whether something has come, or comes within so long."""
+        return bool(select.select([self.socket], [], [], seconds * PATIENCE)[0])
 
     def at_end(self):
         """Whether the other side has closed, after all it sent was read."""
@@ -450,6 +465,18 @@ class Proxy:
     def wire(self, timeout=30):
         """A bare connection, for requests that no library would send."""
         return Wire(self.port, timeout * PATIENCE)
+
+    def start_post(self, path, body, timeout=60):
+        """A POST whose answer is read later, with response() of what this returns."""
+        wire = self.wire(timeout)
+        wire.post(path, body)
+        return wire
+
+    def settle(self):
+        """Returns when all that was sent before has been read by the proxy."""
+        # It serves in rounds, within which the order is not known.
+        for _ in range(3):
+            assert self.get("/nothing").status == 404
 
     def request(self, method, path, body=None, headers=None, connection=None, timeout=30):
         """One request; a body that is neither bytes nor text is sent as JSON."""

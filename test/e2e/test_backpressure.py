@@ -1,0 +1,267 @@
+"""When the database is slow or hangs: bounded answers, no pretence, and recovery."""
+
+import json
+import os
+import signal
+import unittest
+
+import load
+import support
+
+API = "/api/v1/telemetry"
+PATH = f"{API}/devices/d1/telemetry"
+TIME = "2025-12-18T10:00:00Z"
+LOCK = "BEGIN; LOCK TABLE telemetry.block IN ACCESS EXCLUSIVE MODE;"
+
+
+def point(value=1, metric="m"):
+    return {"timestamp": TIME, "metric_name": metric, "value": value}
+
+
+class BackpressureTestCase(support.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.cluster = self.start_cluster(fsync="off")
+        self.session = self.start_session(self.cluster)
+
+    def post_later(self, proxy, path, body):
+        wire = proxy.start_post(path, body)
+        self.addCleanup(wire.close)
+        return wire
+
+    def assert_busy(self, response):
+        self.assertEqual(response.status, 503, response)
+        self.assertGreaterEqual(int(response.headers["Retry-After"]), 1)
+        self.assertEqual(list(response.json), ["detail"])
+
+    def values(self):
+        return {metric: json.loads(value) for metric, value in
+                self.cluster.rows("SELECT metric, value FROM telemetry.point")}
+
+    def backends(self):
+        return [int(pid) for (pid,) in self.cluster.rows(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'telemetry-proxy'")]
+
+
+class QueueTest(BackpressureTestCase):
+    def fill(self, proxy, body, path=PATH):
+        """Posts until one is refused; those that are still waiting for their answers."""
+        waiting = []
+
+        def refused():
+            wire = self.post_later(proxy, path, body(len(waiting)))
+            proxy.settle()
+            if not wire.has_answer(0.1):
+                waiting.append(wire)
+                return False
+            self.assert_busy(wire.response())
+            return True
+
+        support.wait_until(refused, 60, "the queue to be full")
+        self.assertGreater(len(waiting), 0)
+        return waiting
+
+    def assert_recovers(self, proxy, path, body):
+        self.session.run(LOCK)
+        waiting = self.fill(proxy, body, path)
+        self.assert_busy(proxy.post(path, body(1000)))
+        self.session.run("COMMIT;")
+        for wire in waiting:
+            self.assertEqual(wire.response().status, 200)
+        self.assertEqual(len(self.values()), len(waiting))
+        self.assertEqual(proxy.post(path, body(1000)).status, 200)
+        self.assertEqual(len(self.values()), len(waiting) + 1)
+
+    def test_full_queue_of_rows_is_503_and_drains(self):
+        proxy = self.start_proxy(self.cluster, "--max-pending=1MB", "--connections=2")
+        self.assert_recovers(proxy, PATH, lambda n: point("x" * 200000, f"m{n}"))
+
+    def test_full_queue_of_calls_is_503_and_drains(self):
+        proxy = self.start_proxy(self.cluster, "--max-pending=1MB", "--connections=2")
+        self.assert_recovers(proxy, f"{PATH}/batch", lambda n: {
+            "data_points": [point("x" * 200000, f"m{n}")], "batch_id": f"b{n}"})
+
+    def test_many_requests_behind_a_lock_are_all_answered_and_stored(self):
+        proxy = self.start_proxy(self.cluster, "--connections=2")
+        self.session.run(LOCK)
+        wires = [self.post_later(proxy, PATH, point(n, f"m{n}")) for n in range(300)]
+        proxy.settle()
+        self.session.run("COMMIT;")
+        for wire in wires:
+            self.assertEqual(wire.response().status, 200)
+        self.assertEqual(self.values(), {f"m{n}": n for n in range(300)})
+
+    def test_rejected_points_of_one_request_are_told_to_that_one_only(self):
+        proxy = self.start_proxy(self.cluster, "--connections=1")
+        self.session.run(LOCK)
+        bodies = []
+        for number in range(60):
+            points = [load.point(number * 100 + n) for n in range(number % 7 + 1)]
+            if number % 3 == 0:
+                points[number % len(points)]["metric_name"] = ""
+            bodies.append(points)
+        wires = [self.post_later(proxy, f"{API}/devices/d{number}/telemetry/batch",
+                                 {"data_points": points})
+                 for number, points in enumerate(bodies)]
+        proxy.settle()
+        self.session.run("COMMIT;")
+        for number, (wire, points) in enumerate(zip(wires, bodies)):
+            answer = wire.response().json
+            bad = [number % len(points)] if number % 3 == 0 else []
+            self.assertEqual([error["index"] for error in answer["errors"]], bad)
+            self.assertEqual((answer["total_count"], answer["failed_count"]),
+                             (len(points), len(bad)))
+            self.assertEqual(int(self.cluster.value(
+                f"SELECT count(*) FROM telemetry.point WHERE device_id = 'd{number}'")),
+                len(points) - len(bad))
+
+
+    def test_request_that_fails_its_copy_does_not_take_others_with_it(self):
+        # No point should fail a COPY; a trigger makes those of one device do so.
+        self.cluster.psql("""
+            CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'poison'; END $$;
+            CREATE TRIGGER fail BEFORE INSERT ON telemetry.dead_letter FOR EACH ROW
+            WHEN (NEW.payload ->> 'device_id' LIKE 'poison%')
+            EXECUTE FUNCTION public.fail()""")
+        for count in (1, 2, 3, 25):
+            with self.subTest(requests=count):
+                self.assert_poison_is_alone(count)
+
+    def assert_poison_is_alone(self, count):
+        proxy = self.start_proxy(self.cluster, "--connections=1")
+        self.session.run(LOCK)
+        # The first takes the connection, so that the others come together.
+        wires = [(f"first{count}", self.post_later(proxy, PATH, point()))]
+        proxy.settle()
+        for number in range(count):
+            poison = number % 10 == count // 2
+            device = f"{'poison' if poison else 'd'}{count}-{number}"
+            points = [load.point(n) for n in range(number % 4 + 1)]
+            points[0]["metric_name"] = "" if poison or number % 3 == 0 else "n"
+            wires.append((device, self.post_later(
+                proxy, f"{API}/devices/{device}/telemetry/batch", {"data_points": points})))
+        proxy.settle()
+        self.session.run("COMMIT;")
+        for number, (device, wire) in enumerate(wires, -1):
+            response = wire.response()
+            if device.startswith("poison"):
+                self.assertEqual((response.status, response.json["detail"]),
+                                 (500, "internal error"))
+                stored = 0
+            else:
+                self.assertEqual(response.status, 200, response)
+                if number < 0:
+                    continue
+                total = number % 4 + 1
+                stored = total - (number % 3 == 0)
+                self.assertEqual((response.json["total_count"], response.json["ingested_count"]),
+                                 (total, stored))
+                self.assertEqual([error["index"] for error in response.json["errors"]],
+                                 [0] if stored < total else [])
+            self.assertEqual(self.cluster.value(
+                f"SELECT count(*) FROM telemetry.point WHERE device_id = '{device}'"), str(stored))
+        self.assertEqual(proxy.get("/health/detailed").json["performance"]["proxy"]
+                         ["pending_bytes"], 0)
+        self.assertEqual(proxy.post(PATH, point()).status, 200)
+
+
+class HangingTest(BackpressureTestCase):
+    OPTIONS = ("--request-timeout=500ms", "--health-timeout=300ms")
+
+    def assert_refused_in_time_and_consistent_after(self, path, body, value):
+        """Locked out: 503, in bounded time; unlocked: what is stored fits what was said."""
+        proxy = self.start_proxy(self.cluster, *self.OPTIONS)
+        self.session.run(LOCK)
+        for _ in range(3):
+            self.assert_busy(proxy.post(path, body, timeout=20))
+        self.session.run("COMMIT;")
+        proxy.wait_healthy()
+        # The refused ones may be stored or not, but not as anything else.
+        self.assertIn(self.values(), ({}, {"m": value}))
+        support.wait_until(lambda: proxy.post(path, body).status == 200, 30, "an acknowledgement")
+        self.assertEqual(self.values(), {"m": value})
+
+    def test_single_behind_a_lock_is_503_in_time(self):
+        self.assert_refused_in_time_and_consistent_after(PATH, point(5), 5)
+
+    def test_batch_behind_a_lock_is_503_in_time(self):
+        self.assert_refused_in_time_and_consistent_after(
+            f"{PATH}/batch", {"data_points": [point(5)]}, 5)
+
+    def test_batch_with_an_id_behind_a_lock_is_503_in_time_and_stored_once(self):
+        self.assert_refused_in_time_and_consistent_after(
+            f"{PATH}/batch", {"data_points": [point(5)], "batch_id": "b1"}, 5)
+        self.assertEqual(self.cluster.value("SELECT count(*) FROM telemetry.block"), "1")
+
+    def test_health_says_503_while_all_backends_hang(self):
+        proxy = self.start_proxy(self.cluster, "--connections=2", "--request-timeout=60s",
+                                 "--health-timeout=300ms")
+        self.session.run(LOCK)
+        wires = []
+        for number in range(2):
+            # One by one, so that each takes a connection.
+            wires.append(self.post_later(proxy, PATH, point(number, f"m{number}")))
+            support.wait_until(lambda: int(self.cluster.value(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'telemetry-proxy' "
+                "AND wait_event_type = 'Lock'")) > number, 30, "the lock's queue")
+        for path in ("/health", "/health/detailed"):
+            response = proxy.get(path, timeout=20)
+            self.assertEqual((response.status, response.json["status"]), (503, "unhealthy"))
+        self.session.run("COMMIT;")
+        for wire in wires:
+            self.assertEqual(wire.response().status, 200)
+        proxy.wait_healthy()
+
+    def test_stopped_backends_are_503_in_time_and_replaced(self):
+        proxy = self.start_proxy(self.cluster, "--connections=2", *self.OPTIONS)
+        stopped = self.backends()
+        self.assertEqual(len(stopped), 2)
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            for _ in range(2):
+                self.assert_busy(proxy.post(PATH, point(5), timeout=20))
+            proxy.wait_healthy(60)
+            self.assertEqual(proxy.post(PATH, point(5)).status, 200)
+            self.assertEqual(self.values(), {"m": 5})
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        support.wait_until(lambda: not set(stopped) & set(self.backends()), 30,
+                           "the old backends to end")
+        self.assertEqual(self.values(), {"m": 5})
+
+    def test_stopped_server_is_503_in_time_and_recovered_from(self):
+        proxy = self.start_proxy(self.cluster, "--connect-timeout=300ms", *self.OPTIONS)
+        pids = [self.cluster.process.pid, *self.cluster.process.children()]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            for _ in range(5):
+                self.assert_busy(proxy.post(PATH, point(5), timeout=20))
+            self.assertEqual(proxy.get("/health", timeout=20).status, 503)
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        proxy.wait_healthy(60)
+        support.wait_until(lambda: proxy.post(PATH, point(5)).status == 200, 30, "recovery")
+        self.assertEqual(self.values(), {"m": 5})
+
+    def test_answer_that_came_too_late_is_not_given_to_the_next_request(self):
+        proxy = self.start_proxy(self.cluster, "--connections=1", "--request-timeout=500ms")
+        connection = proxy.connect()
+        self.addCleanup(connection.close)
+        self.session.run(LOCK)
+        self.assert_busy(proxy.post(PATH, point(1, "late"), connection=connection))
+        self.session.run("COMMIT;")
+        for number in range(20):
+            response = proxy.post(PATH, point(number, f"m{number}"), connection=connection)
+            self.assertIn(response.status, (200, 503))
+            if response.status == 200:
+                self.assertEqual(response.json["metric_name"], f"m{number}")
+                self.assertEqual(self.values()[f"m{number}"], number)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,136 @@
+"""A dump holds everything: points, dead letters, the number of buckets and the order numbers."""
+
+import unittest
+
+import support
+
+POINTS = """
+    SELECT ts, device_id, metric, format('%s', value), unit, tags, metadata, num
+    FROM telemetry.point ORDER BY device_id, metric, ts"""
+LETTERS = "SELECT id, received_at, kind, code, reason, payload, sender FROM telemetry.dead_letter ORDER BY id"
+
+
+class Dump(support.SharedClusterTestCase):
+
+    settings = {"fsync": "off", "timezone": "UTC"}
+
+    def setUp(self):
+        super().setUp()
+        for name in ("source", "target"):
+            self.cluster.psql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", database="postgres")
+            self.cluster.psql(f"CREATE DATABASE {name}", database="postgres")
+
+    def source(self, sql):
+        return self.cluster.psql(sql, database="source")
+
+    def target(self, sql):
+        return self.cluster.psql(sql, database="target")
+
+    def create(self, buckets=None):
+        """The source's extension, with points in bucket and mixed blocks, and dead letters."""
+        if buckets is not None:
+            self.source(f"SET telemetry.buckets = {buckets}; CREATE EXTENSION telemetry")
+        else:
+            self.source("CREATE EXTENSION telemetry")
+        for mixed_block_points in (0, 16384, 0):
+            self.source(f"""
+                SET telemetry.mixed_block_points = {mixed_block_points};
+                INSERT INTO telemetry.point (ts, device_id, metric, value, unit, tags)
+                SELECT timestamptz '2024-01-01' + i * interval '1 hour', 'device-' || i % 50, 'm',
+                    CASE i % 3 WHEN 0 THEN i::float8::telemetry.value WHEN 1 THEN ('text ' || i)::telemetry.value
+                        ELSE (i % 2 = 0)::telemetry.value END,
+                    CASE WHEN i % 5 = 0 THEN 'V' END, CASE WHEN i % 7 = 0 THEN jsonb_build_object('i', i) END
+                FROM generate_series(1, 1000) AS i
+                WHERE i % 3 = {mixed_block_points} % 3 OR random() < 0.5""")
+        self.source("""
+            INSERT INTO telemetry.point (ts, device_id, metric, value)
+            VALUES ('infinity', 'device-1', 'm', '1'), ('2024-01-01', '', 'm', '"x"')""")
+
+    def dump_plain(self):
+        return self.cluster.program("pg_dump", "source")
+
+    def restore_plain(self, dump):
+        run = self.cluster.run_psql([], dump, database="target")
+        self.assertEqual(run.returncode, 0, run.stderr.decode())
+
+    def check(self):
+        """The target is what the source is, and a later point wins there, too."""
+        for query in (POINTS, LETTERS, "SELECT * FROM telemetry.layout"):
+            self.assertEqual(self.target(query), self.source(query))
+        self.assertEqual(self.source("SELECT count(*) FROM telemetry.dead_letter"), "2\n")
+        devices = self.source("SELECT DISTINCT device_id FROM telemetry.point").split()
+        self.assertEqual(len(devices), 50)
+        # One by one: each must be found in the bucket that its name leads to.
+        for device in devices[:10]:
+            query = f"SELECT count(*) FROM telemetry.point WHERE device_id = '{device}'"
+            self.assertEqual(self.target(query), self.source(query))
+        self.target("""
+            INSERT INTO telemetry.point (ts, device_id, metric, value)
+            SELECT ts, device_id, metric, '"newer"' FROM telemetry.point;
+            INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('infinity', 'd', 'm', '1')""")
+        self.assertEqual(self.target("SELECT DISTINCT value FROM telemetry.point"),
+                         self.target("SELECT telemetry.value '\"newer\"'"))
+        self.assertEqual(self.target("SELECT count(*) FROM telemetry.point"),
+                         self.source("SELECT count(*) FROM telemetry.point"))
+        self.assertEqual(self.target("SELECT count(*) FROM telemetry.dead_letter"), "3\n")
+
+    def test_plain_dump_into_psql(self):
+        self.create()
+        self.restore_plain(self.dump_plain())
+        self.check()
+
+    def test_custom_dump_into_pg_restore(self):
+        self.create()
+        dump = self.cluster.program("pg_dump", "--format=custom", "source")
+        self.cluster.program("pg_restore", "--exit-on-error", "--dbname=target", data=dump)
+        self.check()
+
+    def test_parallel_restore_of_a_directory(self):
+        self.create(buckets=3)
+        folder = support.make_folder("dump-")
+        self.addCleanup(support.shutil.rmtree, folder)
+        self.cluster.program("pg_dump", "--format=directory", f"--file={folder}/d", "source")
+        self.cluster.program("pg_restore", "--exit-on-error", "--jobs=2", "--dbname=target",
+                             f"{folder}/d")
+        self.check()
+
+    def test_number_of_buckets_goes_with_the_dump(self):
+        self.create(buckets=7)
+        self.assertEqual(self.source("SELECT buckets FROM telemetry.layout"), "7\n")
+        self.assertEqual(self.source("SELECT max(bucket) <= 6 FROM telemetry.block"), "t\n")
+        self.restore_plain(self.dump_plain())
+        self.check()
+
+    def test_dump_counts_more_than_the_setting_where_it_is_restored(self):
+        for buckets, setting in ((7, 7), (7, 9), (None, 9), (7, 64)):
+            with self.subTest(buckets=buckets, setting=setting):
+                self.setUp()
+                self.create(buckets)
+                dump = self.dump_plain()
+                self.cluster.psql(f"ALTER DATABASE target SET telemetry.buckets = {setting}",
+                                  database="postgres")
+                self.restore_plain(dump)
+                self.check()
+
+    def test_schema_only_dump_makes_an_empty_store(self):
+        self.create(buckets=7)
+        self.restore_plain(self.cluster.program("pg_dump", "--schema-only", "source"))
+        self.assertEqual(self.target("SELECT count(*) FROM telemetry.point"), "0\n")
+        self.target("INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-01', 'd', 'm', '1')")
+        self.assertEqual(self.target("SELECT num FROM telemetry.point"), "1\n")
+
+    def test_dump_of_a_dump_is_the_same(self):
+        self.create(buckets=7)
+        first = self.dump_plain()
+        self.restore_plain(first)
+        second = self.cluster.program("pg_dump", "target")
+        self.assertEqual(strip(second), strip(first))
+
+
+def strip(dump):
+    """Without what differs from run to run: the key of newer pg_dumps' \\restrict."""
+    return [line for line in dump.splitlines() if not line.startswith((b"\\restrict", b"\\unrestrict"))]
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -139,14 +139,11 @@ check_object(TlSlice json, const char *name, const char *code, TlRejection *why)
 
 	if (json.data == NULL)
 		return true;
-	if (json.len > (uint32) tl_guc_max_value_size)
-		return reject(
-			why, TL_REJECT_TOO_LARGE,
-			psprintf("%s takes %u bytes, the limit is %d", name, json.len, tl_guc_max_value_size));
 	container = aligned_container(json);
 	if (!JsonContainerIsObject(container))
 		return reject(why, code, psprintf("%s is not a JSON object", name));
-	if (tl_value_size_exceeds(container, (Size) tl_guc_max_value_size))
+	if (json.len > (uint32) tl_guc_max_value_size ||
+		tl_value_size_exceeds(container, (Size) tl_guc_max_value_size))
 		return reject(why, TL_REJECT_TOO_LARGE,
 					  psprintf("%s is longer than %d bytes", name, tl_guc_max_value_size));
 	return true;

@@ -66,12 +66,18 @@ tl_batch_points(const TlBatch *b)
 	return b->n_points;
 }
 
-/* What the batch takes now, and will take beside it for the columns that sorting makes. */
-Size
-tl_batch_memory(const TlBatch *b)
+/* More make each series dearer than a block row of its bucket saves. */
+#define SERIES_MAX 65536
+
+/* Memory is what the batch takes now, and will take beside it for the columns that sorting makes. */
+bool
+tl_batch_is_full(const TlBatch *b, Size memory)
 {
-	return (Size) b->n_points * (sizeof(Point) + sizeof(int64) + sizeof(TlCell) + sizeof(uint32)) +
-		   (Size) b->n_series * (sizeof(Series) + sizeof(Span) + 4 * sizeof(Slot)) + b->arena_total;
+	Size now = (Size) b->n_points * (sizeof(Point) + sizeof(int64) + sizeof(TlCell)) +
+			   (Size) b->n_series * (sizeof(Series) + sizeof(Span) + 4 * sizeof(Slot)) +
+			   b->arena_total;
+
+	return now >= memory || b->n_series >= SERIES_MAX;
 }
 
 /* Bytes that live as long as the batch; aligned for pointers. */
@@ -125,12 +131,28 @@ room_for_one(TlBatch *b, Array *array, uint32 count, Size element)
 	return array->data;
 }
 
+/* Names are short: two overlapping words compare most of them without a call. */
+static inline bool
+same_bytes(const char *a, const char *b, uint32 n)
+{
+	uint64 x[2];
+	uint64 y[2];
+
+	if (n < sizeof(uint64) || n > 2 * sizeof(uint64))
+		return memcmp(a, b, n) == 0;
+	memcpy(&x[0], a, sizeof(uint64));
+	memcpy(&x[1], a + n - sizeof(uint64), sizeof(uint64));
+	memcpy(&y[0], b, sizeof(uint64));
+	memcpy(&y[1], b + n - sizeof(uint64), sizeof(uint64));
+	return x[0] == y[0] && x[1] == y[1];
+}
+
 static inline bool
 is_series(const Series *s, TlSlice device, TlSlice metric)
 {
 	return s->key.device.len == device.len && s->key.metric.len == metric.len &&
-		   memcmp(s->key.device.data, device.data, device.len) == 0 &&
-		   memcmp(s->key.metric.data, metric.data, metric.len) == 0;
+		   same_bytes(s->key.device.data, device.data, device.len) &&
+		   same_bytes(s->key.metric.data, metric.data, metric.len);
 }
 
 static void
@@ -146,7 +168,8 @@ insert_slot(TlBatch *b, uint64 hash, uint32 number)
 static void
 grow_table(TlBatch *b)
 {
-	uint32 n = Max(b->n_slots * 4, 1024);
+	/* Three steps of four lead to a table that is half full with the most series. */
+	uint32 n = Max(b->n_slots * 4, SERIES_MAX / 32);
 
 	b->slots = tl_batch_array(b, &b->slots_array, sizeof(Slot) * n);
 	b->n_slots = n;

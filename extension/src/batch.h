@@ -30,7 +30,12 @@ typedef void (*TlReplacedFn)(void *arg, uint32 position, bool same_value);
 extern TlBatch *tl_batch_create(int buckets);
 extern void tl_batch_reset(TlBatch *batch);
 extern uint32 tl_batch_points(const TlBatch *batch);
-extern Size tl_batch_memory(const TlBatch *batch);
+
+/*
+ * Whether the batch should be flushed: it takes up the given memory, or has so many series that
+ * finding them would leave the processor's caches.
+ */
+extern bool tl_batch_is_full(const TlBatch *batch, Size memory);
 
 /* Whether a series' key is known to be good: the caller checks it once, when it is new. */
 typedef enum TlSeriesState

@@ -65,7 +65,7 @@ typedef struct Columns
 {
 	int64 *ts;
 	TlCell *cell;
-	uint32 *position;
+	uint32 *position;	   /* NULL until it is needed */
 	uint8 *kinds;		   /* NULL when the batch has one kind */
 	const TlAttrs **attrs; /* NULL when the batch has none */
 } Columns;

@@ -121,7 +121,6 @@ scatter(const TlBatch *b, uint32 *place, const Columns *c)
 
 		c->ts[to] = p->ts;
 		c->cell[to] = p->cell;
-		c->position[to] = p->position;
 		if (c->kinds != NULL)
 			c->kinds[to] = p->kind;
 		if (c->attrs != NULL)
@@ -248,7 +247,7 @@ allocate_columns(TlBatch *b)
 
 	c->ts = tl_batch_array(b, &b->ts_array, sizeof(int64) * n);
 	c->cell = tl_batch_array(b, &b->cell_array, sizeof(TlCell) * n);
-	c->position = tl_batch_array(b, &b->position_array, sizeof(uint32) * n);
+	c->position = NULL;
 	c->kinds = one_kind ? NULL : tl_batch_array(b, &b->kinds_array, n);
 	c->attrs = b->n_attrs == 0 ? NULL : tl_batch_array(b, &b->attrs_array, sizeof(TlAttrs *) * n);
 }
@@ -288,6 +287,31 @@ tl_batch_times(const TlBatch *b, uint32 number, uint32 *n)
 	return b->columns.ts + b->spans[number].offset;
 }
 
+/* Where each series' points begin. */
+static void
+set_places(const TlBatch *b, const SeriesOrder *order, uint32 *place)
+{
+	uint32 offset = 0;
+
+	for (uint32 i = 0; i < b->n_series; i++)
+	{
+		place[order[i].series] = offset;
+		offset += b->series[order[i].series].count;
+	}
+}
+
+/* The rows' positions in the order of the columns: needed only if points are out of order. */
+static void
+fill_positions(TlBatch *b, const SeriesOrder *order, uint32 *place)
+{
+	uint32 *position = tl_batch_array(b, &b->position_array, sizeof(uint32) * b->n_points);
+
+	set_places(b, order, place);
+	for (uint32 i = 0; i < b->n_points; i++)
+		position[place[b->points[i].series]++] = b->points[i].position;
+	b->columns.position = position;
+}
+
 uint32
 tl_batch_sort(TlBatch *b, TlReplacedFn replaced, void *arg)
 {
@@ -325,6 +349,8 @@ tl_batch_sort(TlBatch *b, TlReplacedFn replaced, void *arg)
 		if (strictly_increasing(b->columns.ts + span->offset, span->n))
 			continue;
 		span_run(b, span, &run);
+		if (b->columns.position == NULL)
+			fill_positions(b, order, place);
 		order_by_time(&run, b->columns.position + span->offset, replaced, arg);
 		span->n = run.n;
 	}

@@ -67,19 +67,30 @@ present(const TupleTableSlot *slot, AttrNumber attno)
 	return attno != 0 && !slot->tts_isnull[attno - 1];
 }
 
-static inline TlSlice
-slice_of(const TupleTableSlot *slot, AttrNumber attno)
+/* The varlena of a column, or NULL; if it has to be detoasted, that goes with the executor's row. */
+static inline const struct varlena *
+varlena_of(EState *estate, const TupleTableSlot *slot, AttrNumber attno)
 {
-	TlSlice slice = {NULL, 0};
+	struct varlena *v;
+	MemoryContext old;
 
-	if (present(slot, attno))
-	{
-		struct varlena *v = PG_DETOAST_DATUM_PACKED(slot->tts_values[attno - 1]);
+	if (!present(slot, attno))
+		return NULL;
+	v = (struct varlena *) DatumGetPointer(slot->tts_values[attno - 1]);
+	if (likely(!VARATT_IS_COMPRESSED(v) && !VARATT_IS_EXTERNAL(v)))
+		return v;
+	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	v = pg_detoast_datum_packed(v);
+	MemoryContextSwitchTo(old);
+	return v;
+}
 
-		slice.data = VARDATA_ANY(v);
-		slice.len = (uint32) VARSIZE_ANY_EXHDR(v);
-	}
-	return slice;
+static inline TlSlice
+slice_of(const struct varlena *v)
+{
+	if (v == NULL)
+		return (TlSlice){NULL, 0};
+	return (TlSlice){VARDATA_ANY(v), (uint32) VARSIZE_ANY_EXHDR(v)};
 }
 
 TupleTableSlot *
@@ -88,7 +99,6 @@ tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleT
 	ModifyState *state = rinfo->ri_FdwState;
 	const AttrNumber *attno = state->map.attno;
 	TlIngestRow row;
-	MemoryContext old;
 
 	slot_getallattrs(slot);
 	if (unlikely(present(slot, attno[TL_POINT_NUM])))
@@ -96,20 +106,14 @@ tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleT
 				(errcode(ERRCODE_GENERATED_ALWAYS), errmsg("column \"num\" can only be read"),
 				 errhint("It is the numeric part of column \"value\".")));
 
-	/* What has to be detoasted goes with the executor's row. */
-	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 	row.has_ts = present(slot, attno[TL_POINT_TS]);
 	row.ts = row.has_ts ? DatumGetInt64(slot->tts_values[attno[TL_POINT_TS] - 1]) : 0;
-	row.device = slice_of(slot, attno[TL_POINT_DEVICE_ID]);
-	row.metric = slice_of(slot, attno[TL_POINT_METRIC]);
-	row.value =
-		present(slot, attno[TL_POINT_VALUE])
-			? (const struct varlena *) DatumGetPointer(slot->tts_values[attno[TL_POINT_VALUE] - 1])
-			: NULL;
-	row.unit = slice_of(slot, attno[TL_POINT_UNIT]);
-	row.tags = slice_of(slot, attno[TL_POINT_TAGS]);
-	row.metadata = slice_of(slot, attno[TL_POINT_METADATA]);
-	MemoryContextSwitchTo(old);
+	row.device = slice_of(varlena_of(estate, slot, attno[TL_POINT_DEVICE_ID]));
+	row.metric = slice_of(varlena_of(estate, slot, attno[TL_POINT_METRIC]));
+	row.value = varlena_of(estate, slot, attno[TL_POINT_VALUE]);
+	row.unit = slice_of(varlena_of(estate, slot, attno[TL_POINT_UNIT]));
+	row.tags = slice_of(varlena_of(estate, slot, attno[TL_POINT_TAGS]));
+	row.metadata = slice_of(varlena_of(estate, slot, attno[TL_POINT_METADATA]));
 	tl_ingest_row(state->ingest, &row);
 	return slot;
 }

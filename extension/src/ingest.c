@@ -178,31 +178,33 @@ reject_row(TlIngest *in, const char *code, const char *message, const char *payl
 		in->on_reject(in->on_reject_arg, in->received, code, message);
 }
 
-/* Everything about a row that can be wrong; false with the reason. */
-static bool
-check_row(TlIngest *in, const TlIngestRow *row, uint32 *series, TlRejection *why)
+/* What most rows are: a number without attributes, of a known series, not in the future. */
+static inline bool
+is_plain(const TlIngest *in, const TlIngestRow *row)
 {
-	TlSeriesState *state;
+	return row->ts <= in->latest && row->ts >= MIN_TIMESTAMP && row->unit.data == NULL &&
+		   row->tags.data == NULL && row->metadata.data == NULL &&
+		   VARSIZE_ANY_EXHDR(row->value) == 1 + sizeof(double) &&
+		   *VARDATA_ANY(row->value) == TL_KIND_NUMERIC;
+}
 
-	if (!tl_row_check_present(row, why))
-		return false;
-	*series = tl_batch_series(in->batch, row->device, row->metric, &state);
-	if (unlikely(*state != TL_SERIES_VALID))
+/* Whatever else can be wrong with a row that has its fields; false with the reason. */
+static bool
+check_row(TlIngest *in, const TlIngestRow *row, TlSeriesState *state, TlRejection *why)
+{
+	if (*state != TL_SERIES_VALID)
 	{
 		*state = tl_row_check_key(row, why) ? TL_SERIES_VALID : TL_SERIES_INVALID;
 		if (*state == TL_SERIES_INVALID)
 			return false;
 	}
-	if (unlikely(row->ts > in->latest || row->ts < MIN_TIMESTAMP))
+	if (row->ts > in->latest || row->ts < MIN_TIMESTAMP)
 	{
 		in->latest = latest_timestamp();
 		if (!tl_row_check_ts(row->ts, in->latest, why))
 			return false;
 	}
-	if (!tl_row_check_value(row->value, why))
-		return false;
-	return (row->unit.data == NULL && row->tags.data == NULL && row->metadata.data == NULL) ||
-		   tl_row_check_attrs(row, why);
+	return tl_row_check_value(row->value, why) && tl_row_check_attrs(row, why);
 }
 
 static void
@@ -236,51 +238,38 @@ add_point(TlIngest *in, uint32 series, const TlIngestRow *row)
 	}
 }
 
-/* The row with nothing compressed or out of line, for which it borrows the row context. */
-static void
-detoast_value(TlIngest *in, TlIngestRow *row)
+/* Takes a row into the batch, or tells why not; in the row context. */
+static bool
+take_row(TlIngest *in, const TlIngestRow *row, TlRejection *why)
 {
-	MemoryContext old = MemoryContextSwitchTo(in->row_context);
+	TlSeriesState *state;
+	uint32 series;
 
-	row->value = pg_detoast_datum_packed(unconstify(struct varlena *, row->value));
-	MemoryContextSwitchTo(old);
+	if (!tl_row_check_present(row, why))
+		return false;
+	series = tl_batch_series(in->batch, row->device, row->metric, &state);
+	if (unlikely(*state != TL_SERIES_VALID || !is_plain(in, row)) &&
+		!check_row(in, row, state, why))
+		return false;
+	add_point(in, series, row);
+	return true;
 }
 
 void
-tl_ingest_row(TlIngest *in, const TlIngestRow *given)
+tl_ingest_row(TlIngest *in, const TlIngestRow *row)
 {
-	TlIngestRow row = *given;
+	MemoryContext old = MemoryContextSwitchTo(in->row_context);
 	TlRejection why;
-	uint32 series;
-	/* Checks of what is not plain may leave something in the row context. */
-	bool plain = row.unit.data == NULL && row.tags.data == NULL && row.metadata.data == NULL;
-	MemoryContext old;
 
-	if (row.value != NULL && (VARATT_IS_COMPRESSED(row.value) || VARATT_IS_EXTERNAL(row.value)))
-	{
-		detoast_value(in, &row);
-		plain = false;
-	}
-
-	old = MemoryContextSwitchTo(in->row_context);
-	if (likely(check_row(in, &row, &series, &why)))
-	{
-		MemoryContextSwitchTo(old);
-		add_point(in, series, &row);
-		in->received++;
-		if (unlikely(!plain))
-			MemoryContextReset(in->row_context);
-	}
-	else
-	{
-		reject_row(in, why.code, why.message, tl_dead_letter_payload(&row));
-		MemoryContextSwitchTo(old);
+	if (unlikely(!take_row(in, row, &why)))
+		reject_row(in, why.code, why.message, tl_dead_letter_payload(row));
+	MemoryContextSwitchTo(old);
+	if (unlikely(!in->row_context->isReset))
 		MemoryContextReset(in->row_context);
-		in->received++;
-	}
+	in->received++;
 
-	/* Positions within a batch are 32 bits wide; memory ends a batch long before, as a rule. */
-	if (unlikely(tl_batch_memory(in->batch) >= (Size) tl_guc_batch_memory * 1024 ||
+	/* Positions within a batch are 32 bits wide. */
+	if (unlikely(tl_batch_is_full(in->batch, (Size) tl_guc_batch_memory * 1024) ||
 				 in->received - in->batch_base >= PG_INT32_MAX))
 		flush_batch(in);
 }

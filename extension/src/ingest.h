@@ -21,7 +21,7 @@ typedef struct TlIngestRow
 	int64 ts;
 	TlSlice device;
 	TlSlice metric;
-	const struct varlena *value; /* a telemetry.value, or NULL */
+	const struct varlena *value; /* a telemetry.value, detoasted, or NULL */
 	TlSlice unit;
 	TlSlice tags;	  /* jsonb in binary form, without varlena header */
 	TlSlice metadata; /* likewise */

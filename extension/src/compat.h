@@ -29,6 +29,10 @@ extern void tl_corrupt_handler(const char *what) pg_attribute_noreturn();
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
 
 /* Stored bytes are not what we wrote: ERRCODE_DATA_CORRUPTED. */
 extern void tl_corrupt(const char *what) pg_attribute_noreturn() pg_attribute_cold;
@@ -54,12 +58,11 @@ extern void tl_corrupt(const char *what) pg_attribute_noreturn() pg_attribute_co
 	create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys, outer, NULL, private)
 #endif
 
-/* Sets up a function that returns its rows in a tuplestore. */
+/* A random number of a sampler: what it keeps was an array before 15. */
 #if PG_VERSION_NUM >= 150000
-#define tl_init_materialized_srf(fcinfo) InitMaterializedSRF(fcinfo, 0)
+#define tl_sampler_fract(reservoir) sampler_random_fract(&(reservoir)->randstate)
 #else
-#define tl_init_materialized_srf(fcinfo) tl_init_materialized_srf_14(fcinfo)
-#define TL_NEED_MATERIALIZED_SRF
+#define tl_sampler_fract(reservoir) sampler_random_fract((reservoir)->randstate)
 #endif
 
 #if PG_VERSION_NUM >= 180000

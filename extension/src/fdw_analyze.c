@@ -41,7 +41,7 @@ reservoir_place(Reservoir *r)
 		if (r->skip < 0)
 			r->skip = reservoir_get_next_S(&r->state, r->seen, r->size);
 		if (r->skip <= 0)
-			place = (int) (r->size * sampler_random_fract(&r->state.randstate));
+			place = (int) (r->size * tl_sampler_fract(&r->state));
 		r->skip -= 1;
 	}
 	r->seen += 1;
@@ -87,7 +87,7 @@ choose_blocks(TlBlockMeta *blocks, uint32 n, ReservoirState state)
 
 	for (uint32 i = 0; i < chosen; i++)
 	{
-		uint32 j = i + (uint32) ((n - i) * sampler_random_fract(&state->randstate));
+		uint32 j = i + (uint32) ((n - i) * tl_sampler_fract(state));
 		TlBlockMeta swap = blocks[i];
 
 		j = Min(j, n - 1);

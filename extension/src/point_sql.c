@@ -116,12 +116,30 @@ put_entries(const TlFrame *frame, void *arg)
 	}
 }
 
+/* Makes the function return the rows that are put into its tuplestore. */
+static ReturnSetInfo *
+begin_rows(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *out = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+
+	if (out == NULL || !IsA(out, ReturnSetInfo) || (out->allowedModes & SFRM_Materialize) == 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("set-valued function called in context that cannot accept a set")));
+	old = MemoryContextSwitchTo(out->econtext->ecxt_per_query_memory);
+	if (get_call_result_type(fcinfo, NULL, &out->setDesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	out->setResult = tuplestore_begin_heap(true, false, work_mem);
+	out->returnMode = SFRM_Materialize;
+	MemoryContextSwitchTo(old);
+	return out;
+}
+
 PG_FUNCTION_INFO_V1(telemetry_block_series);
 Datum
 telemetry_block_series(PG_FUNCTION_ARGS)
 {
-	tl_init_materialized_srf(fcinfo);
-	visit_frames(PG_GETARG_BYTEA_PP(0), put_entries, fcinfo->resultinfo);
+	visit_frames(PG_GETARG_BYTEA_PP(0), put_entries, begin_rows(fcinfo));
 	return (Datum) 0;
 }
 

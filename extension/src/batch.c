@@ -33,6 +33,7 @@ tl_batch_reset(TlBatch *b)
 	MemoryContextReset(b->arena_context);
 	b->n_points = 0;
 	b->kinds_seen = 0;
+	b->n_gaps = 0;
 	b->n_series = 0;
 	b->last_series = NO_SERIES;
 	if (b->slots != NULL)
@@ -77,7 +78,7 @@ tl_batch_is_full(const TlBatch *b, Size memory)
 			   (Size) b->n_series * (sizeof(Series) + sizeof(Span) + 4 * sizeof(Slot)) +
 			   b->arena_total;
 
-	return now >= memory || b->n_series >= SERIES_MAX;
+	return now >= memory || b->n_series >= SERIES_MAX || b->n_attrs >= ATTRS_MAX;
 }
 
 /* Bytes that live as long as the batch; aligned for pointers. */
@@ -250,14 +251,19 @@ tl_batch_series(TlBatch *b, TlSlice device, TlSlice metric, TlSeriesState **stat
 void
 tl_batch_add_cell(TlBatch *b, uint32 series, int64 ts, uint8 kind, TlCell cell, uint32 position)
 {
+	uint32 shift = position - b->n_points;
 	Point *p;
 
+	if (unlikely(shift != (b->n_gaps == 0 ? 0 : b->gaps[b->n_gaps - 1].shift)))
+	{
+		b->gaps = room_for_one(b, &b->gaps_array, b->n_gaps, sizeof(Gap));
+		b->gaps[b->n_gaps++] = (Gap){b->n_points, shift};
+	}
 	b->points = room_for_one(b, &b->points_array, b->n_points, sizeof(Point));
 	p = &b->points[b->n_points++];
 	p->ts = ts;
 	p->cell = cell;
 	p->series = series;
-	p->position = position;
 	p->attrs = 0;
 	p->kind = kind;
 	b->series[series].count++;

@@ -9,15 +9,26 @@
 
 #define NO_SERIES PG_UINT32_MAX
 
+/* Small, because writing and reading them again is most of what a batch costs. */
 typedef struct Point
 {
 	int64 ts;
 	TlCell cell;
 	uint32 series;
-	uint32 position;
-	uint32 attrs; /* number from 1, or 0 */
-	uint8 kind;
+	uint32 kind : 4;
+	uint32 attrs : 28; /* number from 1, or 0 */
 } Point;
+
+StaticAssertDecl(sizeof(Point) == 24, "a point of a batch has grown");
+
+#define ATTRS_MAX ((1u << 28) - 1)
+
+/* From this point on, positions are ahead of indexes by shift: that many rows were rejected. */
+typedef struct Gap
+{
+	uint32 index;
+	uint32 shift;
+} Gap;
 
 typedef struct Series
 {
@@ -89,12 +100,15 @@ struct TlBatch
 	Array ts_array;
 	Array cell_array;
 	Array position_array;
+	Array gaps_array;
 	Array kinds_array;
 	Array attrs_array;
 
 	Point *points;
 	uint32 n_points;
 	uint8 kinds_seen; /* a bit for each kind */
+	Gap *gaps;
+	uint32 n_gaps;
 
 	Series *series;
 	uint32 n_series;

@@ -306,9 +306,16 @@ fill_positions(TlBatch *b, const SeriesOrder *order, uint32 *place)
 {
 	uint32 *position = tl_batch_array(b, &b->position_array, sizeof(uint32) * b->n_points);
 
+	uint32 gap = 0;
+	uint32 shift = 0;
+
 	set_places(b, order, place);
 	for (uint32 i = 0; i < b->n_points; i++)
-		position[place[b->points[i].series]++] = b->points[i].position;
+	{
+		if (gap < b->n_gaps && b->gaps[gap].index == i)
+			shift = b->gaps[gap++].shift;
+		position[place[b->points[i].series]++] = i + shift;
+	}
 	b->columns.position = position;
 }
 

@@ -37,7 +37,7 @@ static const IntSetting settings[] = {
 	 1024, 16 * 1024 * 1024, PGC_SUSET, GUC_UNIT_BYTE},
 	{"telemetry.batch_memory", "Memory that one COPY or INSERT collects points in.",
 	 "When it is full, the points become blocks and the statement goes on.", &tl_guc_batch_memory,
-	 32 * 1024, 256, 512 * 1024, PGC_USERSET, GUC_UNIT_KB},
+	 16 * 1024, 256, 512 * 1024, PGC_USERSET, GUC_UNIT_KB},
 	{"telemetry.max_result_rows", "How many rows ingest_result() describes one by one.",
 	 "Further rows that were not plainly accepted are counted, and rejected ones kept in "
 	 "telemetry.dead_letter, but not listed.",

@@ -48,7 +48,7 @@ static const IntSetting settings[] = {
 	{"telemetry.mixed_block_points",
 	 "Below so many points of one day, a batch becomes one block instead of one a bucket.",
 	 "Few large blocks are cheaper to write; blocks of a bucket are cheaper to read.",
-	 &tl_guc_mixed_block_points, 16384, 0, 10000000, PGC_USERSET, 0},
+	 &tl_guc_mixed_block_points, 131072, 0, 10000000, PGC_USERSET, 0},
 	{"telemetry.batch_window", "How long a batch_id is remembered.",
 	 "Within it, a repeated batch gets the first answer again and stores nothing.",
 	 &tl_guc_batch_window, 86400, 1, 31536000, PGC_SUSET, GUC_UNIT_S},

@@ -61,13 +61,7 @@ tl_batch_array(TlBatch *b, Array *array, Size size)
 	return array->data;
 }
 
-uint32
-tl_batch_points(const TlBatch *b)
-{
-	return b->n_points;
-}
-
-/* More make each series dearer than a block row of its bucket saves. */
+/* With more, finding a series leaves the processor's caches at every step. */
 #define SERIES_MAX 65536
 
 /* Memory is what the batch takes now, and will take beside it for the columns that sorting makes. */
@@ -221,7 +215,7 @@ find_or_make_series(TlBatch *b, TlSlice device, TlSlice metric)
 	s->hash = hash;
 	s->key.device = copy_device(b, device);
 	s->key.metric = copy_metric(b, metric, metric_hash);
-	s->bucket = (int) (device_hash % (uint64) b->buckets);
+	s->bucket = tl_bucket_of_hash(device_hash, b->buckets);
 	s->count = 0;
 	s->attrs = 0;
 	s->next = NO_SERIES;

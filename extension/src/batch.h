@@ -29,7 +29,6 @@ typedef void (*TlReplacedFn)(void *arg, uint32 position, bool same_value);
 
 extern TlBatch *tl_batch_create(int buckets);
 extern void tl_batch_reset(TlBatch *batch);
-extern uint32 tl_batch_points(const TlBatch *batch);
 
 /*
  * Whether the batch should be flushed: it takes up the given memory, or has so many series that
@@ -76,12 +75,5 @@ extern int tl_batch_run(const TlBatch *batch, uint32 number, TlRun *run);
 
 /* The timestamps of the same series alone, for which its key need not be fetched. */
 extern const int64 *tl_batch_times(const TlBatch *batch, uint32 number, uint32 *n);
-
-/* The bucket that a device's points belong to. */
-static inline int
-tl_bucket_of(TlSlice device, int buckets)
-{
-	return (int) (tl_hash_bytes(device.data, device.len, 0) % (uint64) buckets);
-}
 
 #endif

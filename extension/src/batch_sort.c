@@ -287,29 +287,16 @@ tl_batch_times(const TlBatch *b, uint32 number, uint32 *n)
 	return b->columns.ts + b->spans[number].offset;
 }
 
-/* Where each series' points begin. */
-static void
-set_places(const TlBatch *b, const SeriesOrder *order, uint32 *place)
-{
-	uint32 offset = 0;
-
-	for (uint32 i = 0; i < b->n_series; i++)
-	{
-		place[order[i].series] = offset;
-		offset += b->series[order[i].series].count;
-	}
-}
-
 /* The rows' positions in the order of the columns: needed only if points are out of order. */
 static void
-fill_positions(TlBatch *b, const SeriesOrder *order, uint32 *place)
+fill_positions(TlBatch *b, uint32 *place)
 {
 	uint32 *position = tl_batch_array(b, &b->position_array, sizeof(uint32) * b->n_points);
-
 	uint32 gap = 0;
 	uint32 shift = 0;
 
-	set_places(b, order, place);
+	for (uint32 i = 0; i < b->n_spans; i++)
+		place[b->spans[i].series] = b->spans[i].offset;
 	for (uint32 i = 0; i < b->n_points; i++)
 	{
 		if (gap < b->n_gaps && b->gaps[gap].index == i)
@@ -357,7 +344,7 @@ tl_batch_sort(TlBatch *b, TlReplacedFn replaced, void *arg)
 			continue;
 		span_run(b, span, &run);
 		if (b->columns.position == NULL)
-			fill_positions(b, order, place);
+			fill_positions(b, place);
 		order_by_time(&run, b->columns.position + span->offset, replaced, arg);
 		span->n = run.n;
 	}

@@ -28,7 +28,6 @@ struct TlMerge
 	bool single_series;
 	binaryheap *heap;
 	Member *current; /* whose piece was handed out last */
-	uint64 dropped;
 
 	TlMergeNextFn next; /* lazily opened blocks, or NULL */
 	void *next_arg;
@@ -262,7 +261,6 @@ drop_replaced(TlMerge *m, const Member *winner, int64 ts)
 	{
 		(void) binaryheap_remove_first(m->heap);
 		take(m, other, 1);
-		m->dropped++;
 		put_back(m, other);
 	}
 }
@@ -296,17 +294,4 @@ tl_merge_next(TlMerge *m, TlRun *run)
 	take(m, member, n);
 	m->current = member;
 	return true;
-}
-
-uint64
-tl_merge_dropped(const TlMerge *m)
-{
-	return m->dropped;
-}
-
-void
-tl_merge_free(TlMerge *m)
-{
-	/* Sources live in contexts under whoever created them, lazily opened ones under ours. */
-	MemoryContextDelete(m->context);
 }

@@ -31,8 +31,6 @@ extern TlMerge *tl_merge_create_series(const TlFilter *filter, int buckets, TlRe
 
 /* The next piece; valid until the next call.  Its points ascend even in a backward merge. */
 extern bool tl_merge_next(TlMerge *merge, TlRun *run);
-/* Points passed over so far because a newer one had their key. */
-extern uint64 tl_merge_dropped(const TlMerge *merge);
-extern void tl_merge_free(TlMerge *merge);
+/* A merge is freed with the memory context that it was created in. */
 
 #endif

@@ -22,6 +22,19 @@ typedef struct TlKey
 	TlSlice metric;
 } TlKey;
 
+/* The bucket that a device's points belong to, from the device or from its hash with seed 0. */
+static inline int
+tl_bucket_of_hash(uint64 device_hash, int buckets)
+{
+	return (int) (device_hash % (uint64) buckets);
+}
+
+static inline int
+tl_bucket_of(TlSlice device, int buckets)
+{
+	return tl_bucket_of_hash(tl_hash_bytes(device.data, device.len, 0), buckets);
+}
+
 /* A value of a run: the member is chosen by its kind. */
 typedef union TlCell
 {

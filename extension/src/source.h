@@ -9,7 +9,6 @@
 #ifndef TL_SOURCE_H
 #define TL_SOURCE_H
 
-#include "batch.h"
 #include "store.h"
 
 /* What a reader wants.  Empty lists mean no restriction; lists are sorted bytewise. */

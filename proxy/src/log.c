@@ -23,12 +23,6 @@ tl_log_set_level(TlLogLevel level)
 	log_level = level;
 }
 
-bool
-tl_log_enabled(TlLogLevel level)
-{
-	return level >= log_level;
-}
-
 static void __attribute__((format(printf, 2, 0)))
 log_line(TlLogLevel level, const char *format, va_list args)
 {

@@ -16,7 +16,6 @@ typedef enum TlLogLevel
 } TlLogLevel;
 
 extern void tl_log_set_level(TlLogLevel level);
-extern bool tl_log_enabled(TlLogLevel level);
 
 /* Control characters in the formatted text are replaced, so one call is always one line. */
 extern void tl_log(TlLogLevel level, const char *format, ...) __attribute__((format(printf, 2, 3)));

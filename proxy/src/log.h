@@ -5,7 +5,6 @@
 #ifndef TL_LOG_H
 #define TL_LOG_H
 
-#include <stdbool.h>
 
 typedef enum TlLogLevel
 {

@@ -5,7 +5,6 @@
 #ifndef TL_LOG_H
 #define TL_LOG_H
 
-
 typedef enum TlLogLevel
 {
 	TL_LOG_DEBUG,

@@ -13,17 +13,40 @@ CREATE TABLE telemetry.block (
 	max_ts timestamptz NOT NULL,
 	n integer NOT NULL,
 	data bytea NOT NULL,
-	PRIMARY KEY (bucket, max_ts, seq)
-);
+	PRIMARY KEY (bucket, max_ts, seq, level)
+) PARTITION BY LIST (level);
 -- Blocks are compressed already, and stored so that a slice can be read without the rest.
 ALTER TABLE telemetry.block ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- A partition for each life time: compaction empties the first two again and again, and vacuum
+-- then gives their files back, while the third is written once and stays dense.
+CREATE TABLE telemetry.block_0 PARTITION OF telemetry.block FOR VALUES IN (0)
+	WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 200,
+		toast.autovacuum_vacuum_scale_factor = 0.1, toast.autovacuum_vacuum_threshold = 2000);
+CREATE TABLE telemetry.block_1 PARTITION OF telemetry.block FOR VALUES IN (1)
+	WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 200,
+		toast.autovacuum_vacuum_scale_factor = 0.1, toast.autovacuum_vacuum_threshold = 2000);
+CREATE TABLE telemetry.block_2 PARTITION OF telemetry.block DEFAULT
+	WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 200,
+		toast.autovacuum_vacuum_scale_factor = 0.1, toast.autovacuum_vacuum_threshold = 2000);
+ALTER TABLE telemetry.block_0 ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE telemetry.block_1 ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE telemetry.block_2 ALTER COLUMN data SET STORAGE EXTERNAL;
+-- The order in which blocks are rolled up.
+CREATE INDEX block_0_seq ON telemetry.block_0 (seq);
+
 COMMENT ON TABLE telemetry.block IS
 	'Compressed points, written by ingest and read through telemetry.point; not to be changed by hand.';
+COMMENT ON TABLE telemetry.block_0 IS 'Blocks as ingested, until they are rolled up.';
+COMMENT ON TABLE telemetry.block_1 IS 'Blocks just rolled up, until they are merged.';
+COMMENT ON TABLE telemetry.block_2 IS 'Merged blocks.';
 COMMENT ON COLUMN telemetry.block.bucket IS
 	'Hash of device_id, from 0; -1 for a mixed block, which holds few points of any bucket.';
-COMMENT ON COLUMN telemetry.block.level IS '0 as ingested.';
+COMMENT ON COLUMN telemetry.block.level IS
+	'0 as ingested; 1 rolled up, so that its points count in telemetry.metric_hourly; 2 and more merged, of so many sizes.';
 COMMENT ON COLUMN telemetry.block.day IS 'The UTC day that all points lie in.';
-COMMENT ON COLUMN telemetry.block.seq IS 'Order number of the flush, from telemetry.block_seq.';
+COMMENT ON COLUMN telemetry.block.seq IS
+	'Order number of the flush, from telemetry.block_seq; of merged blocks the highest.';
 COMMENT ON COLUMN telemetry.block.min_ts IS 'Timestamp of the first point.';
 COMMENT ON COLUMN telemetry.block.max_ts IS 'Timestamp of the last point.';
 COMMENT ON COLUMN telemetry.block.n IS 'Number of points.';
@@ -31,11 +54,17 @@ COMMENT ON COLUMN telemetry.block.data IS
 	'The points: a checksummed column file, format in extension/src/block.h.';
 
 CREATE TABLE telemetry.layout (
-	buckets smallint NOT NULL CHECK (buckets BETWEEN 1 AND 1024)
+	buckets smallint NOT NULL CHECK (buckets BETWEEN 1 AND 1024),
+	day_timezone text NOT NULL DEFAULT 'UTC'
 );
 CREATE UNIQUE INDEX layout_is_one_row ON telemetry.layout ((true));
 COMMENT ON TABLE telemetry.layout IS
+	'What blocks and rollups were laid out by. One row.';
+COMMENT ON COLUMN telemetry.layout.buckets IS
 	'Number of buckets; from the setting telemetry.buckets at CREATE EXTENSION, fixed.';
+COMMENT ON COLUMN telemetry.layout.day_timezone IS
+	'Time zone of the days and hours of rollups; from the setting telemetry.day_timezone at CREATE EXTENSION, '
+	'changed by telemetry.set_day_timezone().';
 
 -- A dump restores blocks, and with them the layout that they were written in, after CREATE
 -- EXTENSION has made a row from the settings of the server that it is restored to.
@@ -52,11 +81,14 @@ COMMENT ON FUNCTION telemetry.replace_layout() IS
 CREATE TRIGGER replace_layout BEFORE INSERT ON telemetry.layout
 	FOR EACH ROW EXECUTE FUNCTION telemetry.replace_layout();
 
-INSERT INTO telemetry.layout (buckets)
-	SELECT coalesce(pg_catalog.current_setting('telemetry.buckets', true), '64')::smallint;
+INSERT INTO telemetry.layout (buckets, day_timezone)
+	SELECT coalesce(pg_catalog.current_setting('telemetry.buckets', true), '64')::smallint,
+		coalesce(pg_catalog.current_setting('telemetry.day_timezone', true), 'UTC');
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.block_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('telemetry.block', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.block_0', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.block_1', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.block_2', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.layout', '');
 
 CREATE FUNCTION telemetry.block_series(data bytea)
@@ -77,6 +109,7 @@ COMMENT ON FUNCTION telemetry.check_block(bytea) IS
 	'as it was written. SELECT sum(telemetry.check_block(data)) FROM telemetry.block checks a whole store.';
 
 REVOKE ALL ON FUNCTION telemetry.block_series(bytea), telemetry.check_block(bytea) FROM PUBLIC;
-GRANT SELECT ON telemetry.block, telemetry.layout TO telemetry_admin;
+GRANT SELECT ON telemetry.block, telemetry.block_0, telemetry.block_1, telemetry.block_2, telemetry.layout
+	TO telemetry_admin;
 GRANT EXECUTE ON FUNCTION telemetry.block_series(bytea), telemetry.check_block(bytea)
 	TO telemetry_admin;

@@ -8,7 +8,8 @@ COMMENT ON FUNCTION telemetry.fdw_handler() IS 'Foreign data wrapper of telemetr
 CREATE FUNCTION telemetry.fdw_validator(options text[], catalog oid) RETURNS void
 	LANGUAGE C STRICT
 	AS 'MODULE_PATHNAME', 'telemetry_fdw_validator';
-COMMENT ON FUNCTION telemetry.fdw_validator(text[], oid) IS 'Refuses options: there are none.';
+COMMENT ON FUNCTION telemetry.fdw_validator(text[], oid) IS
+	'Accepts the option rolled_up of a foreign table, a boolean, and refuses all others.';
 
 CREATE FOREIGN DATA WRAPPER telemetry_fdw
 	HANDLER telemetry.fdw_handler
@@ -44,6 +45,29 @@ COMMENT ON COLUMN telemetry.point.tags IS 'A JSON object to select points by.';
 COMMENT ON COLUMN telemetry.point.metadata IS 'A JSON object that goes with the point.';
 COMMENT ON COLUMN telemetry.point.num IS
 	'The value as float8 if it is numeric, else null; can only be read.';
+
+-- What is to be added to the rollups for an answer that is up to date.
+CREATE FOREIGN TABLE telemetry.pending_point (
+	ts timestamptz NOT NULL,
+	device_id text COLLATE "C" NOT NULL,
+	metric text COLLATE "C" NOT NULL,
+	value telemetry.value NOT NULL,
+	unit text,
+	tags jsonb,
+	metadata jsonb,
+	num double precision
+) SERVER telemetry OPTIONS (rolled_up 'false');
+COMMENT ON FOREIGN TABLE telemetry.pending_point IS
+	'The points that are not in the rollups yet, from blocks of level 0, to be read only. A point that replaces '
+	'one that is in the rollups is among them.';
+COMMENT ON COLUMN telemetry.pending_point.ts IS 'As in telemetry.point.';
+COMMENT ON COLUMN telemetry.pending_point.device_id IS 'As in telemetry.point.';
+COMMENT ON COLUMN telemetry.pending_point.metric IS 'As in telemetry.point.';
+COMMENT ON COLUMN telemetry.pending_point.value IS 'As in telemetry.point.';
+COMMENT ON COLUMN telemetry.pending_point.unit IS 'As in telemetry.point.';
+COMMENT ON COLUMN telemetry.pending_point.tags IS 'As in telemetry.point.';
+COMMENT ON COLUMN telemetry.pending_point.metadata IS 'As in telemetry.point.';
+COMMENT ON COLUMN telemetry.pending_point.num IS 'As in telemetry.point.';
 
 CREATE TABLE telemetry.dead_letter (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -94,7 +118,7 @@ COMMENT ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz
 	'Waits until other deletions have ended; points that other transactions ingest meanwhile stay.';
 
 REVOKE ALL ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz) FROM PUBLIC;
-GRANT SELECT ON telemetry.point TO telemetry_reader;
+GRANT SELECT ON telemetry.point, telemetry.pending_point TO telemetry_reader;
 GRANT INSERT ON telemetry.point TO telemetry_writer;
 GRANT SELECT ON telemetry.dead_letter TO telemetry_reader;
 GRANT DELETE ON telemetry.dead_letter TO telemetry_admin;

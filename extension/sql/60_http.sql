@@ -95,10 +95,13 @@ CREATE FUNCTION telemetry.store_size(OUT blocks bigint, OUT points bigint, OUT b
 AS $$
 DECLARE
 	counted_pages CONSTANT bigint := 512;
-	pages bigint := pg_relation_size('telemetry.block') / current_setting('block_size')::bigint;
+	pages bigint;
 BEGIN
+	SELECT sum(pg_relation_size(p.relid)) / current_setting('block_size')::bigint, sum(pg_table_size(p.relid))
+	INTO pages, bytes
+	FROM pg_partition_tree('telemetry.block') AS p
+	WHERE p.isleaf;
 	estimated := pages > counted_pages;
-	bytes := pg_table_size('telemetry.block');
 	IF estimated THEN
 		SELECT count(*) * pages / counted_pages, coalesce(sum(b.n), 0) * pages / counted_pages
 		INTO blocks, points

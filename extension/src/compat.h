@@ -44,6 +44,28 @@ extern void tl_corrupt(const char *what) pg_attribute_noreturn() pg_attribute_co
 #define tl_reserve_guc_prefix(name) EmitWarningsOnPlaceholders(name)
 #endif
 
+/*
+ * When a preloaded library may ask for shared memory: when it is called for it from 15 on, and at
+ * once before.
+ */
+typedef void (*tl_shmem_request_hook)(void);
+#if PG_VERSION_NUM >= 150000
+#define tl_shmem_hook_request(previous, request)                                                   \
+	((previous) = shmem_request_hook, shmem_request_hook = (request))
+#define tl_shmem_call_request(previous) ((previous) != NULL ? (previous)() : (void) 0)
+#else
+#define tl_shmem_hook_request(previous, request) ((previous) = NULL, (request)())
+#define tl_shmem_call_request(previous) ((void) (previous))
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define tl_database_ownercheck(oid, role) object_ownercheck(DatabaseRelationId, oid, role)
+#define tl_extension_ownercheck(oid, role) object_ownercheck(ExtensionRelationId, oid, role)
+#else
+#define tl_database_ownercheck(oid, role) pg_database_ownercheck(oid, role)
+#define tl_extension_ownercheck(oid, role) pg_extension_ownercheck(oid, role)
+#endif
+
 /* The arguments of create_foreignscan_path have grown with the versions. */
 #if PG_VERSION_NUM >= 180000
 #define tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private)      \
@@ -56,6 +78,18 @@ extern void tl_corrupt(const char *what) pg_attribute_noreturn() pg_attribute_co
 #else
 #define tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private)      \
 	create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys, outer, NULL, private)
+#endif
+
+/* So have those of create_foreign_upper_path; here it is for a path that gives one row. */
+#if PG_VERSION_NUM >= 180000
+#define tl_create_upper_path(root, rel, cost)                                                      \
+	create_foreign_upper_path(root, rel, NULL, 1, 0, cost, cost, NIL, NULL, NIL, NIL)
+#elif PG_VERSION_NUM >= 170000
+#define tl_create_upper_path(root, rel, cost)                                                      \
+	create_foreign_upper_path(root, rel, NULL, 1, cost, cost, NIL, NULL, NIL, NIL)
+#else
+#define tl_create_upper_path(root, rel, cost)                                                      \
+	create_foreign_upper_path(root, rel, NULL, 1, cost, cost, NIL, NULL, NIL)
 #endif
 
 /* A random number of a sampler: what it keeps was an array before 15. */

@@ -5,11 +5,15 @@
  * A block never changes, so each block that holds such points is replaced by one without them,
  * under the same order number: what has its place among newer and older points keeps it.
  * Replacers of a bucket's blocks exclude each other; ingest goes on meanwhile, and what it has
- * not committed yet is not seen and stays.  Mixed blocks are a bucket of their own.
+ * not committed yet is not seen and stays.  Mixed blocks are a bucket of their own, whose lock
+ * also keeps everyone else from the rollups, which are computed again in the same transaction.
  */
 #include "compat.h"
 
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "fmgr.h"
+#include "refresh.h"
 #include "run_builder.h"
 #include "scan.h"
 #include "utils/builtins.h"
@@ -88,6 +92,38 @@ count_points(const TlFilter *doomed)
 	return n;
 }
 
+static TlStatement log_drop = {
+	"INSERT INTO telemetry.drop_log (cause, device_id, metric, from_ts, to_ts, points)"
+	" VALUES ('delete', $1, $2, $3, $4, $5)",
+	5,
+	{TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID},
+	NULL};
+
+static Datum
+text_of(TlSlice s)
+{
+	return PointerGetDatum(cstring_to_text_with_len(s.data, (int) s.len));
+}
+
+static void
+log_deletion(const TlFilter *doomed, int64 deleted)
+{
+	bool all_metrics = doomed->n_metrics == 0;
+	char nulls[5] = {' ', all_metrics ? 'n' : ' ', doomed->from == DT_NOBEGIN ? 'n' : ' ',
+					 doomed->to == DT_NOEND ? 'n' : ' ', ' '};
+	TlStoreScope scope;
+	Datum values[5];
+
+	tl_store_begin(&scope);
+	values[0] = text_of(doomed->devices[0]);
+	values[1] = all_metrics ? (Datum) 0 : text_of(doomed->metrics[0]);
+	values[2] = Int64GetDatum(doomed->from);
+	values[3] = Int64GetDatum(doomed->to == DT_NOEND ? DT_NOEND : doomed->to + 1);
+	values[4] = Int64GetDatum(deleted);
+	tl_store_execute(&log_drop, values, nulls, false, 0);
+	tl_store_end(&scope);
+}
+
 static int64
 delete_points(const TlFilter *doomed)
 {
@@ -106,7 +142,7 @@ delete_points(const TlFilter *doomed)
 	/* Whoever held a lock has committed: look at what there is now. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	deleted = count_points(doomed);
-	blocks = tl_store_list(list, n_buckets, doomed->from, doomed->to, &n_blocks);
+	blocks = tl_store_list(list, n_buckets, doomed->from, doomed->to, TL_LEVELS_ALL, &n_blocks);
 	for (uint32 i = 0; deleted > 0 && i < n_blocks; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
@@ -116,6 +152,10 @@ delete_points(const TlFilter *doomed)
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
+	(void) tl_refresh(doomed->devices[0],
+					  doomed->n_metrics > 0 ? doomed->metrics[0] : (TlSlice){"", 0}, doomed->from,
+					  doomed->to, true);
+	log_deletion(doomed, deleted);
 	PopActiveSnapshot();
 	MemoryContextDelete(context);
 	return deleted;

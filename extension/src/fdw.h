@@ -2,9 +2,11 @@
  * fdw.h
  *		The foreign data wrapper behind telemetry.point, in parts:
  *
+ *		fdw_option.c	options of foreign tables
  *		fdw_keys.c		which clauses can be pushed down, and their values at run time
  *		fdw_plan.c		sizes, paths and plans
  *		fdw_scan.c		reading
+ *		fdw_count.c		count(*) instead of reading
  *		fdw_explain.c	what EXPLAIN shows
  *		fdw_modify.c	INSERT and COPY
  *		fdw_analyze.c	sampling
@@ -34,6 +36,10 @@ typedef enum TlPointColumn
 
 #define TL_POINT_COLUMNS (TL_POINT_NUM + 1)
 
+/* Sets of columns. */
+#define TL_POINT_BIT(column) (1 << (column))
+#define TL_POINT_ALL (TL_POINT_BIT(TL_POINT_COLUMNS) - 1)
+
 /* The attribute number of each column in a table, or 0 where it has none. */
 typedef struct TlPointMap
 {
@@ -42,6 +48,9 @@ typedef struct TlPointMap
 
 /* Raises if the table is not made like telemetry.point. */
 extern void tl_point_map(TupleDesc desc, const char *table, TlPointMap *map);
+
+/* The blocks that a foreign table shows, by its option rolled_up. */
+extern TlLevels tl_fdw_levels(Oid table);
 
 /* How a pushed-down clause restricts its column. */
 typedef enum TlKeyOp
@@ -70,17 +79,53 @@ extern bool tl_key_from_clause(Expr *clause, Index relid, const TlPointMap *map,
  */
 extern bool tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, TlFilter *filter);
 
-/* What ForeignScan.fdw_private holds. */
+/* What a plan has of its keys, and the values at run time. */
+typedef struct TlPlanKeys
+{
+	List *clauses;
+	List *values;  /* expressions: ForeignScan.fdw_exprs */
+	List *columns; /* integers beside them */
+	List *ops;	   /* likewise */
+} TlPlanKeys;
+
+/* Divides clauses into keys and the rest, which stays with the executor. */
+extern void tl_keys_divide(List *clauses, Index relid, const TlPointMap *map, TlPlanKeys *keys,
+						   List **rest);
+
+typedef struct TlKeyStates
+{
+	List *columns;
+	List *ops;
+	List *values; /* ExprStates */
+	TlLevels levels;
+} TlKeyStates;
+
+extern void tl_keys_begin(ForeignScanState *node, TlKeyStates *keys);
+/* Makes a filter of the keys' current values; false if no point can match. */
+extern bool tl_keys_filter(const TlKeyStates *keys, ExprContext *econtext, TlFilter *filter);
+
+/* What ForeignScan.fdw_private holds: integer lists, the last two not for a count. */
 enum
 {
-	TL_PRIVATE_KEY_COLUMNS, /* integer list beside fdw_exprs */
+	TL_PRIVATE_KEY_COLUMNS, /* beside fdw_exprs */
 	TL_PRIVATE_KEY_OPS,		/* likewise */
-	TL_PRIVATE_COLUMNS,		/* TL_COLUMN_* mask */
+	TL_PRIVATE_LEVELS,		/* TlLevels */
+	TL_PRIVATE_COLUMNS,		/* set of columns that are wanted */
 	TL_PRIVATE_ORDER		/* TlScanOrder */
 };
 
+/* What the planner knows of a table, in RelOptInfo.fdw_private. */
+typedef struct TlRelPlan
+{
+	TlPointMap map;
+	TlLevels levels;
+	double blocks; /* in the store */
+} TlRelPlan;
+
 extern void tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table);
 extern void tl_fdw_paths(PlannerInfo *root, RelOptInfo *rel, Oid table);
+extern void tl_fdw_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input,
+							   RelOptInfo *output, void *extra);
 extern ForeignScan *tl_fdw_plan(PlannerInfo *root, RelOptInfo *rel, Oid table, ForeignPath *best,
 								List *tlist, List *clauses, Plan *outer);
 
@@ -90,11 +135,25 @@ extern void tl_fdw_rescan(ForeignScanState *node);
 extern void tl_fdw_end_scan(ForeignScanState *node);
 /* What a scan has read so far, over all its rescans. */
 extern void tl_fdw_scan_stats(const ForeignScanState *node, TlReadStats *stats);
+
+/* A count is a scan without a relation of its own; the functions above hand it on to these. */
+static inline bool
+tl_fdw_is_count(const ForeignScanState *node)
+{
+	return ((const ForeignScan *) node->ss.ps.plan)->scan.scanrelid == 0;
+}
+
+extern ForeignScan *tl_count_plan(RelOptInfo *rel, List *tlist);
+extern void tl_count_begin(ForeignScanState *node);
+extern TupleTableSlot *tl_count_iterate(ForeignScanState *node);
+extern void tl_count_rescan(ForeignScanState *node);
+extern const TlReadStats *tl_count_stats(const ForeignScanState *node);
+
 extern void tl_fdw_explain(ForeignScanState *node, struct ExplainState *es);
 
-/* Fills the columns of telemetry.point from runs; see fdw_scan.c. */
+/* Fills the wanted columns of rows from runs, and leaves the others alone; see fdw_scan.c. */
 typedef struct TlRowMaker TlRowMaker;
-extern TlRowMaker *tl_row_maker_create(const TlPointMap *map, int natts);
+extern TlRowMaker *tl_row_maker_create(const TlPointMap *map, int wanted);
 extern void tl_row_maker_run(TlRowMaker *maker, const TlRun *run);
 extern void tl_row_maker_fill(TlRowMaker *maker, uint32 i, Datum *values, bool *nulls);
 

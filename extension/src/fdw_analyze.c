@@ -58,6 +58,7 @@ sample_block(const TlBlockMeta *meta, const TlFilter *filter, int buckets, Tuple
 	bool *nulls = palloc(sizeof(bool) * desc->natts);
 	TlRun run;
 
+	memset(nulls, true, sizeof(bool) * desc->natts);
 	while (tl_source_next(source, false, &run))
 	{
 		tl_vacuum_delay_point();
@@ -102,8 +103,10 @@ acquire_sample(Relation table, int elevel, HeapTuple *rows, int target, double *
 {
 	TupleDesc desc = RelationGetDescr(table);
 	int buckets = tl_store_buckets();
-	TlFilter filter = {
-		.from = DT_NOBEGIN, .to = DT_NOEND, .columns = TL_COLUMN_VALUE | TL_COLUMN_ATTRS};
+	TlFilter filter = {.from = DT_NOBEGIN,
+					   .to = DT_NOEND,
+					   .columns = TL_COLUMN_VALUE | TL_COLUMN_ATTRS,
+					   .levels = tl_fdw_levels(RelationGetRelid(table))};
 	Reservoir r = {.rows = rows, .size = target, .skip = -1};
 	TlPointMap map;
 	TlRowMaker *maker;
@@ -114,10 +117,10 @@ acquire_sample(Relation table, int elevel, HeapTuple *rows, int target, double *
 	int *list = tl_scan_buckets(&filter, buckets, &n_buckets);
 
 	tl_point_map(desc, RelationGetRelationName(table), &map);
-	maker = tl_row_maker_create(&map, desc->natts);
+	maker = tl_row_maker_create(&map, TL_POINT_ALL);
 	memset(rows, 0, sizeof(HeapTuple) * target);
 	reservoir_init_selection_state(&r.state, target);
-	blocks = tl_store_list(list, n_buckets, DT_NOBEGIN, DT_NOEND, &n_blocks);
+	blocks = tl_store_list(list, n_buckets, DT_NOBEGIN, DT_NOEND, filter.levels, &n_blocks);
 	*total = *dead = 0;
 	for (uint32 i = 0; i < n_blocks; i++)
 		*total += blocks[i].n;
@@ -135,7 +138,7 @@ tl_fdw_analyze(Relation table, AcquireSampleRowsFunc *func, BlockNumber *pages)
 	double blocks;
 	double points;
 
-	tl_store_totals(&blocks, &points);
+	tl_store_totals(tl_fdw_levels(RelationGetRelid(table)), &blocks, &points);
 	*func = acquire_sample;
 	*pages = (BlockNumber) Min(Max(blocks, 1), MaxBlockNumber);
 	return true;

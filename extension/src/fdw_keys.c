@@ -9,6 +9,7 @@
 #include "fdw.h"
 
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
@@ -154,6 +155,32 @@ tl_key_from_clause(Expr *clause, Index relid, const TlPointMap *map, TlScanKey *
 	return false;
 }
 
+void
+tl_keys_divide(List *clauses, Index relid, const TlPointMap *map, TlPlanKeys *keys, List **rest)
+{
+	ListCell *lc;
+
+	memset(keys, 0, sizeof(TlPlanKeys));
+	*rest = NIL;
+	foreach(lc, clauses)
+	{
+		RestrictInfo *ri = lfirst_node(RestrictInfo, lc);
+		TlScanKey key;
+
+		if (ri->pseudoconstant)
+			continue;
+		if (!tl_key_from_clause(ri->clause, relid, map, &key))
+		{
+			*rest = lappend(*rest, ri->clause);
+			continue;
+		}
+		keys->clauses = lappend(keys->clauses, ri->clause);
+		keys->values = lappend(keys->values, key.value);
+		keys->columns = lappend_int(keys->columns, key.column);
+		keys->ops = lappend_int(keys->ops, key.op);
+	}
+}
+
 static bool
 apply_time(TlKeyOp op, int64 ts, TlFilter *f)
 {
@@ -251,4 +278,38 @@ tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, TlFilter *f)
 	*target = list;
 	*n_target = n;
 	return n > 0;
+}
+
+void
+tl_keys_begin(ForeignScanState *node, TlKeyStates *keys)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+
+	keys->columns = list_nth(plan->fdw_private, TL_PRIVATE_KEY_COLUMNS);
+	keys->ops = list_nth(plan->fdw_private, TL_PRIVATE_KEY_OPS);
+	keys->levels = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_LEVELS));
+	keys->values = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
+}
+
+bool
+tl_keys_filter(const TlKeyStates *keys, ExprContext *econtext, TlFilter *filter)
+{
+	ListCell *column;
+	ListCell *op;
+	ListCell *value;
+
+	memset(filter, 0, sizeof(TlFilter));
+	filter->from = DT_NOBEGIN;
+	filter->to = DT_NOEND;
+	filter->levels = keys->levels;
+	forthree(column, keys->columns, op, keys->ops, value, keys->values)
+	{
+		bool isnull;
+		Datum datum = ExecEvalExpr((ExprState *) lfirst(value), econtext, &isnull);
+
+		if (isnull || !tl_key_apply((TlPointColumn) lfirst_int(column), (TlKeyOp) lfirst_int(op),
+									datum, filter))
+			return false;
+	}
+	return true;
 }

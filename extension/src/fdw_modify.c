@@ -9,6 +9,8 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "ingest.h"
+#include "parser/parsetree.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 typedef struct ModifyState
@@ -32,9 +34,21 @@ tl_fdw_updatable(Relation table)
 	return 1 << CMD_INSERT;
 }
 
+/* What such a table shows is decided by the blocks that the store puts points into. */
+static void
+refuse_part_of_store(Oid table)
+{
+	if (tl_fdw_levels(table) != TL_LEVELS_ALL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("foreign table \"%s\" can only be read", get_rel_name(table)),
+						errdetail("Its option \"rolled_up\" makes it show a part of the points."),
+						errhint("Insert into telemetry.point.")));
+}
+
 List *
 tl_fdw_plan_modify(PlannerInfo *root, ModifyTable *plan, Index rti, int subplan)
 {
+	refuse_part_of_store(planner_rt_fetch(rti, root)->relid);
 	if (plan->onConflictAction != ONCONFLICT_NONE)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("ON CONFLICT is not supported on telemetry points"),
@@ -48,6 +62,7 @@ tl_fdw_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 	Relation table = rinfo->ri_RelationDesc;
 	ModifyState *state = palloc(sizeof(ModifyState));
 
+	refuse_part_of_store(RelationGetRelid(table));
 	tl_point_map(RelationGetDescr(table), RelationGetRelationName(table), &state->map);
 	state->ingest = tl_ingest_begin();
 	rinfo->ri_FdwState = state;

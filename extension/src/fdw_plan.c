@@ -23,7 +23,6 @@
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
-#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -32,12 +31,6 @@
 #define COST_START 20.0
 #define COST_BLOCK 5.0
 #define COST_POINT 0.003
-
-typedef struct RelPlan
-{
-	TlPointMap map;
-	double blocks; /* in the store */
-} RelPlan;
 
 static const char *const point_column_name[TL_POINT_COLUMNS] = {
 	"ts", "device_id", "metric", "value", "unit", "tags", "metadata", "num"};
@@ -103,63 +96,52 @@ tl_point_map(TupleDesc desc, const char *table, TlPointMap *map)
 }
 
 /*
- * The size of the table of blocks with their data, which mostly lies in the TOAST table, while a
- * page of the table itself has room for dozens of blocks of any size.
+ * Up to this size, counting the blocks costs little.  Those of level 0 come and go without a
+ * change in size, so that their number must not be taken for known too early.
  */
-static double
-store_pages(Relation block)
-{
-	double pages = RelationGetNumberOfBlocks(block);
-
-	if (OidIsValid(block->rd_rel->reltoastrelid))
-	{
-		Relation toast = table_open(block->rd_rel->reltoastrelid, AccessShareLock);
-
-		pages += RelationGetNumberOfBlocks(toast);
-		table_close(toast, AccessShareLock);
-	}
-	return pages;
-}
-
-/* Up to this size, counting the blocks costs next to nothing. */
 #define COUNTED_PAGES 8
+#define COUNTED_PAGES_NEW 64
 
 /*
  * Blocks and points in the store.  Counting them takes a pass over the table, so for a large one
  * the answer is kept and scaled with the size until that has changed by a tenth.
  */
 static void
-store_size(double *blocks, double *points)
+store_size(TlLevels levels, double *blocks, double *points)
 {
-	static Oid known_for = InvalidOid;
-	static double known_pages;
-	static double known_blocks;
-	static double known_points;
-	Relation block = table_open(tl_store_relid(), AccessShareLock);
-	double pages = store_pages(block);
-	bool small = RelationGetNumberOfBlocks(block) <= COUNTED_PAGES;
-	Oid relid = RelationGetRelid(block);
-
-	table_close(block, AccessShareLock);
-	if (small || known_for != relid || fabs(pages - known_pages) > known_pages / 10)
+	static struct Known
 	{
-		tl_store_totals(&known_blocks, &known_points);
-		known_pages = pages;
-		known_for = relid;
+		Oid relid;
+		double pages;
+		double blocks;
+		double points;
+	} by_levels[TL_LEVELS_ROLLED + 1];
+	struct Known *known = &by_levels[levels];
+	Oid relid = tl_store_relid();
+	double without_data;
+	double pages = tl_store_pages(levels, &without_data);
+
+	if (without_data <= (levels == TL_LEVELS_NEW ? COUNTED_PAGES_NEW : COUNTED_PAGES) ||
+		known->relid != relid || fabs(pages - known->pages) > known->pages / 10)
+	{
+		tl_store_totals(levels, &known->blocks, &known->points);
+		known->pages = pages;
+		known->relid = relid;
 	}
-	*blocks = known_pages > 0 ? known_blocks * pages / known_pages : known_blocks;
-	*points = known_pages > 0 ? known_points * pages / known_pages : known_points;
+	*blocks = known->pages > 0 ? known->blocks * pages / known->pages : known->blocks;
+	*points = known->pages > 0 ? known->points * pages / known->pages : known->points;
 }
 
 void
 tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table)
 {
-	RelPlan *plan = palloc0(sizeof(RelPlan));
+	TlRelPlan *plan = palloc0(sizeof(TlRelPlan));
 	Relation relation = table_open(table, NoLock);
 
 	tl_point_map(RelationGetDescr(relation), RelationGetRelationName(relation), &plan->map);
 	table_close(relation, NoLock);
-	store_size(&plan->blocks, &rel->tuples);
+	plan->levels = tl_fdw_levels(table);
+	store_size(plan->levels, &plan->blocks, &rel->tuples);
 	rel->fdw_private = plan;
 	set_baserel_size_estimates(root, rel);
 }
@@ -237,7 +219,7 @@ is_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceM
 
 /* The path that a join clause allows if it gives the device or metric. */
 static void
-add_join_path(PlannerInfo *root, RelOptInfo *rel, const RelPlan *plan, const RestrictInfo *ri)
+add_join_path(PlannerInfo *root, RelOptInfo *rel, const TlRelPlan *plan, const RestrictInfo *ri)
 {
 	Relids outer = bms_union(ri->clause_relids, rel->lateral_relids);
 	ParamPathInfo *info;
@@ -255,7 +237,7 @@ add_join_path(PlannerInfo *root, RelOptInfo *rel, const RelPlan *plan, const Res
 
 /* Paths for joins that give the device or metric, such as one row of devices after another. */
 static void
-add_join_paths(PlannerInfo *root, RelOptInfo *rel, const RelPlan *plan)
+add_join_paths(PlannerInfo *root, RelOptInfo *rel, const TlRelPlan *plan)
 {
 	ListCell *lc;
 
@@ -281,7 +263,7 @@ add_join_paths(PlannerInfo *root, RelOptInfo *rel, const RelPlan *plan)
 void
 tl_fdw_paths(PlannerInfo *root, RelOptInfo *rel, Oid table)
 {
-	RelPlan *plan = rel->fdw_private;
+	TlRelPlan *plan = rel->fdw_private;
 	bool one_device =
 		has_equality(rel->baserestrictinfo, rel->relid, &plan->map, TL_POINT_DEVICE_ID);
 	/* One bucket of many, and the mixed blocks. */
@@ -297,22 +279,21 @@ tl_fdw_paths(PlannerInfo *root, RelOptInfo *rel, Oid table)
 	add_join_paths(root, rel, plan);
 }
 
-/* Which columns beside the key the scan has to decode. */
+/* Which columns the executor looks at, as a set. */
 static int
-needed_columns(const RelPlan *plan, RelOptInfo *rel, List *local_clauses)
+wanted_columns(const TlRelPlan *plan, RelOptInfo *rel, List *local_clauses)
 {
 	Bitmapset *used = NULL;
 	int columns = 0;
-	bool whole_row;
 
 	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
 	pull_varattnos((Node *) local_clauses, rel->relid, &used);
-	whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
-	for (int c = TL_POINT_VALUE; c < TL_POINT_COLUMNS; c++)
+	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used))
+		return TL_POINT_ALL; /* the whole row */
+	for (int c = 0; c < TL_POINT_COLUMNS; c++)
 		if (plan->map.attno[c] != 0 &&
-			(whole_row ||
-			 bms_is_member(plan->map.attno[c] - FirstLowInvalidHeapAttributeNumber, used)))
-			columns |= c == TL_POINT_VALUE || c == TL_POINT_NUM ? TL_COLUMN_VALUE : TL_COLUMN_ATTRS;
+			bms_is_member(plan->map.attno[c] - FirstLowInvalidHeapAttributeNumber, used))
+			columns |= TL_POINT_BIT(c);
 	return columns;
 }
 
@@ -320,34 +301,17 @@ ForeignScan *
 tl_fdw_plan(PlannerInfo *root, RelOptInfo *rel, Oid table, ForeignPath *best, List *tlist,
 			List *clauses, Plan *outer)
 {
-	RelPlan *plan = rel->fdw_private;
-	List *local = NIL;
-	List *pushed = NIL;
-	List *values = NIL;
-	List *columns = NIL;
-	List *ops = NIL;
-	ListCell *lc;
+	const TlRelPlan *plan;
+	TlPlanKeys keys;
+	List *local;
 
-	foreach(lc, clauses)
-	{
-		RestrictInfo *ri = lfirst_node(RestrictInfo, lc);
-		TlScanKey key;
-
-		if (ri->pseudoconstant)
-			continue;
-		if (tl_key_from_clause(ri->clause, rel->relid, &plan->map, &key))
-		{
-			pushed = lappend(pushed, ri->clause);
-			values = lappend(values, key.value);
-			columns = lappend_int(columns, key.column);
-			ops = lappend_int(ops, key.op);
-		}
-		else
-			local = lappend(local, ri->clause);
-	}
-	return make_foreignscan(tlist, local, rel->relid, values,
-							list_make4(columns, ops,
-									   list_make1_int(needed_columns(plan, rel, local)),
+	if (rel->reloptkind == RELOPT_UPPER_REL)
+		return tl_count_plan(rel, tlist);
+	plan = rel->fdw_private;
+	tl_keys_divide(clauses, rel->relid, &plan->map, &keys, &local);
+	return make_foreignscan(tlist, local, rel->relid, keys.values,
+							list_make5(keys.columns, keys.ops, list_make1_int(plan->levels),
+									   list_make1_int(wanted_columns(plan, rel, local)),
 									   best->fdw_private),
-							NIL, pushed, outer);
+							NIL, keys.clauses, outer);
 }

@@ -18,9 +18,7 @@
 typedef struct FdwScan
 {
 	MemoryContext context; /* of the current scan */
-	List *key_columns;
-	List *key_ops;
-	List *key_values; /* ExprStates */
+	TlKeyStates keys;
 	int columns;
 	TlScanOrder order;
 	TlRowMaker *maker;
@@ -35,8 +33,9 @@ typedef struct FdwScan
 
 struct TlRowMaker
 {
-	TlPointMap map;
-	int natts;
+	TlPointMap map; /* of the columns wanted */
+	bool wants_value;
+	bool wants_attrs;
 	MemoryContext key_context;	 /* device and metric of the run */
 	MemoryContext attrs_context; /* unit, tags, metadata of the last point that had any */
 	TlRun run;
@@ -54,12 +53,16 @@ struct TlRowMaker
 };
 
 TlRowMaker *
-tl_row_maker_create(const TlPointMap *map, int natts)
+tl_row_maker_create(const TlPointMap *map, int wanted)
 {
 	TlRowMaker *m = palloc0(sizeof(TlRowMaker));
 
-	m->map = *map;
-	m->natts = natts;
+	for (int c = 0; c < TL_POINT_COLUMNS; c++)
+		if (wanted & TL_POINT_BIT(c))
+			m->map.attno[c] = map->attno[c];
+	m->wants_value = m->map.attno[TL_POINT_VALUE] != 0;
+	m->wants_attrs = m->map.attno[TL_POINT_UNIT] != 0 || m->map.attno[TL_POINT_TAGS] != 0 ||
+					 m->map.attno[TL_POINT_METADATA] != 0;
 	m->key_context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry row key", ALLOCSET_SMALL_SIZES);
 	m->attrs_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry row attributes",
@@ -173,31 +176,50 @@ put(const TlRowMaker *m, TlPointColumn column, Datum datum, bool isnull, Datum *
 	}
 }
 
+static void
+put_attrs(TlRowMaker *m, const TlAttrs *attrs, Datum *values, bool *nulls)
+{
+	if (attrs != NULL)
+		use_attrs(m, attrs);
+	put(m, TL_POINT_UNIT, m->unit, attrs == NULL || attrs->unit.data == NULL, values, nulls);
+	put(m, TL_POINT_TAGS, m->tags, attrs == NULL || attrs->tags.data == NULL, values, nulls);
+	put(m, TL_POINT_METADATA, m->metadata, attrs == NULL || attrs->metadata.data == NULL, values,
+		nulls);
+}
+
 void
 tl_row_maker_fill(TlRowMaker *m, uint32 i, Datum *values, bool *nulls)
 {
 	const TlRun *run = &m->run;
-	const TlAttrs *attrs = run->attrs == NULL ? NULL : run->attrs[i];
-	uint8 kind = run->cell == NULL ? TL_KIND_MIXED : tl_run_kind(run, i);
-	bool numeric = kind == TL_KIND_NUMERIC;
 
-	memset(nulls, true, m->natts);
 	put(m, TL_POINT_TS, Int64GetDatum(run->ts[i]), false, values, nulls);
 	put(m, TL_POINT_DEVICE_ID, m->device, false, values, nulls);
 	put(m, TL_POINT_METRIC, m->metric, false, values, nulls);
 	if (run->cell != NULL)
 	{
-		put(m, TL_POINT_VALUE, value_datum(m, kind, run->cell[i]), false, values, nulls);
+		uint8 kind = tl_run_kind(run, i);
+		bool numeric = kind == TL_KIND_NUMERIC;
+
+		if (m->wants_value)
+			put(m, TL_POINT_VALUE, value_datum(m, kind, run->cell[i]), false, values, nulls);
 		put(m, TL_POINT_NUM, numeric ? Float8GetDatum(run->cell[i].number) : (Datum) 0, !numeric,
 			values, nulls);
 	}
-	if (attrs != NULL)
-	{
-		use_attrs(m, attrs);
-		put(m, TL_POINT_UNIT, m->unit, attrs->unit.data == NULL, values, nulls);
-		put(m, TL_POINT_TAGS, m->tags, attrs->tags.data == NULL, values, nulls);
-		put(m, TL_POINT_METADATA, m->metadata, attrs->metadata.data == NULL, values, nulls);
-	}
+	if (m->wants_attrs)
+		put_attrs(m, run->attrs == NULL ? NULL : run->attrs[i], values, nulls);
+}
+
+static int
+columns_to_decode(int wanted)
+{
+	int columns = 0;
+
+	if (wanted & (TL_POINT_BIT(TL_POINT_VALUE) | TL_POINT_BIT(TL_POINT_NUM)))
+		columns |= TL_COLUMN_VALUE;
+	if (wanted & (TL_POINT_BIT(TL_POINT_UNIT) | TL_POINT_BIT(TL_POINT_TAGS) |
+				  TL_POINT_BIT(TL_POINT_METADATA)))
+		columns |= TL_COLUMN_ATTRS;
+	return columns;
 }
 
 void
@@ -205,43 +227,27 @@ tl_fdw_begin_scan(ForeignScanState *node, int eflags)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	TupleDesc desc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
-	FdwScan *s = palloc0(sizeof(FdwScan));
+	FdwScan *s;
 	TlPointMap map;
+	int wanted;
 
+	if (tl_fdw_is_count(node))
+	{
+		tl_count_begin(node);
+		return;
+	}
+	s = palloc0(sizeof(FdwScan));
+	wanted = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_COLUMNS));
 	tl_point_map(desc, RelationGetRelationName(node->ss.ss_currentRelation), &map);
 	s->context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry point scan", ALLOCSET_SMALL_SIZES);
-	s->key_columns = list_nth(plan->fdw_private, TL_PRIVATE_KEY_COLUMNS);
-	s->key_ops = list_nth(plan->fdw_private, TL_PRIVATE_KEY_OPS);
-	s->columns = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_COLUMNS));
+	tl_keys_begin(node, &s->keys);
+	s->columns = columns_to_decode(wanted);
 	s->order = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_ORDER));
-	s->key_values = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
-	s->maker = tl_row_maker_create(&map, desc->natts);
+	s->maker = tl_row_maker_create(&map, wanted);
+	/* What is not wanted stays null from row to row. */
+	memset(node->ss.ss_ScanTupleSlot->tts_isnull, true, desc->natts);
 	node->fdw_state = s;
-}
-
-/* Evaluates the keys; false if no point can match. */
-static bool
-make_filter(FdwScan *s, ExprContext *econtext)
-{
-	ListCell *column;
-	ListCell *op;
-	ListCell *value;
-
-	memset(&s->filter, 0, sizeof(TlFilter));
-	s->filter.from = DT_NOBEGIN;
-	s->filter.to = DT_NOEND;
-	s->filter.columns = s->columns;
-	forthree(column, s->key_columns, op, s->key_ops, value, s->key_values)
-	{
-		bool isnull;
-		Datum datum = ExecEvalExpr((ExprState *) lfirst(value), econtext, &isnull);
-
-		if (isnull || !tl_key_apply((TlPointColumn) lfirst_int(column), (TlKeyOp) lfirst_int(op),
-									datum, &s->filter))
-			return false;
-	}
-	return true;
 }
 
 static void
@@ -252,8 +258,11 @@ start(ForeignScanState *node)
 
 	s->started = true;
 	s->run.n = s->done = 0;
-	if (make_filter(s, node->ss.ps.ps_ExprContext))
+	if (tl_keys_filter(&s->keys, node->ss.ps.ps_ExprContext, &s->filter))
+	{
+		s->filter.columns = s->columns;
 		s->scan = tl_scan_begin(&s->filter, s->order);
+	}
 	MemoryContextSwitchTo(old);
 }
 
@@ -285,6 +294,8 @@ tl_fdw_iterate(ForeignScanState *node)
 	FdwScan *s = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 
+	if (tl_fdw_is_count(node))
+		return tl_count_iterate(node);
 	ExecClearTuple(slot);
 	if (!s->started)
 		start(node);
@@ -316,13 +327,16 @@ tl_fdw_iterate(ForeignScanState *node)
 void
 tl_fdw_rescan(ForeignScanState *node)
 {
-	stop(node->fdw_state);
+	if (tl_fdw_is_count(node))
+		tl_count_rescan(node);
+	else
+		stop(node->fdw_state);
 }
 
 void
 tl_fdw_end_scan(ForeignScanState *node)
 {
-	if (node->fdw_state != NULL)
+	if (node->fdw_state != NULL && !tl_fdw_is_count(node))
 		stop(node->fdw_state);
 }
 
@@ -331,6 +345,11 @@ tl_fdw_scan_stats(const ForeignScanState *node, TlReadStats *stats)
 {
 	const FdwScan *s = node->fdw_state;
 
+	if (tl_fdw_is_count(node))
+	{
+		*stats = *tl_count_stats(node);
+		return;
+	}
 	*stats = s->stats;
 	if (s->scan != NULL)
 		add_stats(stats, tl_scan_stats(s->scan));

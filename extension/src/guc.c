@@ -13,6 +13,12 @@ int tl_guc_max_result_rows;
 int tl_guc_compression_level;
 int tl_guc_mixed_block_points;
 int tl_guc_batch_window;
+int tl_guc_launcher_interval;
+bool tl_guc_workers;
+int tl_guc_compaction_level;
+int tl_guc_settle_time;
+static int lag_target;
+static char *day_timezone;
 static int buckets;
 
 typedef struct IntSetting
@@ -45,6 +51,15 @@ static const IntSetting settings[] = {
 	{"telemetry.compression_level", "zstd level at which ingest compresses blocks.",
 	 "Negative levels are faster, higher ones smaller.", &tl_guc_compression_level, 1, -7, 19,
 	 PGC_USERSET, 0},
+	{"telemetry.compaction_level", "zstd level at which compaction compresses merged blocks.",
+	 "They are written less often than those of ingest, and read more often.",
+	 &tl_guc_compaction_level, 3, -7, 19, PGC_SIGHUP, 0},
+	{"telemetry.settle_time", "How long a bucket's day must get no points to be merged further.",
+	 "Within it, blocks are merged only as soon as there are many of a size.", &tl_guc_settle_time,
+	 60, 0, 86400, PGC_SUSET, GUC_UNIT_S},
+	{"telemetry.lag_target", "How far behind rollups may be.",
+	 "What view telemetry.freshness measures against; it changes nothing else.", &lag_target, 10, 1,
+	 86400, PGC_SIGHUP, GUC_UNIT_S},
 	{"telemetry.mixed_block_points",
 	 "Below so many points of one day, a batch becomes one block instead of one a bucket.",
 	 "Few large blocks are cheaper to write; blocks of a bucket are cheaper to read.",
@@ -55,6 +70,10 @@ static const IntSetting settings[] = {
 	{"telemetry.buckets", "Number of buckets that CREATE EXTENSION divides devices into.",
 	 "Read once, when the extension is created; fixed from then on.", &buckets, 64, 1, 1024,
 	 PGC_USERSET, 0},
+	{"telemetry.launcher_interval",
+	 "How often the launcher looks for databases with the extension.",
+	 "It learns of most by itself, such as of CREATE EXTENSION.", &tl_guc_launcher_interval, 60, 1,
+	 3600, PGC_SIGHUP, GUC_UNIT_S},
 };
 
 void
@@ -67,5 +86,12 @@ tl_guc_define(void)
 		DefineCustomIntVariable(s->name, s->summary, s->detail, s->variable, s->initial, s->min,
 								s->max, s->context, s->flags, NULL, NULL, NULL);
 	}
+	DefineCustomStringVariable(
+		"telemetry.day_timezone", "Time zone of the days that rollups are by.",
+		"Read once, when the extension is created; changed by telemetry.set_day_timezone().",
+		&day_timezone, "UTC", PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("telemetry.workers", "Whether background workers run the jobs.",
+							 "Needs telemetry in shared_preload_libraries; off stops the workers.",
+							 &tl_guc_workers, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	tl_reserve_guc_prefix("telemetry");
 }

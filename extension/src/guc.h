@@ -14,6 +14,11 @@ extern int tl_guc_max_result_rows;	 /* rows */
 extern int tl_guc_compression_level; /* of zstd */
 extern int tl_guc_mixed_block_points;
 extern int tl_guc_batch_window; /* seconds */
+extern int tl_guc_compaction_level;
+extern int tl_guc_settle_time; /* seconds */
+
+extern int tl_guc_launcher_interval; /* seconds */
+extern bool tl_guc_workers;
 
 extern void tl_guc_define(void);
 

@@ -26,6 +26,7 @@ struct TlMerge
 	TlReadStats *stats;
 	bool backward;
 	bool single_series;
+	bool counting; /* runs are decoded only to tell the points of one from those of another */
 	binaryheap *heap;
 	Member *current; /* whose piece was handed out last */
 
@@ -40,6 +41,8 @@ struct TlMerge
 static inline int64
 head_ts(const TlMerge *m, const Member *member)
 {
+	if (unlikely(member->run.ts == NULL))
+		return tl_source_entry(member->source)->first;
 	return m->backward ? member->run.ts[member->run.n - 1] : member->run.ts[0];
 }
 
@@ -90,6 +93,15 @@ tl_merge_create(const TlFilter *filter, int buckets, TlReadStats *stats)
 	m->stats = stats;
 	m->heap = binaryheap_allocate(16, heap_order, m);
 	MemoryContextSwitchTo(old);
+	return m;
+}
+
+TlMerge *
+tl_merge_create_counting(const TlFilter *filter, int buckets, TlReadStats *stats)
+{
+	TlMerge *m = tl_merge_create(filter, buckets, stats);
+
+	m->counting = true;
 	return m;
 }
 
@@ -146,7 +158,8 @@ static void
 step(TlMerge *m, Member *member)
 {
 	member->opened = true;
-	if (tl_source_next(member->source, m->backward, &member->run))
+	if (m->counting ? tl_source_next_undecoded(member->source, &member->run)
+					: tl_source_next(member->source, m->backward, &member->run))
 	{
 		member->bucket = tl_source_bucket(member->source);
 		push(m, member);
@@ -158,12 +171,25 @@ step(TlMerge *m, Member *member)
 	}
 }
 
+static inline void
+decode(Member *member)
+{
+	if (unlikely(member->run.ts == NULL))
+		tl_source_decode(member->source, &member->run);
+}
+
 /* Takes n points off the side at which a member continues. */
 static void
 take(const TlMerge *m, Member *member, uint32 n)
 {
 	uint32 left = member->run.n - n;
 
+	if (left == 0)
+	{
+		member->run.n = 0;
+		return;
+	}
+	decode(member);
 	member->run = tl_run_part(&member->run, m->backward ? 0 : n, left);
 }
 
@@ -233,16 +259,28 @@ points_up_to(const TlMerge *m, const TlRun *run, int64 bound)
 	return m->backward ? run->n - low : low;
 }
 
+/* Whether all of a run comes before the timestamp; decoded unless its last one tells. */
+static inline bool
+ends_before(Member *member, int64 ts)
+{
+	if (member->run.ts == NULL && tl_source_entry(member->source)->last < ts)
+		return true;
+	decode(member);
+	return false;
+}
+
 /* The member's points until someone else's turn: all of its run unless another overlaps. */
 static uint32
-piece_length(TlMerge *m, const Member *member)
+piece_length(TlMerge *m, Member *member)
 {
 	const Member *other = top(m);
 	const TlBlockMeta *block = m->next == NULL ? NULL : pending_block(m);
 	uint32 n = member->run.n;
 
-	if (other != NULL && (m->single_series || (other->opened && other->bucket == member->bucket &&
-											   tl_key_equal(&other->run.key, &member->run.key))))
+	if (other != NULL &&
+		(m->single_series || (other->opened && other->bucket == member->bucket &&
+							  tl_key_equal(&other->run.key, &member->run.key))) &&
+		!ends_before(member, head_ts(m, other)))
 		n = points_up_to(m, &member->run, head_ts(m, other));
 	if (block != NULL)
 		n = Min(n, points_up_to(m, &member->run, m->backward ? block->max_ts : block->min_ts));
@@ -290,7 +328,8 @@ tl_merge_next(TlMerge *m, TlRun *run)
 
 	n = piece_length(m, member);
 	*run = tl_run_part(&member->run, m->backward ? member->run.n - n : 0, n);
-	drop_replaced(m, member, m->backward ? run->ts[0] : run->ts[n - 1]);
+	if (run->ts != NULL)
+		drop_replaced(m, member, m->backward ? run->ts[0] : run->ts[n - 1]);
 	take(m, member, n);
 	m->current = member;
 	return true;

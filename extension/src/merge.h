@@ -22,6 +22,8 @@ typedef bool (*TlMergeNextFn)(void *arg, TlBlockMeta *meta);
 
 /* Merges sources added one by one. */
 extern TlMerge *tl_merge_create(const TlFilter *filter, int buckets, TlReadStats *stats);
+/* The same for who wants only the number of points of each piece, which may lack all else. */
+extern TlMerge *tl_merge_create_counting(const TlFilter *filter, int buckets, TlReadStats *stats);
 /* Takes over the source, which must not have been stepped yet. */
 extern void tl_merge_add(TlMerge *merge, TlSource *source, int bucket);
 

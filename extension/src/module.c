@@ -4,12 +4,12 @@
  */
 #include "compat.h"
 
-#include "access/reloptions.h"
-#include "catalog/pg_foreign_table.h"
-#include "commands/defrem.h"
 #include "fdw.h"
 #include "fmgr.h"
 #include "guc.h"
+#include "launcher.h"
+#include "worker_command.h"
+#include "worker_slot.h"
 
 PG_MODULE_MAGIC;
 
@@ -19,10 +19,15 @@ void
 _PG_init(void)
 {
 	tl_guc_define();
+	if (process_shared_preload_libraries_in_progress)
+	{
+		tl_slots_define();
+		tl_worker_command_define();
+		tl_launcher_define();
+	}
 }
 
 PG_FUNCTION_INFO_V1(telemetry_fdw_handler);
-PG_FUNCTION_INFO_V1(telemetry_fdw_validator);
 
 Datum
 telemetry_fdw_handler(PG_FUNCTION_ARGS)
@@ -31,6 +36,7 @@ telemetry_fdw_handler(PG_FUNCTION_ARGS)
 
 	routine->GetForeignRelSize = tl_fdw_rel_size;
 	routine->GetForeignPaths = tl_fdw_paths;
+	routine->GetForeignUpperPaths = tl_fdw_upper_paths;
 	routine->GetForeignPlan = tl_fdw_plan;
 	routine->BeginForeignScan = tl_fdw_begin_scan;
 	routine->IterateForeignScan = tl_fdw_iterate;
@@ -47,17 +53,4 @@ telemetry_fdw_handler(PG_FUNCTION_ARGS)
 	routine->BeginForeignInsert = tl_fdw_begin_insert;
 	routine->EndForeignInsert = tl_fdw_end_modify;
 	PG_RETURN_POINTER(routine);
-}
-
-/* There are no options; anything given is a mistake. */
-Datum
-telemetry_fdw_validator(PG_FUNCTION_ARGS)
-{
-	List *options = untransformRelOptions(PG_GETARG_DATUM(0));
-
-	if (options != NIL)
-		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-						errmsg("invalid option \"%s\"", linitial_node(DefElem, options)->defname),
-						errhint("telemetry_fdw takes no options.")));
-	PG_RETURN_VOID();
 }

@@ -3,17 +3,12 @@
  *		From a filter to runs.  See scan.h.
  *
  * A scan in any order goes day by day, for no key is in two days: the blocks of a day are merged
- * at once.  Bucket blocks are opened when the merge comes to their bucket, but mixed blocks all
- * stay open.  A day that compaction has not seen yet can have very many of those; they are first
- * merged, some hundred at a time, into blocks in memory, so that what is open stays bounded.
+ * at once.
  */
 #include "scan.h"
 
-#include "run_builder.h"
+#include "merge_day.h"
 #include "utils/memutils.h"
-
-/* So many mixed blocks of a day are merged directly. */
-#define MIXED_OPEN_MAX 256
 
 struct TlScan
 {
@@ -88,15 +83,6 @@ compare_min_ts(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int
-compare_seq(const void *a, const void *b)
-{
-	int64 x = ((const TlBlockMeta *) a)->seq;
-	int64 y = ((const TlBlockMeta *) b)->seq;
-
-	return (x > y) - (x < y);
-}
-
 TlScan *
 tl_scan_begin(const TlFilter *filter, TlScanOrder order)
 {
@@ -116,7 +102,7 @@ tl_scan_begin(const TlFilter *filter, TlScanOrder order)
 	if (order == TL_SCAN_TIME_BACKWARD)
 	{
 		scan->cursor = tl_store_cursor_open(tl_bucket_of(filter->devices[0], scan->buckets),
-											filter->from, filter->to);
+											filter->from, filter->to, filter->levels);
 		scan->merge = tl_merge_create_series(filter, scan->buckets, &scan->stats, true,
 											 next_from_cursor, scan);
 	}
@@ -125,7 +111,8 @@ tl_scan_begin(const TlFilter *filter, TlScanOrder order)
 		int n;
 		int *buckets = tl_scan_buckets(filter, scan->buckets, &n);
 
-		scan->blocks = tl_store_list(buckets, n, filter->from, filter->to, &scan->n_blocks);
+		scan->blocks =
+			tl_store_list(buckets, n, filter->from, filter->to, filter->levels, &scan->n_blocks);
 		if (order == TL_SCAN_TIME)
 		{
 			qsort(scan->blocks, scan->n_blocks, sizeof(TlBlockMeta), compare_min_ts);
@@ -137,67 +124,6 @@ tl_scan_begin(const TlFilter *filter, TlScanOrder order)
 	return scan;
 }
 
-/* Merges blocks into one in memory; its order number is the newest of theirs. */
-static TlSource *
-fold_blocks(TlScan *scan, const TlBlockMeta *blocks, uint32 n)
-{
-	MemoryContext work =
-		AllocSetContextCreate(scan->day_context, "telemetry scan fold", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(work);
-	TlFilter all_columns = *scan->filter;
-	TlMerge *merge = tl_merge_create(&all_columns, scan->buckets, &scan->stats);
-	TlBlockWriter *writer = tl_block_writer_create(1);
-	TlRunBuilder *builder = tl_run_builder_create(writer);
-	TlSource *source = NULL;
-	TlBlockInfo info;
-	TlRun run;
-
-	all_columns.columns |= TL_COLUMN_VALUE;
-	for (uint32 i = 0; i < n; i++)
-		tl_merge_add(merge, tl_source_create(&blocks[i], &all_columns, scan->buckets, &scan->stats),
-					 blocks[i].bucket);
-	while (tl_merge_next(merge, &run))
-		tl_run_builder_add(builder, &run);
-	tl_run_builder_flush(builder);
-	MemoryContextSwitchTo(scan->day_context);
-	if (!tl_block_writer_empty(writer))
-	{
-		tl_block_writer_finish(writer, &info);
-		source = tl_source_create_memory(info.data, TL_BUCKET_MIXED, blocks[n - 1].seq,
-										 scan->filter, scan->buckets, &scan->stats);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(work);
-	return source;
-}
-
-/*
- * Adds a day's mixed blocks in few enough sources.  Blocks are folded in the order of their
- * numbers, and never across the number of a bucket block, which a fold would overtake.
- */
-static void
-add_folded(TlScan *scan, TlBlockMeta *mixed, uint32 n_mixed, TlBlockMeta *others, uint32 n_others)
-{
-	uint32 other = 0;
-
-	qsort(mixed, n_mixed, sizeof(TlBlockMeta), compare_seq);
-	qsort(others, n_others, sizeof(TlBlockMeta), compare_seq);
-	for (uint32 i = 0; i < n_mixed;)
-	{
-		uint32 start = i;
-		TlSource *source;
-
-		while (other < n_others && others[other].seq < mixed[start].seq)
-			other++;
-		while (i < n_mixed && i - start < MIXED_OPEN_MAX &&
-			   (other == n_others || mixed[i].seq <= others[other].seq))
-			i++;
-		source = fold_blocks(scan, mixed + start, i - start);
-		if (source != NULL)
-			tl_merge_add(scan->merge, source, TL_BUCKET_MIXED);
-	}
-}
-
 /* Begins the merge of the next day's blocks; false after the last day. */
 static bool
 next_day(TlScan *scan)
@@ -205,7 +131,6 @@ next_day(TlScan *scan)
 	TlBlockMeta *blocks = scan->blocks + scan->next_block;
 	uint32 left = scan->n_blocks - scan->next_block;
 	uint32 n = 0;
-	uint32 n_mixed = 0;
 	MemoryContext old;
 
 	/* The list of blocks belongs to the scan; what reading a day takes is freed with it. */
@@ -214,21 +139,11 @@ next_day(TlScan *scan)
 	if (left == 0)
 		return false;
 	while (n < left && tl_day_of(blocks[n].max_ts) == tl_day_of(blocks[0].max_ts))
-	{
-		/* Sorted by bucket, mixed ones come first. */
-		n_mixed += blocks[n].bucket == TL_BUCKET_MIXED;
 		n++;
-	}
 	scan->next_block += n;
 
 	old = MemoryContextSwitchTo(scan->day_context);
-	scan->merge = tl_merge_create(scan->filter, scan->buckets, &scan->stats);
-	if (n_mixed > MIXED_OPEN_MAX)
-		add_folded(scan, blocks, n_mixed, blocks + n_mixed, n - n_mixed);
-	for (uint32 i = n_mixed > MIXED_OPEN_MAX ? n_mixed : 0; i < n; i++)
-		tl_merge_add(scan->merge,
-					 tl_source_create(&blocks[i], scan->filter, scan->buckets, &scan->stats),
-					 blocks[i].bucket);
+	scan->merge = tl_merge_create_day(scan->filter, scan->buckets, &scan->stats, blocks, n);
 	MemoryContextSwitchTo(old);
 	return true;
 }

@@ -9,6 +9,9 @@
 /* The first read of a filtered block: enough for index and frames of most small ones. */
 #define FIRST_READ 4096
 
+/* All of a block is fetched at once when at least this part of it is wanted. */
+#define WHOLE_BLOCK_PART 8
+
 struct TlSource
 {
 	MemoryContext context;
@@ -22,7 +25,10 @@ struct TlSource
 	const char *data; /* the block's first have bytes */
 	uint32 have;
 	bool owns_data;
+	bool choice_made; /* whether to fetch the whole block or single frames */
+	bool *skipped;	  /* of each frame, or NULL */
 
+	bool started;
 	int64 frame_no; /* of the open frame; -1 or n_frames outside */
 	TlFrame *frame;
 	int64 entry_no;
@@ -52,6 +58,7 @@ tl_source_create(const TlBlockMeta *meta, const TlFilter *filter, int buckets, T
 	TlSource *s = create(filter, buckets, stats);
 
 	s->meta = *meta;
+	s->bucket = meta->bucket;
 	s->owns_data = true;
 	return s;
 }
@@ -62,7 +69,7 @@ tl_source_create_memory(const struct varlena *data, int bucket, int64 seq, const
 {
 	TlSource *s = create(filter, buckets, stats);
 
-	s->meta.bucket = bucket;
+	s->meta.bucket = s->bucket = bucket;
 	s->meta.seq = seq;
 	s->meta.length = s->have = (uint32) VARSIZE_ANY_EXHDR(data);
 	s->data = VARDATA_ANY(data);
@@ -87,28 +94,26 @@ tl_source_bucket(const TlSource *s)
 	return s->bucket;
 }
 
+/* What was fetched before stays: frames that are not compressed point into it. */
 static void
 fetch(TlSource *s, uint32 len)
 {
 	MemoryContext old = MemoryContextSwitchTo(s->context);
 
-	if (s->data != NULL)
-		pfree(unconstify(char *, s->data));
 	s->data = tl_store_read(&s->meta, 0, len, &s->have);
 	s->stats->bytes += s->have;
 	MemoryContextSwitchTo(old);
 }
 
 static void
-open_index(TlSource *s)
+open_index(TlSource *s, bool whole)
 {
-	bool filtered = s->filter->n_devices > 0;
 	MemoryContext old;
 	uint32 need;
 
 	s->stats->blocks++;
 	if (s->owns_data)
-		fetch(s, filtered ? Min(FIRST_READ, s->meta.length) : s->meta.length);
+		fetch(s, whole ? s->meta.length : Min(FIRST_READ, s->meta.length));
 	need = tl_block_index_size(s->data, s->have);
 	if (need > s->have && s->owns_data)
 		fetch(s, need);
@@ -117,31 +122,6 @@ open_index(TlSource *s)
 	MemoryContextSwitchTo(old);
 	if (s->index->length != s->meta.length)
 		tl_corrupt("the block's length is not that of its row");
-	s->bucket = s->meta.bucket;
-}
-
-static void
-open_frame(TlSource *s)
-{
-	const TlFrameInfo *info = &s->index->frames[s->frame_no];
-	MemoryContext old;
-	const char *stored;
-	uint32 got = info->stored_len;
-
-	MemoryContextReset(s->frame_context);
-	old = MemoryContextSwitchTo(s->frame_context);
-	if (info->stored_len <= s->have && info->offset <= s->have - info->stored_len)
-		stored = s->data + info->offset;
-	else if (s->owns_data)
-	{
-		stored = tl_store_read(&s->meta, info->offset, info->stored_len, &got);
-		s->stats->bytes += got;
-	}
-	else
-		tl_corrupt("the block ends early");
-	s->frame = tl_frame_open(s->index, info, stored, got);
-	s->stats->frames++;
-	MemoryContextSwitchTo(old);
 }
 
 /* Whether a sorted list holds the key; an empty one holds all. */
@@ -214,6 +194,67 @@ frame_may_match(const TlSource *s, uint32 number)
 	return false;
 }
 
+static bool
+frame_wanted(const TlSource *s, uint32 number)
+{
+	return (s->skipped == NULL || !s->skipped[number]) && frame_may_match(s, number);
+}
+
+/* Whether so much of the block is still wanted that fetching all of it takes less time. */
+static bool
+wants_whole(const TlSource *s)
+{
+	uint64 wanted = 0;
+
+	for (uint32 i = 0; i < s->index->n_frames; i++)
+		if (frame_wanted(s, i))
+			wanted += s->index->frames[i].stored_len;
+	return wanted > s->meta.length / WHOLE_BLOCK_PART;
+}
+
+static inline bool
+is_fetched(const TlSource *s, const TlFrameInfo *info)
+{
+	return info->stored_len <= s->have && info->offset <= s->have - info->stored_len;
+}
+
+TlFrame *
+tl_source_read_frame(TlSource *s, uint32 number)
+{
+	const TlFrameInfo *info = &s->index->frames[number];
+	const char *stored;
+	uint32 got = info->stored_len;
+
+	if (!is_fetched(s, info))
+	{
+		if (!s->owns_data)
+			tl_corrupt("the block ends early");
+		if (!s->choice_made && wants_whole(s))
+			fetch(s, s->meta.length);
+		s->choice_made = true;
+	}
+	if (is_fetched(s, info))
+		stored = s->data + info->offset;
+	else
+	{
+		stored = tl_store_read(&s->meta, info->offset, info->stored_len, &got);
+		s->stats->bytes += got;
+	}
+	s->stats->frames++;
+	return tl_frame_open(s->index, info, stored, got);
+}
+
+static void
+open_frame(TlSource *s)
+{
+	MemoryContext old;
+
+	MemoryContextReset(s->frame_context);
+	old = MemoryContextSwitchTo(s->frame_context);
+	s->frame = tl_source_read_frame(s, (uint32) s->frame_no);
+	MemoryContextSwitchTo(old);
+}
+
 /* Moves to the next frame worth opening. */
 static bool
 next_frame(TlSource *s, bool backward)
@@ -222,7 +263,7 @@ next_frame(TlSource *s, bool backward)
 
 	for (s->frame_no += step; s->frame_no >= 0 && s->frame_no < (int64) s->index->n_frames;
 		 s->frame_no += step)
-		if (frame_may_match(s, (uint32) s->frame_no))
+		if (frame_wanted(s, (uint32) s->frame_no))
 		{
 			open_frame(s);
 			s->entry_no = backward ? (int64) s->frame->n_entries : -1;
@@ -257,6 +298,13 @@ cut_to_range(const TlFilter *f, TlRun *run)
 	return run->n > 0;
 }
 
+static inline void
+update_bucket(TlSource *s, const TlKey *key)
+{
+	if (s->meta.bucket == TL_BUCKET_MIXED)
+		s->bucket = tl_bucket_of(key->device, s->buckets);
+}
+
 static void
 decode(TlSource *s, const TlEntry *e, TlRun *run)
 {
@@ -269,36 +317,93 @@ decode(TlSource *s, const TlEntry *e, TlRun *run)
 	tl_entry_decode(s->frame, e, s->filter->columns, &s->arrays, run);
 	MemoryContextSwitchTo(old);
 	s->stats->entries++;
-	if (s->meta.bucket == TL_BUCKET_MIXED)
-		s->bucket = tl_bucket_of(run->key.device, s->buckets);
+	update_bucket(s, &run->key);
 }
 
-bool
-tl_source_next(TlSource *s, bool backward, TlRun *run)
+/* Steps to the next entry that may hold what is wanted. */
+static const TlEntry *
+next_entry(TlSource *s, bool backward)
 {
 	int64 step = backward ? -1 : 1;
 
 	if (s->index == NULL)
-	{
-		open_index(s);
+		open_index(s, s->filter->n_devices == 0);
+	if (!s->started)
 		s->frame_no = backward ? (int64) s->index->n_frames : -1;
-	}
+	s->started = true;
 	for (;;)
 	{
 		if (s->frame != NULL)
 			for (s->entry_no += step; s->entry_no >= 0 && s->entry_no < (int64) s->frame->n_entries;
 				 s->entry_no += step)
-			{
-				const TlEntry *e = &s->frame->entries[s->entry_no];
-
-				if (!entry_matches(s, e))
-					continue;
-				decode(s, e, run);
-				if (cut_to_range(s->filter, run))
-					return true;
-			}
+				if (entry_matches(s, &s->frame->entries[s->entry_no]))
+					return &s->frame->entries[s->entry_no];
 		if (!next_frame(s, backward))
-			return false;
+			return NULL;
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+bool
+tl_source_next(TlSource *s, bool backward, TlRun *run)
+{
+	const TlEntry *e;
+
+	while ((e = next_entry(s, backward)) != NULL)
+	{
+		decode(s, e, run);
+		if (cut_to_range(s->filter, run))
+			return true;
+	}
+	return false;
+}
+
+bool
+tl_source_next_undecoded(TlSource *s, TlRun *run)
+{
+	const TlEntry *e;
+
+	while ((e = next_entry(s, false)) != NULL)
+	{
+		if (e->first >= s->filter->from && e->last <= s->filter->to)
+		{
+			memset(run, 0, sizeof(TlRun));
+			run->key = e->key;
+			run->n = e->n;
+			update_bucket(s, &e->key);
+			return true;
+		}
+		decode(s, e, run);
+		if (cut_to_range(s->filter, run))
+			return true;
+	}
+	return false;
+}
+
+void
+tl_source_decode(TlSource *s, TlRun *run)
+{
+	decode(s, tl_source_entry(s), run);
+}
+
+const TlEntry *
+tl_source_entry(const TlSource *s)
+{
+	return &s->frame->entries[s->entry_no];
+}
+
+const TlBlockIndex *
+tl_source_index(TlSource *s)
+{
+	if (s->index == NULL)
+		open_index(s, false);
+	return s->index;
+}
+
+void
+tl_source_skip_frame(TlSource *s, uint32 number)
+{
+	if (s->skipped == NULL)
+		s->skipped = MemoryContextAllocZero(s->context, s->index->n_frames);
+	s->skipped[number] = true;
 }

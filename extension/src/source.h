@@ -21,11 +21,13 @@ typedef struct TlFilter
 	int64 from;	 /* inclusive */
 	int64 to;	 /* inclusive */
 	int columns; /* TL_COLUMN_* */
+	TlLevels levels;
 } TlFilter;
 
 /* What reading cost, for EXPLAIN. */
 typedef struct TlReadStats
 {
+	uint64 counted; /* blocks counted by their rows, without a look at their data */
 	uint64 blocks;	/* opened */
 	uint64 frames;	/* fetched and decompressed */
 	uint64 entries; /* decoded */
@@ -48,7 +50,24 @@ extern void tl_source_free(TlSource *source);
  */
 extern bool tl_source_next(TlSource *source, bool backward, TlRun *run);
 
-/* The order of its block, the bucket of the current run's device. */
+/*
+ * For readers that only count, forward.  The step leaves a run that lies within the filter's
+ * time range undecoded: it has its key and number of points, but no arrays, and goes from the
+ * entry's first to its last timestamp.  Decoding it fills in the timestamps.
+ */
+extern bool tl_source_next_undecoded(TlSource *source, TlRun *run);
+extern void tl_source_decode(TlSource *source, TlRun *run);
+extern const TlEntry *tl_source_entry(const TlSource *source);
+
+/*
+ * The block's index; a frame of it, in the current memory context and apart from the steps; and
+ * which frames the steps to come shall pass over.
+ */
+extern const TlBlockIndex *tl_source_index(TlSource *source);
+extern TlFrame *tl_source_read_frame(TlSource *source, uint32 number);
+extern void tl_source_skip_frame(TlSource *source, uint32 number);
+
+/* The order of its block; the bucket of the current run's device, before the first the block's. */
 extern int64 tl_source_seq(const TlSource *source);
 extern int tl_source_bucket(const TlSource *source);
 

@@ -8,15 +8,18 @@
 #include "store.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "commands/sequence.h"
 #include "executor/spi.h"
-#include "storage/lmgr.h"
+#include "storage/bufmgr.h"
+#include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -27,61 +30,124 @@
 
 #define META_COLUMNS "bucket, level, seq, min_ts, max_ts, n, pg_catalog.octet_length(data)"
 
+/* The partitions by level; whoever knows a block's level need not look into the others. */
+#define LEAVES 3
+#define ALL_BLOCKS "telemetry.block"
+#define NEW_BLOCKS "telemetry.block_0"
+#define ROLLED_BLOCKS "telemetry.block WHERE level" GE "1 AND"
+
 /* Blocks do not cross a day, which bounds max_ts from above as well: $4 is the end of to's day. */
 #define IN_RANGE " max_ts" GE "$2 AND max_ts" LT "$4 AND min_ts" LE "$3 "
 
-#define SAME_BLOCK " bucket" EQ "$1 AND max_ts" EQ "$2 AND seq" EQ "$3"
+#define SAME_BLOCK " bucket" EQ "$1 AND max_ts" EQ "$2 AND seq" EQ "$3 AND level" EQ "$4"
 
-static TlStatement insert_block = {
-	"INSERT INTO telemetry.block (bucket, level, day, seq, min_ts, max_ts, n, data)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-	8,
-	{INT2OID, INT2OID, DATEOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, BYTEAOID},
-	NULL};
+#define INSERT_BLOCK(leaf)                                                                         \
+	{                                                                                              \
+		"INSERT INTO " leaf " (bucket, level, day, seq, min_ts, max_ts, n, data)"                  \
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",                                                \
+			8, {INT2OID,		INT2OID,		DATEOID, INT8OID,                                  \
+				TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, BYTEAOID},                                \
+			NULL                                                                                   \
+	}
 
-static TlStatement list_blocks = {"SELECT " META_COLUMNS " FROM telemetry.block"
-								  " WHERE bucket" EQ "ANY ($1) AND" IN_RANGE
-								  "ORDER BY day, bucket, min_ts",
-								  4,
-								  {INT2ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
-								  NULL};
+static TlStatement insert_block[LEAVES] = {INSERT_BLOCK("telemetry.block_0"),
+										   INSERT_BLOCK("telemetry.block_1"),
+										   INSERT_BLOCK("telemetry.block_2")};
+
+#define LIST_BLOCKS(blocks)                                                                        \
+	{                                                                                              \
+		"SELECT " META_COLUMNS " FROM " blocks " bucket" EQ "ANY ($1) AND" IN_RANGE                \
+		"ORDER BY day, bucket, min_ts",                                                            \
+			4, {INT2ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}, NULL                \
+	}
+
+/* By TlLevels. */
+static TlStatement list_blocks[] = {LIST_BLOCKS(ALL_BLOCKS " WHERE"),
+									LIST_BLOCKS(NEW_BLOCKS " WHERE"), LIST_BLOCKS(ROLLED_BLOCKS)};
+
+static TlStatement oldest_new_blocks = {"SELECT " META_COLUMNS " FROM " NEW_BLOCKS " WHERE seq" GE
+										"$1 AND seq" LE "$2"
+										" ORDER BY seq LIMIT $3",
+										3,
+										{INT8OID, INT8OID, INT8OID},
+										NULL};
 
 /*
  * The next blocks in falling order of (max_ts, seq) below ($5, $6): two index scans backwards,
  * merged and cut at $7 rows, so that nothing is sorted.
  */
-#define NEWEST(bucket)                                                                             \
-	"(SELECT " META_COLUMNS " FROM telemetry.block"                                                \
-	" WHERE bucket" EQ bucket " AND" IN_RANGE "AND ROW(max_ts, seq)" LT "ROW($5, $6)"              \
+#define NEWEST_OF(blocks, bucket)                                                                  \
+	"(SELECT " META_COLUMNS " FROM " blocks " bucket" EQ bucket " AND" IN_RANGE                    \
+	"AND ROW(max_ts, seq)" LT "ROW($5, $6)"                                                        \
 	" ORDER BY max_ts DESC, seq DESC LIMIT $7)"
+#define NEWEST(blocks)                                                                             \
+	{                                                                                              \
+		NEWEST_OF(blocks, "$1")                                                                    \
+		" UNION ALL " NEWEST_OF(blocks, "-1") " ORDER BY max_ts DESC, seq DESC LIMIT $7", 7,       \
+			{INT2OID,		 TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,                       \
+			 TIMESTAMPTZOID, INT8OID,		 INT8OID},                                             \
+			NULL                                                                                   \
+	}
 
-static TlStatement newest_blocks = {
-	NEWEST("$1") " UNION ALL " NEWEST("-1") " ORDER BY max_ts DESC, seq DESC LIMIT $7",
-	7,
-	{INT2OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID},
-	NULL};
+static TlStatement newest_blocks[] = {NEWEST(ALL_BLOCKS " WHERE"), NEWEST(NEW_BLOCKS " WHERE"),
+									  NEWEST(ROLLED_BLOCKS)};
 
-static TlStatement read_block = {
-	"SELECT pg_catalog.substr(data, $4, $5) FROM telemetry.block WHERE" SAME_BLOCK,
-	5,
-	{INT2OID, TIMESTAMPTZOID, INT8OID, INT4OID, INT4OID},
-	NULL};
+#define READ_BLOCK(leaf)                                                                           \
+	{                                                                                              \
+		"SELECT pg_catalog.substr(data, $5, $6) FROM " leaf " WHERE" SAME_BLOCK, 6,                \
+			{INT2OID, TIMESTAMPTZOID, INT8OID, INT2OID, INT4OID, INT4OID}, NULL                    \
+	}
 
-static TlStatement delete_block = {
-	"DELETE FROM telemetry.block WHERE" SAME_BLOCK, 3, {INT2OID, TIMESTAMPTZOID, INT8OID}, NULL};
+static TlStatement read_block[LEAVES] = {READ_BLOCK("telemetry.block_0"),
+										 READ_BLOCK("telemetry.block_1"),
+										 READ_BLOCK("telemetry.block_2")};
 
-static TlStatement total_blocks = {
-	"SELECT pg_catalog.count(*), pg_catalog.sum(n) FROM telemetry.block WHERE bucket" GE "-1",
-	0,
-	{InvalidOid},
-	NULL};
+#define DELETE_BLOCK(leaf)                                                                         \
+	{                                                                                              \
+		"DELETE FROM " leaf " WHERE" SAME_BLOCK, 4, {INT2OID, TIMESTAMPTZOID, INT8OID, INT2OID},   \
+			NULL                                                                                   \
+	}
+
+static TlStatement delete_block[LEAVES] = {DELETE_BLOCK("telemetry.block_0"),
+										   DELETE_BLOCK("telemetry.block_1"),
+										   DELETE_BLOCK("telemetry.block_2")};
+
+static TlStatement delete_new_blocks = {
+	"DELETE FROM " NEW_BLOCKS " WHERE seq" LE "$1", 1, {INT8OID}, NULL};
+
+#define LIST_PLACES(blocks, having)                                                                \
+	{                                                                                              \
+		"SELECT bucket, day FROM " blocks " ROW(day, bucket) OPERATOR(pg_catalog.>) ROW($1, $2)"   \
+		" GROUP BY day, bucket " having " ORDER BY day, bucket LIMIT $3",                          \
+			3, {DATEOID, INT2OID, INT4OID}, NULL                                                   \
+	}
+
+static TlStatement list_places[] = {
+	LIST_PLACES(ROLLED_BLOCKS, "HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1"),
+	LIST_PLACES("telemetry.block_1 WHERE", "")};
+
+static inline TlStatement *
+of_level(TlStatement *leaves, int level)
+{
+	return &leaves[Min(level, LEAVES - 1)];
+}
+
+#define TOTAL_BLOCKS(blocks)                                                                       \
+	{                                                                                              \
+		"SELECT pg_catalog.count(*), pg_catalog.sum(n) FROM " blocks " bucket" GE "-1", 0,         \
+			{InvalidOid}, NULL                                                                     \
+	}
+
+static TlStatement total_blocks[] = {TOTAL_BLOCKS(ALL_BLOCKS " WHERE"),
+									 TOTAL_BLOCKS(NEW_BLOCKS " WHERE"),
+									 TOTAL_BLOCKS(ROLLED_BLOCKS)};
 
 static TlStatement read_layout = {"SELECT buckets FROM telemetry.layout", 0, {InvalidOid}, NULL};
 
 #define DEFAULT_BUCKETS 64
 
-static Oid
-relation_oid(const char *name)
+Oid
+tl_store_relation(const char *name)
 {
 	Oid schema = get_namespace_oid("telemetry", false);
 	Oid oid = get_relname_relid(name, schema);
@@ -96,7 +162,7 @@ relation_oid(const char *name)
 Oid
 tl_store_relid(void)
 {
-	return relation_oid("block");
+	return tl_store_relation("block");
 }
 
 static Oid
@@ -136,7 +202,7 @@ prepared(TlStatement *s)
 {
 	if (s->plan == NULL)
 	{
-		SPIPlanPtr plan = SPI_prepare(s->sql, s->n_args, s->args);
+		SPIPlanPtr plan = SPI_prepare_cursor(s->sql, s->n_args, s->args, CURSOR_OPT_GENERIC_PLAN);
 
 		if (plan == NULL)
 			elog(ERROR, "could not prepare \"%s\": %s", s->sql, SPI_result_code_string(SPI_result));
@@ -157,11 +223,22 @@ tl_store_execute(TlStatement *s, Datum *values, const char *nulls, bool read_onl
 }
 
 int
+tl_store_execute_planned(TlStatement *s, Datum *values, const char *nulls, bool read_only,
+						 long limit)
+{
+	int rc = SPI_execute_with_args(s->sql, s->n_args, s->args, values, nulls, read_only, limit);
+
+	if (rc < 0)
+		elog(ERROR, "could not execute \"%s\": %s", s->sql, SPI_result_code_string(rc));
+	return rc;
+}
+
+int
 tl_store_buckets(void)
 {
 	static Oid known_for = InvalidOid;
 	static int known;
-	Oid relid = relation_oid("layout");
+	Oid relid = tl_store_relation("layout");
 
 	/* The row never changes; another relation means the extension was created anew. */
 	if (known_for != relid)
@@ -184,12 +261,6 @@ tl_store_buckets(void)
 	return known;
 }
 
-int64
-tl_store_next_seq(void)
-{
-	return nextval_internal(relation_oid("block_seq"), false);
-}
-
 void
 tl_store_insert(int bucket, int level, int64 seq, const TlBlockInfo *info)
 {
@@ -205,7 +276,7 @@ tl_store_insert(int bucket, int level, int64 seq, const TlBlockInfo *info)
 	values[6] = Int32GetDatum((int32) info->n_points);
 	values[7] = PointerGetDatum(info->data);
 	tl_store_begin(&scope);
-	tl_store_execute(&insert_block, values, NULL, false, 0);
+	tl_store_execute(of_level(insert_block, level), values, NULL, false, 0);
 	tl_store_end(&scope);
 }
 
@@ -240,6 +311,19 @@ read_meta(HeapTuple tuple, TupleDesc desc, TlBlockMeta *meta)
 	meta->length = (uint32) column(tuple, desc, 7);
 }
 
+/* The rows of the statement just executed. */
+static TlBlockMeta *
+read_metas(MemoryContext context, uint32 *n)
+{
+	TlBlockMeta *list =
+		MemoryContextAllocHuge(context, sizeof(TlBlockMeta) * Max(SPI_processed, 1));
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+		read_meta(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &list[i]);
+	*n = (uint32) SPI_processed;
+	return list;
+}
+
 /* The first instant after the day that ts lies in, where there is one. */
 static int64
 end_of_day(int64 ts)
@@ -261,26 +345,82 @@ bucket_array(const int *buckets, int n)
 }
 
 TlBlockMeta *
-tl_store_list(const int *buckets, int n_buckets, int64 from, int64 to, uint32 *n_blocks)
+tl_store_list(const int *buckets, int n_buckets, int64 from, int64 to, TlLevels levels,
+			  uint32 *n_blocks)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	TlBlockMeta *list;
 	TlStoreScope scope;
 	Datum values[4];
-	uint64 n;
 
 	tl_store_begin(&scope);
 	values[0] = bucket_array(buckets, n_buckets);
 	values[1] = Int64GetDatum(from);
 	values[2] = Int64GetDatum(to);
 	values[3] = Int64GetDatum(end_of_day(to));
-	tl_store_execute(&list_blocks, values, NULL, true, 0);
-	n = SPI_processed;
-	list = MemoryContextAllocHuge(caller, sizeof(TlBlockMeta) * Max(n, 1));
-	for (uint64 i = 0; i < n; i++)
-		read_meta(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &list[i]);
+	tl_store_execute(&list_blocks[levels], values, NULL, true, 0);
+	list = read_metas(caller, n_blocks);
 	tl_store_end(&scope);
-	*n_blocks = (uint32) n;
+	return list;
+}
+
+/* So many rows are looked at, at first; more only if one flush has made as many. */
+#define LIST_NEW_ROWS 8192
+
+static TlBlockMeta *
+list_new(int64 from_seq, int64 to_seq, int64 limit, uint32 *n_blocks)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	TlBlockMeta *list;
+	TlStoreScope scope;
+	Datum values[3];
+
+	values[0] = Int64GetDatum(from_seq);
+	values[1] = Int64GetDatum(to_seq);
+	values[2] = Int64GetDatum(limit);
+	tl_store_begin(&scope);
+	tl_store_execute(&oldest_new_blocks, values, NULL, true, 0);
+	list = read_metas(caller, n_blocks);
+	tl_store_end(&scope);
+	return list;
+}
+
+static int
+compare_place(const void *a, const void *b)
+{
+	const TlBlockMeta *x = a;
+	const TlBlockMeta *y = b;
+	int64 x_day = tl_day_of(x->max_ts);
+	int64 y_day = tl_day_of(y->max_ts);
+
+	if (x_day != y_day)
+		return x_day < y_day ? -1 : 1;
+	if (x->bucket != y->bucket)
+		return x->bucket < y->bucket ? -1 : 1;
+	return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+TlBlockMeta *
+tl_store_list_new(int64 horizon, uint64 max_points, uint32 *n_blocks, bool *more)
+{
+	uint32 n;
+	TlBlockMeta *list = list_new(0, horizon, LIST_NEW_ROWS, &n);
+	uint64 points = 0;
+	uint32 kept = 0;
+
+	/* Nothing is known of a last number whose blocks were cut off by the limit. */
+	*more = n == LIST_NEW_ROWS;
+	if (*more && list[0].seq == list[n - 1].seq)
+		list = list_new(0, list[0].seq, PG_INT64_MAX, &n);
+	else if (*more)
+		for (int64 last = list[n - 1].seq; list[n - 1].seq == last;)
+			n--;
+
+	while (kept < n && (kept == 0 || points < max_points || list[kept].seq == list[kept - 1].seq))
+		points += list[kept++].n;
+	*more |= kept < n;
+	qsort(list, kept, sizeof(TlBlockMeta), compare_place);
+	*n_blocks = kept;
 	return list;
 }
 
@@ -294,6 +434,7 @@ struct TlStoreCursor
 	int bucket;
 	int64 from;
 	int64 to;
+	TlLevels levels;
 	TlBlockMeta fetched[CURSOR_FETCH_MOST];
 	int n_fetched;
 	int next;
@@ -301,13 +442,14 @@ struct TlStoreCursor
 };
 
 TlStoreCursor *
-tl_store_cursor_open(int bucket, int64 from, int64 to)
+tl_store_cursor_open(int bucket, int64 from, int64 to, TlLevels levels)
 {
 	TlStoreCursor *cursor = palloc0(sizeof(TlStoreCursor));
 
 	cursor->bucket = bucket;
 	cursor->from = from;
 	cursor->to = to;
+	cursor->levels = levels;
 	cursor->fetch = CURSOR_FETCH_FIRST;
 	return cursor;
 }
@@ -328,7 +470,7 @@ fetch_next(TlStoreCursor *cursor)
 	values[5] = Int64GetDatum(last == NULL ? PG_INT64_MAX : last->seq);
 	values[6] = Int64GetDatum(cursor->fetch);
 	tl_store_begin(&scope);
-	tl_store_execute(&newest_blocks, values, NULL, true, 0);
+	tl_store_execute(&newest_blocks[cursor->levels], values, NULL, true, 0);
 	cursor->n_fetched = (int) SPI_processed;
 	cursor->next = 0;
 	for (int i = 0; i < cursor->n_fetched; i++)
@@ -354,7 +496,7 @@ tl_store_read(const TlBlockMeta *meta, uint32 offset, uint32 len, uint32 *got)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	TlStoreScope scope;
-	Datum values[5];
+	Datum values[6];
 	Datum value;
 	bool isnull;
 	char *copy;
@@ -364,10 +506,11 @@ tl_store_read(const TlBlockMeta *meta, uint32 offset, uint32 len, uint32 *got)
 	values[0] = Int16GetDatum((int16) meta->bucket);
 	values[1] = Int64GetDatum(meta->max_ts);
 	values[2] = Int64GetDatum(meta->seq);
-	values[3] = Int32GetDatum((int32) offset + 1);
-	values[4] = Int32GetDatum((int32) len);
+	values[3] = Int16GetDatum((int16) meta->level);
+	values[4] = Int32GetDatum((int32) offset + 1);
+	values[5] = Int32GetDatum((int32) len);
 	tl_store_begin(&scope);
-	tl_store_execute(&read_block, values, NULL, true, 1);
+	tl_store_execute(of_level(read_block, meta->level), values, NULL, true, 1);
 	if (SPI_processed != 1)
 		elog(ERROR, "block " INT64_FORMAT " of bucket %d has vanished", meta->seq, meta->bucket);
 	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
@@ -381,7 +524,7 @@ tl_store_read(const TlBlockMeta *meta, uint32 offset, uint32 len, uint32 *got)
 }
 
 void
-tl_store_totals(double *blocks, double *points)
+tl_store_totals(TlLevels levels, double *blocks, double *points)
 {
 	TlStoreScope scope;
 	HeapTuple tuple;
@@ -389,7 +532,7 @@ tl_store_totals(double *blocks, double *points)
 	Datum sum;
 
 	tl_store_begin(&scope);
-	tl_store_execute(&total_blocks, NULL, NULL, true, 1);
+	tl_store_execute(&total_blocks[levels], NULL, NULL, true, 1);
 	tuple = SPI_tuptable->vals[0];
 	*blocks = (double) column(tuple, SPI_tuptable->tupdesc, 1);
 	sum = SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull);
@@ -397,26 +540,113 @@ tl_store_totals(double *blocks, double *points)
 	tl_store_end(&scope);
 }
 
+TlStorePlace *
+tl_store_list_places(const TlStorePlace *after, bool level_1_only, uint32 limit, uint32 *n)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	TlStorePlace *places;
+	TlStoreScope scope;
+	Datum values[3];
+
+	values[0] = DateADTGetDatum(after == NULL ? DATEVAL_NOBEGIN
+											  : (DateADT) (after->day / TL_USECS_PER_DAY));
+	values[1] = Int16GetDatum(after == NULL ? 0 : (int16) after->bucket);
+	values[2] = Int32GetDatum((int32) limit);
+	tl_store_begin(&scope);
+	tl_store_execute(&list_places[level_1_only], values, NULL, true, 0);
+	places = MemoryContextAllocHuge(caller, sizeof(TlStorePlace) * Max(SPI_processed, 1));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool isnull;
+
+		places[i].bucket = (int) column(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+		places[i].day = TL_USECS_PER_DAY *
+						(int64) DatumGetDateADT(SPI_getbinval(SPI_tuptable->vals[i],
+															  SPI_tuptable->tupdesc, 2, &isnull));
+	}
+	*n = (uint32) SPI_processed;
+	tl_store_end(&scope);
+	return places;
+}
+
+double
+tl_store_pages(TlLevels levels, double *without_data)
+{
+	static const char *const leaves[LEAVES] = {"block_0", "block_1", "block_2"};
+	double data = 0;
+
+	*without_data = 0;
+	for (int i = levels == TL_LEVELS_ROLLED; i < (levels == TL_LEVELS_NEW ? 1 : LEAVES); i++)
+	{
+		Relation leaf = table_open(tl_store_relation(leaves[i]), AccessShareLock);
+		Relation toast = OidIsValid(leaf->rd_rel->reltoastrelid)
+							 ? table_open(leaf->rd_rel->reltoastrelid, AccessShareLock)
+							 : NULL;
+
+		*without_data += RelationGetNumberOfBlocks(leaf);
+		if (toast != NULL)
+		{
+			data += RelationGetNumberOfBlocks(toast);
+			table_close(toast, AccessShareLock);
+		}
+		table_close(leaf, AccessShareLock);
+	}
+	return *without_data + data;
+}
+
+static bool
+lock_bucket(int bucket, bool wait)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, tl_store_relid(),
+					   (uint16) (bucket + 1));
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 void
 tl_store_lock_bucket(int bucket)
 {
-	LockDatabaseObject(RelationRelationId, tl_store_relid(), (uint16) (bucket + 1), ExclusiveLock);
+	(void) lock_bucket(bucket, true);
+}
+
+bool
+tl_store_try_lock_bucket(int bucket)
+{
+	return lock_bucket(bucket, false);
 }
 
 void
 tl_store_delete(const TlBlockMeta *meta)
 {
 	TlStoreScope scope;
-	Datum values[3];
+	Datum values[4];
 
 	values[0] = Int16GetDatum((int16) meta->bucket);
 	values[1] = Int64GetDatum(meta->max_ts);
 	values[2] = Int64GetDatum(meta->seq);
+	values[3] = Int16GetDatum((int16) meta->level);
 	tl_store_begin(&scope);
-	tl_store_execute(&delete_block, values, NULL, false, 0);
+	tl_store_execute(of_level(delete_block, meta->level), values, NULL, false, 0);
 	if (SPI_processed != 1)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("a block was replaced by another transaction"),
+						errhint("Retry the transaction.")));
+	tl_store_end(&scope);
+}
+
+void
+tl_store_delete_new(int64 seq, uint32 n)
+{
+	TlStoreScope scope;
+	Datum values[1];
+
+	values[0] = Int64GetDatum(seq);
+	tl_store_begin(&scope);
+	tl_store_execute(&delete_new_blocks, values, NULL, false, 0);
+	if (SPI_processed != n)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("blocks were replaced by another transaction"),
 						errhint("Retry the transaction.")));
 	tl_store_end(&scope);
 }

@@ -19,7 +19,22 @@
 /* The bucket of blocks that hold several buckets' devices, sorted by bucket. */
 #define TL_BUCKET_MIXED (-1)
 
-/* What a row of telemetry.block says beside its data; (bucket, max_ts, seq) is its key. */
+/*
+ * A block's level is 0 as ingested, 1 once its points are counted in the rollups, and 2 and more
+ * when such blocks have been merged.  Of all blocks of a bucket and day, those of level 0 have the
+ * highest order numbers.  Each of the first levels is a partition of its own, the rest share one.
+ */
+#define TL_LEVEL_NEW 0
+#define TL_LEVEL_ROLLED 1
+
+typedef enum TlLevels
+{
+	TL_LEVELS_ALL,
+	TL_LEVELS_NEW,	 /* 0: not in the rollups yet */
+	TL_LEVELS_ROLLED /* 1 and more: what the rollups are of */
+} TlLevels;
+
+/* What a row of telemetry.block says beside its data; (bucket, max_ts, seq, level) is its key. */
 typedef struct TlBlockMeta
 {
 	int bucket;
@@ -40,39 +55,79 @@ extern int64 tl_store_next_seq(void);
 extern void tl_store_insert(int bucket, int level, int64 seq, const TlBlockInfo *info);
 
 /*
- * Blocks of the given buckets (ascending) that may hold points with from <= ts <= to, sorted
- * by (day, bucket, min_ts).
+ * Blocks of the given buckets (ascending) and levels that may hold points with from <= ts <= to,
+ * sorted by (day, bucket, min_ts).
  */
 extern TlBlockMeta *tl_store_list(const int *buckets, int n_buckets, int64 from, int64 to,
-								  uint32 *n_blocks);
+								  TlLevels levels, uint32 *n_blocks);
+
+/*
+ * The oldest blocks of level 0 with an order number up to the horizon, sorted by (day, bucket,
+ * seq): all blocks of as many order numbers as together have about max_points points, and of one
+ * at least.  *more tells whether there are others up to the horizon.
+ */
+extern TlBlockMeta *tl_store_list_new(int64 horizon, uint64 max_points, uint32 *n_blocks,
+									  bool *more);
+
+/*
+ * The highest order number of which it is certain that every flush up to it has ended: what is
+ * committed of those is visible to any snapshot taken from now on.  Says in *open whether flushes
+ * of open transactions are what holds it back.
+ */
+extern int64 tl_store_horizon(bool *open);
 
 /* The same blocks one by one, newest max_ts first; for readers that may stop early. */
 typedef struct TlStoreCursor TlStoreCursor;
-extern TlStoreCursor *tl_store_cursor_open(int bucket, int64 from, int64 to);
+extern TlStoreCursor *tl_store_cursor_open(int bucket, int64 from, int64 to, TlLevels levels);
 extern bool tl_store_cursor_next(TlStoreCursor *cursor, TlBlockMeta *meta);
+
+/* A bucket and day that has blocks of a level. */
+typedef struct TlStorePlace
+{
+	int bucket;
+	int64 day; /* its start */
+} TlStorePlace;
+
+/*
+ * Places with blocks of levels 1 and more after one, in order of (day, bucket): those that have
+ * a block of level 1, or several blocks at all.  NULL: from the start.
+ */
+extern TlStorePlace *tl_store_list_places(const TlStorePlace *after, bool level_1_only,
+										  uint32 limit, uint32 *n);
 
 /* Bytes [offset, offset + len) of a block's data, fewer at its end; *got tells how many. */
 extern char *tl_store_read(const TlBlockMeta *meta, uint32 offset, uint32 len, uint32 *got);
 
-/* Number of blocks and points in the whole store, for estimates. */
-extern void tl_store_totals(double *blocks, double *points);
+/* Number of all blocks of some levels and of their points, for estimates. */
+extern void tl_store_totals(TlLevels levels, double *blocks, double *points);
+
+/*
+ * Pages of the tables of such blocks with their data, which mostly lies in the TOAST tables, while a
+ * page of the table itself has room for dozens of blocks of any size; and without.
+ */
+extern double tl_store_pages(TlLevels levels, double *without_data);
 
 /* Waits for other replacers of the bucket's blocks, until the end of the transaction. */
 extern void tl_store_lock_bucket(int bucket);
+/* The same without waiting: false if someone else has the lock. */
+extern bool tl_store_try_lock_bucket(int bucket);
 extern void tl_store_delete(const TlBlockMeta *meta);
+/* Deletes all n blocks of level 0 up to an order number, which must not exceed the horizon. */
+extern void tl_store_delete_new(int64 seq, uint32 n);
 
-/* The OID of telemetry.block. */
+/* The OID of telemetry.block, or of another relation of the schema. */
 extern Oid tl_store_relid(void);
+extern Oid tl_store_relation(const char *name);
 
 /*
- * Runs one of our own statements as the owner of telemetry.block.  plan is prepared on first
- * use and kept.  Between begin and end an SPI connection is open.
+ * Runs one of our own statements as the owner of telemetry.block.  It is planned on first use,
+ * for any values, and kept.  Between begin and end an SPI connection is open.
  */
 typedef struct TlStatement
 {
 	const char *sql;
 	int n_args;
-	Oid args[12];
+	Oid args[16];
 	struct _SPI_plan *plan;
 } TlStatement;
 
@@ -86,5 +141,8 @@ extern void tl_store_begin(TlStoreScope *scope);
 extern void tl_store_end(const TlStoreScope *scope);
 extern int tl_store_execute(TlStatement *statement, Datum *values, const char *nulls,
 							bool read_only, long limit);
+/* The same, planned for these values alone: where a plan made for small tables would do harm. */
+extern int tl_store_execute_planned(TlStatement *statement, Datum *values, const char *nulls,
+									bool read_only, long limit);
 
 #endif

@@ -1,0 +1,439 @@
+-- Rollups: what is kept of a series' points in an hour and in a day, and the jobs that keep it.
+
+-- The state of an hour or day, which can be merged with that of others.
+CREATE TYPE telemetry.rollup AS (
+	n bigint,
+	sum float8,
+	m2 float8,
+	min float8,
+	max float8,
+	first float8,
+	last float8,
+	others bigint,
+	first_ts timestamptz,
+	last_ts timestamptz,
+	sketch telemetry.sketch
+);
+COMMENT ON TYPE telemetry.rollup IS
+	'What is kept of some points of a series: n numbers, their sum, m2 (sum of squared distances from their mean), '
+	'min, max, first and last, number of other points, first and last timestamp of all, sketch of the numbers.';
+
+CREATE FUNCTION telemetry.rollup_add(internal, timestamptz, telemetry.value) RETURNS internal
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_rollup_add';
+COMMENT ON FUNCTION telemetry.rollup_add(internal, timestamptz, telemetry.value) IS
+	'Of the aggregate rollup(timestamptz, telemetry.value): adds a point to the state.';
+
+CREATE FUNCTION telemetry.rollup_merge(internal, telemetry.rollup) RETURNS internal
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_rollup_merge';
+COMMENT ON FUNCTION telemetry.rollup_merge(internal, telemetry.rollup) IS
+	'Of the aggregate rollup_merge(telemetry.rollup): adds a rollup to the state.';
+
+CREATE FUNCTION telemetry.rollup_final(internal) RETURNS telemetry.rollup
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_rollup_final';
+COMMENT ON FUNCTION telemetry.rollup_final(internal) IS
+	'Of the aggregates of rollups: the rollup of what was added, null if nothing was.';
+
+CREATE AGGREGATE telemetry.rollup(timestamptz, telemetry.value) (
+	SFUNC = telemetry.rollup_add,
+	STYPE = internal,
+	SSPACE = 1024,
+	FINALFUNC = telemetry.rollup_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE telemetry.rollup(timestamptz, telemetry.value) IS
+	'The rollup of points (ts, value), in any order.';
+
+CREATE AGGREGATE telemetry.rollup_merge(telemetry.rollup) (
+	SFUNC = telemetry.rollup_merge,
+	STYPE = internal,
+	SSPACE = 1024,
+	FINALFUNC = telemetry.rollup_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE telemetry.rollup_merge(telemetry.rollup) IS
+	'The rollup of what several rollups are of, such as the hours of a day or the devices of a room.';
+
+CREATE FUNCTION telemetry.hour_of(ts timestamptz) RETURNS timestamptz
+	LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 5
+	AS 'MODULE_PATHNAME', 'telemetry_hour_of';
+COMMENT ON FUNCTION telemetry.hour_of(timestamptz) IS
+	'Start of the hour that rollups count a time in: an hour of the wall clock in the database''s day_timezone.';
+
+CREATE FUNCTION telemetry.day_of(ts timestamptz) RETURNS date
+	LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 5
+	AS 'MODULE_PATHNAME', 'telemetry_day_of';
+COMMENT ON FUNCTION telemetry.day_of(timestamptz) IS
+	'The day that rollups count a time in: the date in the database''s day_timezone (telemetry.layout).';
+
+-- A round changes all rows of the current hour: half of each page is left for their new versions, so that
+-- no index learns of it. Numbers come first, where
+-- they are found without looking at the keys.
+CREATE TABLE telemetry.rollup_hour (
+	hour timestamptz NOT NULL,
+	n bigint NOT NULL,
+	sum float8,
+	m2 float8,
+	min float8,
+	max float8,
+	first float8,
+	last float8,
+	others bigint NOT NULL,
+	first_ts timestamptz NOT NULL,
+	last_ts timestamptz NOT NULL,
+	day date NOT NULL,
+	device_id text COLLATE "C" NOT NULL,
+	metric text COLLATE "C" NOT NULL,
+	sketch telemetry.sketch,
+	PRIMARY KEY (device_id, metric, hour)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+-- For the whole fleet. With the device in it, either index finds one row at once, and the planner cannot err.
+CREATE INDEX rollup_hour_metric ON telemetry.rollup_hour (metric, hour, device_id);
+
+CREATE TABLE telemetry.rollup_day (
+	day date NOT NULL,
+	n bigint NOT NULL,
+	sum float8,
+	m2 float8,
+	min float8,
+	max float8,
+	first float8,
+	last float8,
+	others bigint NOT NULL,
+	first_ts timestamptz NOT NULL,
+	last_ts timestamptz NOT NULL,
+	device_id text COLLATE "C" NOT NULL,
+	metric text COLLATE "C" NOT NULL,
+	sketch telemetry.sketch,
+	PRIMARY KEY (device_id, metric, day)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX rollup_day_metric ON telemetry.rollup_day (metric, day, device_id);
+
+CREATE TABLE telemetry.series (
+	device_id text COLLATE "C" NOT NULL,
+	metric text COLLATE "C" NOT NULL,
+	first_ts timestamptz NOT NULL,
+	last_ts timestamptz NOT NULL,
+	n bigint NOT NULL,
+	last_value telemetry.value,
+	data_type text NOT NULL GENERATED ALWAYS AS (coalesce(telemetry.kind(last_value), 'unknown')) STORED,
+	PRIMARY KEY (device_id, metric)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX series_metric ON telemetry.series (metric);
+
+COMMENT ON TABLE telemetry.rollup_hour IS
+	'Rollups by hour of the points of rolled-up blocks; read them through telemetry.metric_hourly.';
+COMMENT ON TABLE telemetry.rollup_day IS
+	'Rollups by day, made of those by hour; read them through telemetry.metric_daily.';
+COMMENT ON TABLE telemetry.series IS
+	'Every series there is, as of the last round of job roll_up.';
+COMMENT ON COLUMN telemetry.series.device_id IS 'The device.';
+COMMENT ON COLUMN telemetry.series.metric IS 'The metric.';
+COMMENT ON COLUMN telemetry.series.first_ts IS 'Timestamp of its first point.';
+COMMENT ON COLUMN telemetry.series.last_ts IS 'Timestamp of its last point.';
+COMMENT ON COLUMN telemetry.series.n IS
+	'Points rolled up, less those deleted; what retention drops stays counted as long as its rollups.';
+COMMENT ON COLUMN telemetry.series.last_value IS 'Value of the last point.';
+COMMENT ON COLUMN telemetry.series.data_type IS
+	'Kind of the last value: numeric, text, boolean, json, geo or binary.';
+
+SELECT pg_catalog.pg_extension_config_dump('telemetry.rollup_hour', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.rollup_day', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.series', '');
+
+-- Rollups are of blocks: none without them.
+CREATE FUNCTION telemetry.forget_rollups() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	AS $$
+BEGIN
+	TRUNCATE telemetry.rollup_hour, telemetry.rollup_day, telemetry.series;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION telemetry.forget_rollups() IS
+	'Trigger of telemetry.block: TRUNCATE empties the rollups and telemetry.series as well.';
+CREATE TRIGGER forget_rollups AFTER TRUNCATE ON telemetry.block
+	FOR EACH STATEMENT EXECUTE FUNCTION telemetry.forget_rollups();
+
+CREATE VIEW telemetry.metric_hourly AS
+	SELECT device_id, metric, hour, n, sum, min, max, sum / nullif(n, 0) AS avg,
+		CASE WHEN n > 1 THEN sqrt(m2 / (n - 1)) END AS stddev, first, last,
+		least(greatest(telemetry.quantile(sketch, 0.5), min), max) AS p50, least(greatest(telemetry.quantile(sketch, 0.95), min), max) AS p95,
+		least(greatest(telemetry.quantile(sketch, 0.99), min), max) AS p99, sketch, others, first_ts, last_ts
+	FROM telemetry.rollup_hour;
+COMMENT ON VIEW telemetry.metric_hourly IS
+	'Aggregates of the numbers of a device and metric in an hour (telemetry.hour_of): n, sum, min, max, avg, stddev '
+	'(of a sample), first, last; p50, p95 and p99 to 1 %. sketch gives other quantiles, and of several rows together: '
+	'quantile(sketch_merge(sketch), 0.9). others counts points that are not numbers. As of the last round of job '
+	'roll_up, see telemetry.freshness; telemetry.metric_hourly_live has the rest too.';
+
+CREATE VIEW telemetry.metric_daily AS
+	SELECT device_id, metric, day, n, sum, min, max, sum / nullif(n, 0) AS avg,
+		CASE WHEN n > 1 THEN sqrt(m2 / (n - 1)) END AS stddev, first, last,
+		least(greatest(telemetry.quantile(sketch, 0.5), min), max) AS p50, least(greatest(telemetry.quantile(sketch, 0.95), min), max) AS p95,
+		least(greatest(telemetry.quantile(sketch, 0.99), min), max) AS p99, sketch, others, first_ts, last_ts
+	FROM telemetry.rollup_day;
+COMMENT ON VIEW telemetry.metric_daily IS
+	'The same as telemetry.metric_hourly by local day (telemetry.day_of), of 23 to 25 hours where clocks are changed.';
+
+-- The hours as they would be if everything were rolled up now: stored ones that no pending point
+-- falls into; those that pending points only add to; and those that must be computed again.
+CREATE VIEW telemetry.live_hour AS
+	SELECT h.device_id, h.metric, h.hour, h.day,
+		ROW(h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts, h.sketch)::telemetry.rollup AS rollup
+	FROM telemetry.rollup_hour AS h
+	WHERE NOT EXISTS (
+		SELECT FROM telemetry.pending_point AS p
+		WHERE p.device_id = h.device_id AND p.metric = h.metric AND telemetry.hour_of(p.ts) = h.hour)
+	UNION ALL
+	SELECT f.device_id, f.metric, f.hour, f.day, whole.rollup
+	FROM (
+		SELECT p.device_id, p.metric, telemetry.hour_of(p.ts) AS hour, telemetry.day_of(p.ts) AS day,
+			telemetry.rollup(p.ts, p.value) AS rollup
+		FROM telemetry.pending_point AS p
+		GROUP BY p.device_id, p.metric, telemetry.hour_of(p.ts), telemetry.day_of(p.ts)
+	) AS f
+	LEFT JOIN telemetry.rollup_hour AS h ON h.device_id = f.device_id AND h.metric = f.metric AND h.hour = f.hour
+	CROSS JOIN LATERAL (
+		SELECT CASE
+			WHEN h.hour IS NULL THEN f.rollup
+			WHEN h.last_ts < (f.rollup).first_ts THEN (
+				SELECT telemetry.rollup_merge(part)
+				FROM (VALUES
+					(ROW(h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts, h.sketch)::telemetry.rollup),
+					(f.rollup)
+				) AS parts (part))
+			ELSE (
+				SELECT telemetry.rollup(p.ts, p.value)
+				FROM telemetry.point AS p
+				WHERE p.device_id = f.device_id AND p.metric = f.metric
+					AND p.ts >= f.hour AND p.ts < f.hour + interval '1 hour' AND telemetry.hour_of(p.ts) = f.hour)
+			END AS rollup
+		OFFSET 0
+	) AS whole;
+COMMENT ON VIEW telemetry.live_hour IS
+	'The state of every hour, points not rolled up yet included; what telemetry.metric_hourly_live is made of.';
+
+CREATE VIEW telemetry.live_day AS
+	SELECT d.device_id, d.metric, d.day,
+		ROW(d.n, d.sum, d.m2, d.min, d.max, d.first, d.last, d.others, d.first_ts, d.last_ts, d.sketch)::telemetry.rollup AS rollup
+	FROM telemetry.rollup_day AS d
+	WHERE NOT EXISTS (
+		SELECT FROM telemetry.pending_point AS p
+		WHERE p.device_id = d.device_id AND p.metric = d.metric AND telemetry.day_of(p.ts) = d.day)
+	UNION ALL
+	SELECT l.device_id, l.metric, l.day, telemetry.rollup_merge(l.rollup)
+	FROM telemetry.live_hour AS l
+	WHERE EXISTS (
+		SELECT FROM telemetry.pending_point AS p
+		WHERE p.device_id = l.device_id AND p.metric = l.metric AND telemetry.day_of(p.ts) = l.day)
+	GROUP BY l.device_id, l.metric, l.day;
+COMMENT ON VIEW telemetry.live_day IS
+	'The state of every day, points not rolled up yet included; what telemetry.metric_daily_live is made of.';
+
+CREATE VIEW telemetry.metric_hourly_live AS
+	SELECT device_id, metric, hour, (rollup).n, (rollup).sum, (rollup).min, (rollup).max,
+		(rollup).sum / nullif((rollup).n, 0) AS avg,
+		CASE WHEN (rollup).n > 1 THEN sqrt((rollup).m2 / ((rollup).n - 1)) END AS stddev, (rollup).first, (rollup).last,
+		least(greatest(telemetry.quantile((rollup).sketch, 0.5), (rollup).min), (rollup).max) AS p50, least(greatest(telemetry.quantile((rollup).sketch, 0.95), (rollup).min), (rollup).max) AS p95,
+		least(greatest(telemetry.quantile((rollup).sketch, 0.99), (rollup).min), (rollup).max) AS p99, (rollup).sketch, (rollup).others,
+		(rollup).first_ts, (rollup).last_ts
+	FROM telemetry.live_hour;
+COMMENT ON VIEW telemetry.metric_hourly_live IS
+	'telemetry.metric_hourly with the points that are not rolled up yet, up to the last that was committed. '
+	'Fast for a device or a few; for the whole fleet it reads all of what is pending.';
+
+CREATE VIEW telemetry.metric_daily_live AS
+	SELECT device_id, metric, day, (rollup).n, (rollup).sum, (rollup).min, (rollup).max,
+		(rollup).sum / nullif((rollup).n, 0) AS avg,
+		CASE WHEN (rollup).n > 1 THEN sqrt((rollup).m2 / ((rollup).n - 1)) END AS stddev, (rollup).first, (rollup).last,
+		least(greatest(telemetry.quantile((rollup).sketch, 0.5), (rollup).min), (rollup).max) AS p50, least(greatest(telemetry.quantile((rollup).sketch, 0.95), (rollup).min), (rollup).max) AS p95,
+		least(greatest(telemetry.quantile((rollup).sketch, 0.99), (rollup).min), (rollup).max) AS p99, (rollup).sketch, (rollup).others,
+		(rollup).first_ts, (rollup).last_ts
+	FROM telemetry.live_day;
+COMMENT ON VIEW telemetry.metric_daily_live IS
+	'telemetry.metric_daily with the points that are not rolled up yet.';
+
+-- Compaction.
+CREATE TABLE telemetry.compaction (
+	step text NOT NULL,
+	day date NOT NULL,
+	transactions bigint NOT NULL,
+	blocks_in bigint NOT NULL,
+	blocks_out bigint NOT NULL,
+	points_in bigint NOT NULL,
+	points_out bigint NOT NULL,
+	expired bigint NOT NULL,
+	duplicates bigint NOT NULL GENERATED ALWAYS AS (points_in - points_out - expired) STORED,
+	bytes_in bigint NOT NULL,
+	bytes_out bigint NOT NULL,
+	PRIMARY KEY (step, day)
+);
+COMMENT ON TABLE telemetry.compaction IS
+	'What compaction did, by step (roll_up: blocks as ingested; compact: merges of rolled-up blocks; retention) and UTC day of its work.';
+COMMENT ON COLUMN telemetry.compaction.transactions IS 'Transactions that did something.';
+COMMENT ON COLUMN telemetry.compaction.duplicates IS 'Points dropped because a newer one has their key.';
+COMMENT ON COLUMN telemetry.compaction.expired IS 'Points dropped because they were older than retention allows.';
+COMMENT ON COLUMN telemetry.compaction.bytes_in IS 'Compressed bytes read.';
+COMMENT ON COLUMN telemetry.compaction.bytes_out IS 'Compressed bytes written.';
+
+CREATE TABLE telemetry.compaction_state (
+	rolled_up_until timestamptz NOT NULL,
+	settled_seq bigint NOT NULL,
+	noted_seq bigint NOT NULL,
+	noted_at timestamptz NOT NULL
+) WITH (fillfactor = 10);
+CREATE UNIQUE INDEX compaction_state_is_one_row ON telemetry.compaction_state ((true));
+COMMENT ON TABLE telemetry.compaction_state IS
+	'What compaction remembers: everything committed before rolled_up_until counts in the rollups; settled_seq and '
+	'noted_seq are two notes of the last order number, the second made at noted_at.';
+INSERT INTO telemetry.compaction_state VALUES (pg_catalog.now(), 0, 0, pg_catalog.now());
+
+CREATE FUNCTION telemetry.job_roll_up() RETURNS boolean
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_job_roll_up';
+COMMENT ON FUNCTION telemetry.job_roll_up() IS
+	'Rolls up about a million of the points that were ingested first: their blocks become blocks of level 1, and they '
+	'count in the rollups and in telemetry.series from then on. True if there are more. Does nothing while another '
+	'transaction does it. Needs READ COMMITTED.';
+
+CREATE FUNCTION telemetry.job_compact() RETURNS boolean
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_job_compact';
+COMMENT ON FUNCTION telemetry.job_compact() IS
+	'Merges small blocks of a bucket''s day into larger ones where it pays. True if there is more to look at. '
+	'Needs READ COMMITTED.';
+
+CREATE FUNCTION telemetry.compact_step(restart boolean) RETURNS boolean
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_compact_step';
+COMMENT ON FUNCTION telemetry.compact_step(boolean) IS
+	'Of telemetry.compact(): merges all blocks of some buckets'' days, from the first if restart. True if there are more.';
+
+CREATE PROCEDURE telemetry.compact()
+	LANGUAGE plpgsql AS $$
+DECLARE
+	restart boolean := true;
+	more boolean := true;
+BEGIN
+	WHILE telemetry.job_roll_up() LOOP
+		COMMIT;
+	END LOOP;
+	COMMIT;
+	WHILE more LOOP
+		more := telemetry.compact_step(restart);
+		restart := false;
+		COMMIT;
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE telemetry.compact() IS
+	'Rolls up what there is, and makes one block of each bucket''s day (as many as there must be of 4 million points), '
+	'whatever its age. In many transactions, so it cannot be called within one. Not needed: job compact keeps blocks few.';
+
+CREATE FUNCTION telemetry.refresh_device(device text, metric text, "from" timestamptz, "to" timestamptz)
+	RETURNS bigint
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_refresh_device';
+COMMENT ON FUNCTION telemetry.refresh_device(text, text, timestamptz, timestamptz) IS
+	'Computes the rollups of a device again from its points, of all metrics if metric is null, for the hours '
+	'that overlap from <= ts < to (null: no bound), their days and their rows of telemetry.series. '
+	'Hours older than what retention has dropped stay as they are. Returns how many hours were written.';
+
+CREATE PROCEDURE telemetry.refresh(
+	device text DEFAULT NULL, metric text DEFAULT NULL, "from" timestamptz DEFAULT NULL, "to" timestamptz DEFAULT NULL)
+	LANGUAGE plpgsql AS $$
+DECLARE
+	at text COLLATE "C" := '';
+	done bigint := 0;
+	total bigint;
+BEGIN
+	IF device IS NOT NULL THEN
+		PERFORM telemetry.refresh_device(device, metric, "from", "to");
+		RETURN;
+	END IF;
+	SELECT pg_catalog.count(DISTINCT s.device_id) INTO total FROM telemetry.series AS s;
+	LOOP
+		SELECT s.device_id INTO at FROM telemetry.series AS s WHERE s.device_id > at ORDER BY s.device_id LIMIT 1;
+		EXIT WHEN NOT FOUND;
+		PERFORM telemetry.refresh_device(at, metric, "from", "to");
+		done := done + 1;
+		PERFORM telemetry.report_progress('refresh', 'devices', done, total);
+		COMMIT;
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE telemetry.refresh(text, text, timestamptz, timestamptz) IS
+	'Computes rollups again, as telemetry.refresh_device() does; of all devices if device is null, each in a transaction '
+	'of its own, so it cannot be called within one then. telemetry.progress shows how far it is.';
+
+CREATE FUNCTION telemetry.zone_has_whole_hours(zone text) RETURNS boolean
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_zone_has_whole_hours';
+COMMENT ON FUNCTION telemetry.zone_has_whole_hours(text) IS
+	'Whether a time zone has only had offsets of whole hours from UTC since 1970. Error: invalid_parameter_value if there is no such zone.';
+
+CREATE FUNCTION telemetry.lock_rollups() RETURNS void
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_lock_rollups';
+COMMENT ON FUNCTION telemetry.lock_rollups() IS
+	'Waits until no other transaction changes rollups, and keeps it so to the end of this one.';
+
+CREATE FUNCTION telemetry.set_day_timezone(zone text) RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM telemetry.lock_rollups();
+	IF EXISTS (SELECT FROM telemetry.rollup_hour) AND NOT (telemetry.zone_has_whole_hours(zone)
+		AND (SELECT telemetry.zone_has_whole_hours(day_timezone) FROM telemetry.layout)) THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('cannot change day_timezone to "%s": there are rollups by other hours', zone),
+			DETAIL = 'Hours begin at the same instants only in zones whose offset from UTC is of whole hours.',
+			HINT = 'Set such a zone before the first points are rolled up.';
+	END IF;
+	-- Raises if there is no such zone.
+	PERFORM telemetry.zone_has_whole_hours(zone);
+	UPDATE telemetry.layout SET day_timezone = zone;
+	UPDATE telemetry.rollup_hour SET day = telemetry.day_of(hour) WHERE day <> telemetry.day_of(hour);
+	DELETE FROM telemetry.rollup_day;
+	INSERT INTO telemetry.rollup_day (device_id, metric, day, n, sum, m2, min, max, first, last, others, first_ts, last_ts, sketch)
+		SELECT device_id, metric, day, (r).n, (r).sum, (r).m2, (r).min, (r).max, (r).first, (r).last, (r).others,
+			(r).first_ts, (r).last_ts, (r).sketch
+		FROM (
+			SELECT h.device_id, h.metric, h.day, telemetry.rollup_merge(
+				ROW(h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts, h.sketch)::telemetry.rollup) AS r
+			FROM telemetry.rollup_hour AS h
+			GROUP BY h.device_id, h.metric, h.day
+			OFFSET 0
+		) AS days;
+END
+$$;
+COMMENT ON FUNCTION telemetry.set_day_timezone(text) IS
+	'Changes the time zone by whose days, and hours, rollups count, and makes the daily rollups anew from the hourly ones. '
+	'Errors: invalid_parameter_value if there is no such zone; object_not_in_prerequisite_state if there are rollups '
+	'and the old or the new zone is not of whole hours.';
+
+CREATE VIEW telemetry.freshness AS
+	SELECT
+		rolled.newest AS newest_rolled_up,
+		greatest(rolled.newest, pending.newest) AS newest_point,
+		pending.blocks AS pending_blocks,
+		pending.points AS pending_points,
+		CASE WHEN pending.blocks = 0 THEN interval '0' ELSE greatest(clock_timestamp() - s.rolled_up_until, interval '0') END AS lag,
+		t.target,
+		pending.blocks = 0 OR clock_timestamp() - s.rolled_up_until <= t.target AS fresh
+	FROM telemetry.compaction_state AS s,
+		(SELECT max(b.max_ts) AS newest FROM telemetry.block AS b WHERE b.level >= 1) AS rolled,
+		(SELECT max(b.max_ts) AS newest, count(*) AS blocks, coalesce(sum(b.n), 0) AS points
+			FROM telemetry.block AS b WHERE b.level = 0) AS pending,
+		(SELECT current_setting('telemetry.lag_target')::interval AS target) AS t;
+COMMENT ON VIEW telemetry.freshness IS
+	'How far behind the rollups are: timestamps of the newest point and of the newest that is rolled up, what is pending, '
+	'lag (all that was committed before that long ago is rolled up; 0 if nothing is pending), and whether it is within the '
+	'target, telemetry.lag_target.';
+
+REVOKE ALL ON FUNCTION telemetry.job_roll_up(), telemetry.job_compact(), telemetry.compact_step(boolean),
+	telemetry.refresh_device(text, text, timestamptz, timestamptz), telemetry.lock_rollups(),
+	telemetry.set_day_timezone(text) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE telemetry.compact(), telemetry.refresh(text, text, timestamptz, timestamptz) FROM PUBLIC;
+GRANT SELECT ON telemetry.metric_hourly, telemetry.metric_daily, telemetry.metric_hourly_live, telemetry.metric_daily_live,
+	telemetry.live_hour, telemetry.live_day, telemetry.series, telemetry.compaction,
+	telemetry.compaction_state, telemetry.freshness TO telemetry_reader;
+GRANT SELECT ON telemetry.rollup_hour, telemetry.rollup_day TO telemetry_admin;
+GRANT EXECUTE ON FUNCTION telemetry.job_roll_up(), telemetry.job_compact(), telemetry.compact_step(boolean),
+	telemetry.refresh_device(text, text, timestamptz, timestamptz), telemetry.set_day_timezone(text) TO telemetry_admin;
+GRANT EXECUTE ON PROCEDURE telemetry.compact(), telemetry.refresh(text, text, timestamptz, timestamptz) TO telemetry_admin;

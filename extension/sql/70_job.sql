@@ -1,0 +1,408 @@
+-- Jobs: what is to be done in the background, by a worker or by CALL telemetry.run_jobs().
+
+CREATE TABLE telemetry.job (
+	-- Function names have at most 63 bytes, of which "job_" takes four.
+	name text COLLATE "C" PRIMARY KEY
+		CONSTRAINT name_is_part_of_a_function_name CHECK (name ~ '^[a-z][a-z0-9_]{0,58}$'),
+	description text NOT NULL,
+	run_every interval NOT NULL
+		CONSTRAINT run_every_is_from_100_ms_to_1_year CHECK (run_every BETWEEN '100 ms' AND '1 year'),
+	enabled boolean NOT NULL DEFAULT true,
+	run_at timestamptz
+);
+COMMENT ON TABLE telemetry.job IS
+	'Background jobs. Job x is the function telemetry.job_x() RETURNS boolean: each call is one transaction, and true '
+	'means that there is more to do. Change them with telemetry.alter_job(); an INSERT of a name that is there '
+	'replaces that job and forgets its state.';
+COMMENT ON COLUMN telemetry.job.name IS 'Its function is telemetry.job_ and this name.';
+COMMENT ON COLUMN telemetry.job.description IS 'What it does.';
+COMMENT ON COLUMN telemetry.job.run_every IS 'From the start of one run to that of the next.';
+COMMENT ON COLUMN telemetry.job.enabled IS 'Whether the worker, and a round of telemetry.run_jobs(), run it.';
+COMMENT ON COLUMN telemetry.job.run_at IS
+	'Set by telemetry.alter_job(): when to run it next. Counts until a run has started since.';
+
+-- A dump has all jobs, restored after CREATE EXTENSION has made its own.
+CREATE FUNCTION telemetry.replace_job() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+BEGIN
+	DELETE FROM telemetry.job AS j WHERE j.name = new.name;
+	RETURN new;
+END
+$$;
+COMMENT ON FUNCTION telemetry.replace_job() IS
+	'Trigger of telemetry.job: a row that is inserted takes the place of the one of its name.';
+CREATE TRIGGER replace_job BEFORE INSERT ON telemetry.job
+	FOR EACH ROW EXECUTE FUNCTION telemetry.replace_job();
+
+SELECT pg_catalog.pg_extension_config_dump('telemetry.job', '');
+
+CREATE TABLE telemetry.job_state (
+	name text COLLATE "C" PRIMARY KEY REFERENCES telemetry.job ON UPDATE CASCADE ON DELETE CASCADE,
+	next_run_at timestamptz NOT NULL,
+	last_started_at timestamptz NOT NULL,
+	last_finished_at timestamptz,
+	last_duration interval,
+	last_steps integer,
+	last_status text NOT NULL CHECK (last_status IN ('running', 'success', 'unfinished', 'failure')),
+	last_error text,
+	last_error_code text,
+	last_error_context text,
+	last_error_at timestamptz,
+	failures integer NOT NULL,
+	runs bigint NOT NULL,
+	total_failures bigint NOT NULL,
+	total_steps bigint NOT NULL
+)
+-- Each run updates its row, which stays on its page as long as there is room.
+WITH (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE telemetry.job_state IS
+	'How the runs of each job went; written only by the one who has the job''s lock. Read telemetry.job_status. '
+	'Not dumped.';
+COMMENT ON COLUMN telemetry.job_state.next_run_at IS 'When it is due, unless telemetry.job.run_at is to be followed.';
+COMMENT ON COLUMN telemetry.job_state.last_status IS
+	'success; unfinished: its time was over, it goes on soon; failure; running: begun and not ended since, written '
+	'ahead by a worker that has just come up, in case that the job takes it down.';
+
+-- A dump is restored table by table, in transactions of their own, after CREATE EXTENSION: jobs that worked
+-- on some of the tables meanwhile would be in the way of the others. So they wait for the session that
+-- CREATE EXTENSION is run by, if it is pg_dump's script or pg_restore, and for all sessions of pg_restore -j.
+CREATE TABLE telemetry.restore_session (
+	pid integer PRIMARY KEY,
+	backend_start timestamptz NOT NULL,
+	seen_at timestamptz NOT NULL
+);
+COMMENT ON TABLE telemetry.restore_session IS
+	'The session that is restoring this database from a dump, and when it was last seen; no row if there is none. '
+	'DELETE it if that takes the wrong session for one.';
+INSERT INTO telemetry.restore_session (pid, backend_start, seen_at)
+	SELECT a.pid, a.backend_start, pg_catalog.clock_timestamp()
+	FROM pg_catalog.pg_stat_activity AS a
+	WHERE a.pid = pg_catalog.pg_backend_pid()
+		-- What every dump sets first, and nobody else all of.
+		AND 5 = (SELECT pg_catalog.count(*) FROM pg_catalog.pg_settings AS s
+			WHERE s.source = 'session' AND s.name IN ('statement_timeout', 'lock_timeout',
+				'idle_in_transaction_session_timeout', 'standard_conforming_strings', 'xmloption'));
+
+CREATE FUNCTION telemetry.is_being_restored() RETURNS boolean
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	-- pg_restore -j ends its first session before it begins the others.
+	gap CONSTANT interval := '10 s';
+BEGIN
+	IF NOT EXISTS (SELECT FROM telemetry.restore_session) THEN
+		RETURN false;
+	END IF;
+	IF EXISTS (
+		SELECT
+		FROM pg_stat_activity AS a
+		WHERE a.datname = current_database() AND a.application_name = 'pg_restore'
+			OR EXISTS (SELECT FROM telemetry.restore_session AS r WHERE r.pid = a.pid AND r.backend_start = a.backend_start)
+	) THEN
+		UPDATE telemetry.restore_session AS r
+		SET seen_at = clock_timestamp()
+		WHERE r.pid IN (SELECT s.pid FROM telemetry.restore_session AS s FOR UPDATE SKIP LOCKED);
+		RETURN true;
+	END IF;
+	DELETE FROM telemetry.restore_session AS r
+	WHERE r.pid IN (
+		SELECT s.pid FROM telemetry.restore_session AS s WHERE s.seen_at < clock_timestamp() - gap FOR UPDATE SKIP LOCKED);
+	RETURN EXISTS (SELECT FROM telemetry.restore_session);
+END
+$$;
+COMMENT ON FUNCTION telemetry.is_being_restored() IS
+	'Whether jobs are to wait because this database is being restored from a dump: until the session of '
+	'telemetry.restore_session and all of pg_restore have been gone for 10 seconds.';
+
+-- The one function whose result depends on other sessions' transactions runs with the owner's rights,
+-- for their age and user are hidden from others.
+CREATE FUNCTION telemetry.open_ingests() RETURNS text
+	LANGUAGE sql VOLATILE STRICT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
+BEGIN ATOMIC
+	SELECT string_agg(
+		CASE
+			WHEN o.pid IS NOT NULL THEN format('pid %s (user %s, open for %s)', o.pid, o.user_name, o.age)
+			ELSE format('prepared transaction %L (user %s, open for %s)', o.gid, o.user_name, o.age)
+		END, ', ' ORDER BY o.age DESC, o.pid, o.gid)
+	FROM (
+		SELECT l.pid, p.gid, coalesce(a.usename, p.owner) AS user_name,
+			date_trunc('second', clock_timestamp() - coalesce(a.xact_start, p.prepared)) AS age
+		FROM pg_locks AS l
+		LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
+		LEFT JOIN LATERAL (
+			SELECT t.*
+			FROM pg_locks AS x
+			JOIN pg_prepared_xacts AS t ON t.transaction = x.transactionid
+			WHERE l.pid IS NULL AND x.pid IS NULL
+				AND x.locktype = 'transactionid' AND x.virtualtransaction = l.virtualtransaction
+			LIMIT 1
+		) AS p ON true
+		WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
+			AND l.relation = 'telemetry.block_seq'::regclass
+			AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+			AND l.pid IS DISTINCT FROM pg_backend_pid()
+	) AS o
+	WHERE o.age >= interval '5 seconds';
+END;
+COMMENT ON FUNCTION telemetry.open_ingests() IS
+	'The transactions that have ingested points and have been open for 5 seconds or more, null if there are none: '
+	'points are rolled up and merged in the order of their ingest, so these hold that up. '
+	'Of a prepared transaction the age is that since PREPARE TRANSACTION.';
+
+CREATE VIEW telemetry.job_status AS
+WITH held AS MATERIALIZED (
+	-- The number and the hash are those of extension/src/job.c.
+	SELECT l.objid::bigint AS hash, l.pid
+	FROM pg_catalog.pg_locks AS l
+	WHERE l.locktype = 'advisory' AND l.classid = 0 AND l.objsubid = 21613 AND l.granted
+		AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
+)
+SELECT
+	j.name,
+	j.description,
+	j.enabled,
+	j.run_every,
+	CASE
+		WHEN h.hash IS NOT NULL THEN 'running'
+		WHEN s.last_status = 'running' THEN 'interrupted'
+		WHEN s.name IS NULL THEN 'not run yet'
+		ELSE s.last_status
+	END AS status,
+	h.pid AS running_pid,
+	CASE
+		WHEN r.pid IS NOT NULL THEN pg_catalog.format('the end of the restore that process %s began', r.pid)
+		WHEN j.name = 'roll_up' THEN telemetry.open_ingests()
+	END AS waiting_for,
+	CASE
+		WHEN NOT j.enabled THEN NULL
+		WHEN s.name IS NULL OR j.run_at > s.last_started_at THEN j.run_at
+		ELSE s.next_run_at
+	END AS next_run_at,
+	s.last_started_at,
+	s.last_finished_at,
+	s.last_duration,
+	s.last_steps,
+	s.last_error,
+	s.last_error_code,
+	s.last_error_context,
+	s.last_error_at,
+	coalesce(s.failures, 0) AS failures,
+	coalesce(s.runs, 0) AS runs,
+	coalesce(s.total_failures, 0) AS total_failures,
+	coalesce(s.total_steps, 0) AS total_steps
+FROM telemetry.job AS j
+LEFT JOIN telemetry.job_state AS s ON s.name = j.name
+LEFT JOIN held AS h ON h.hash = pg_catalog.hashtext(j.name)::bigint & 4294967295
+LEFT JOIN telemetry.restore_session AS r ON true
+ORDER BY j.run_every, j.name;
+COMMENT ON VIEW telemetry.job_status IS 'The jobs and how their runs went.';
+COMMENT ON COLUMN telemetry.job_status.status IS
+	'running; not run yet; of the last run: success, failure, unfinished (it goes on soon), or interrupted (its process '
+	'was ended before it could tell).';
+COMMENT ON COLUMN telemetry.job_status.running_pid IS 'The process that is running it now.';
+COMMENT ON COLUMN telemetry.job_status.waiting_for IS
+	'Of roll_up: the open transactions whose ingest holds it up, see telemetry.open_ingests(). Of all jobs: a restore.';
+COMMENT ON COLUMN telemetry.job_status.next_run_at IS
+	'When the worker runs it next; null: at once, or never if it is not enabled.';
+COMMENT ON COLUMN telemetry.job_status.last_steps IS 'Calls of its function in the last run.';
+COMMENT ON COLUMN telemetry.job_status.last_error IS 'The last error there was, at last_error_at, also when it runs well now.';
+COMMENT ON COLUMN telemetry.job_status.failures IS
+	'Failed runs in a row. After each the job waits twice as long, from run_every on, at least 1 s and at most 5 min.';
+
+CREATE FUNCTION telemetry.alter_job(
+	name text, run_every interval DEFAULT NULL, enabled boolean DEFAULT NULL, next_run_at timestamptz DEFAULT NULL)
+	RETURNS telemetry.job_status
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	now CONSTANT timestamptz := clock_timestamp();
+	altered telemetry.job_status;
+BEGIN
+	UPDATE telemetry.job AS j
+	SET run_every = coalesce(alter_job.run_every, j.run_every),
+		enabled = coalesce(alter_job.enabled, j.enabled),
+		run_at = CASE
+			WHEN alter_job.next_run_at IS NOT NULL THEN greatest(alter_job.next_run_at, now)
+			WHEN alter_job.run_every <> j.run_every THEN greatest(now, alter_job.run_every
+				+ (SELECT s.last_started_at FROM telemetry.job_state AS s WHERE s.name = j.name))
+			WHEN alter_job.enabled AND NOT j.enabled THEN now
+			ELSE j.run_at
+		END
+	WHERE j.name = alter_job.name;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'undefined_object',
+			MESSAGE = format('job "%s" does not exist', alter_job.name),
+			HINT = (SELECT format('There are %s.', string_agg(j.name, ', ' ORDER BY j.name)) FROM telemetry.job AS j);
+	END IF;
+	SELECT * INTO altered FROM telemetry.job_status AS s WHERE s.name = alter_job.name;
+	RETURN altered;
+END
+$$;
+COMMENT ON FUNCTION telemetry.alter_job(text, interval, boolean, timestamptz) IS
+	'Changes a job and returns its row of telemetry.job_status; what is null stays as it is. '
+	'run_every is from 100 ms to 1 year. enabled false: neither the worker nor a round of telemetry.run_jobs() '
+	'starts it again. next_run_at: once at that time instead of when it was due; past times mean now, infinity '
+	'never. The worker follows within a second. '
+	'Errors: undefined_object if there is no such job, check_violation.';
+
+CREATE PROCEDURE telemetry.run_jobs(name text DEFAULT NULL)
+	LANGUAGE C
+	AS 'MODULE_PATHNAME', 'telemetry_run_jobs';
+COMMENT ON PROCEDURE telemetry.run_jobs(text) IS
+	'One round of all enabled jobs, those that run often first, whether they are due or not; or of the one named, '
+	'also if it is not enabled. Each is called until it has no more to do. '
+	'At top level each call is committed by itself; in a transaction block or a function all are part of the '
+	'caller''s transaction. A job that another session is running is skipped with a notice. '
+	'A job that fails raises a warning, its error is in telemetry.job_status, and the others go on. '
+	'While the database is being restored from a dump a round does nothing. '
+	'Error undefined_object if there is no such job.';
+
+-- Progress of long work.
+
+CREATE UNLOGGED TABLE telemetry.progress_state (
+	pid integer PRIMARY KEY,
+	backend_start timestamptz NOT NULL,
+	command text NOT NULL,
+	phase text NOT NULL,
+	done bigint NOT NULL,
+	total bigint,
+	started_at timestamptz NOT NULL,
+	updated_at timestamptz NOT NULL
+)
+WITH (fillfactor = 30);
+COMMENT ON TABLE telemetry.progress_state IS
+	'What long work has reported, a row for each process, also of processes that are gone. Read telemetry.progress.';
+
+CREATE FUNCTION telemetry.report_progress(command text, phase text, done bigint, total bigint DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'telemetry_report_progress';
+COMMENT ON FUNCTION telemetry.report_progress(text, text, bigint, bigint) IS
+	'For work of many transactions: shows in telemetry.progress, once this transaction has committed, that of so many in '
+	'all (null: not known) so many are done. It shows until telemetry.end_progress(), the end of the run if it was a '
+	'job''s, or that of the session.';
+
+CREATE FUNCTION telemetry.end_progress() RETURNS void
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'telemetry_end_progress';
+COMMENT ON FUNCTION telemetry.end_progress() IS 'Takes away what this session has reported with telemetry.report_progress().';
+
+CREATE FUNCTION telemetry.progress_of_backends()
+	RETURNS TABLE (pid integer, user_name name, command text, phase text, done bigint, total bigint,
+		started_at timestamptz, updated_at timestamptz)
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- A standby does not have the table.
+	IF pg_is_in_recovery() THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+	SELECT p.pid, a.usename, p.command, p.phase, p.done, p.total, p.started_at, p.updated_at
+	FROM telemetry.progress_state AS p
+	JOIN pg_stat_activity AS a ON a.pid = p.pid AND a.backend_start = p.backend_start
+	ORDER BY p.started_at, p.pid;
+END
+$$;
+COMMENT ON FUNCTION telemetry.progress_of_backends() IS 'The rows of telemetry.progress.';
+
+CREATE VIEW telemetry.progress AS
+SELECT pid, user_name, command, phase, done, total, started_at, updated_at
+FROM telemetry.progress_of_backends();
+COMMENT ON VIEW telemetry.progress IS
+	'Long work in this database that is under way: the process, its user, what it does, and how much of it is done.';
+
+-- The worker of this database.
+
+CREATE FUNCTION telemetry.worker_state(
+	OUT pid integer, OUT state text, OUT started_at timestamptz, OUT next_start_at timestamptz,
+	OUT restarts integer, OUT failures integer, OUT last_exit text, OUT last_exit_at timestamptz, OUT last_error text)
+	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'telemetry_worker_state';
+COMMENT ON FUNCTION telemetry.worker_state() IS
+	'The row of telemetry.worker; null if there is no worker.';
+
+CREATE VIEW telemetry.worker AS
+SELECT pid, state, started_at, next_start_at, restarts, failures, last_exit, last_exit_at, last_error
+FROM telemetry.worker_state()
+WHERE state IS NOT NULL;
+COMMENT ON VIEW telemetry.worker IS
+	'The process that runs this database''s jobs. No row: telemetry is not in shared_preload_libraries, or the '
+	'launcher has not found the extension yet. Counts are since the server''s start.';
+COMMENT ON COLUMN telemetry.worker.state IS
+	'running; starting; waiting (until next_start_at, after a failure); disabled (telemetry.workers is off); other '
+	'version (of the extension than of the library: ALTER EXTENSION telemetry UPDATE).';
+COMMENT ON COLUMN telemetry.worker.failures IS
+	'Ends by error or signal in a row. After each the worker stays away twice as long, from 1 s to 60 s; a minute of work '
+	'clears them.';
+COMMENT ON COLUMN telemetry.worker.last_exit IS
+	'Why it ended the last time: error, terminated, other version, disabled, stopped for a command, not started.';
+COMMENT ON COLUMN telemetry.worker.last_error IS 'The message, if that was an error; the server''s log has all of it.';
+
+CREATE FUNCTION telemetry.wake_launcher() RETURNS void
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'telemetry_wake_launcher';
+COMMENT ON FUNCTION telemetry.wake_launcher() IS
+	'For the scripts of the extension: when this transaction commits, the launcher looks into this database at once.';
+
+-- The jobs themselves; other parts of this script add theirs.
+
+CREATE FUNCTION telemetry.job_prune() RETURNS boolean
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	at_once CONSTANT integer := 5000;
+	pruned integer;
+BEGIN
+	DELETE FROM telemetry.progress_state AS p
+	WHERE NOT EXISTS (
+		SELECT FROM pg_stat_activity AS a WHERE a.pid = p.pid AND a.backend_start = p.backend_start);
+
+	-- As telemetry.prune_receipts(), but only so many in a transaction.
+	WITH expired AS MATERIALIZED (
+		SELECT r.batch_id, r.device_id
+		FROM telemetry.receipt AS r
+		WHERE r.received_at < clock_timestamp() - current_setting('telemetry.batch_window')::interval
+		ORDER BY r.received_at
+		LIMIT at_once
+		FOR UPDATE SKIP LOCKED
+	)
+	DELETE FROM telemetry.receipt AS r
+	USING expired AS e
+	WHERE r.batch_id = e.batch_id AND r.device_id = e.device_id;
+	GET DIAGNOSTICS pruned = ROW_COUNT;
+	RETURN pruned = at_once;
+END
+$$;
+COMMENT ON FUNCTION telemetry.job_prune() IS
+	'Job prune: removes up to 5000 receipts older than telemetry.batch_window, and progress of processes that are gone. '
+	'True if there may be more.';
+
+INSERT INTO telemetry.job (name, description, run_every) VALUES
+	('roll_up', 'Adds newly ingested points to the hourly and daily aggregates.', '2 s'),
+	('compact', 'Merges small blocks into larger ones.', '10 s'),
+	('audit', 'Compares aggregates with the points they are of.', '1 min'),
+	('retention', 'Removes points that are older than is to be kept.', '1 h'),
+	('prune', 'Removes expired receipts and other leftovers.', '1 h');
+
+SELECT telemetry.wake_launcher();
+
+REVOKE ALL ON FUNCTION telemetry.alter_job(text, interval, boolean, timestamptz), telemetry.open_ingests(),
+	telemetry.report_progress(text, text, bigint, bigint), telemetry.end_progress(), telemetry.progress_of_backends(),
+	telemetry.worker_state(), telemetry.wake_launcher(), telemetry.is_being_restored(), telemetry.job_prune() FROM PUBLIC;
+REVOKE ALL ON PROCEDURE telemetry.run_jobs(text) FROM PUBLIC;
+GRANT SELECT ON telemetry.job_status, telemetry.progress, telemetry.worker TO telemetry_reader;
+GRANT EXECUTE ON FUNCTION telemetry.open_ingests(), telemetry.progress_of_backends(), telemetry.worker_state()
+	TO telemetry_reader;
+GRANT EXECUTE ON FUNCTION telemetry.alter_job(text, interval, boolean, timestamptz),
+	telemetry.report_progress(text, text, bigint, bigint), telemetry.end_progress() TO telemetry_admin;
+GRANT EXECUTE ON PROCEDURE telemetry.run_jobs(text) TO telemetry_admin;

@@ -111,7 +111,7 @@ $$;
 
 -- points_of_a_flipped_block_are_not_read
 SELECT pg_temp.outcome_stored('small', pg_temp.flip(o.data, at, 255),
-		$$SELECT count(value) FROM telemetry.point WHERE ts >= '2001-02-03Z' AND ts < '2001-02-04Z'$$) AS outcome,
+		$$SELECT count(value::text) FROM telemetry.point WHERE ts >= '2001-02-03Z' AND ts < '2001-02-04Z'$$) AS outcome,
 	count(*) = min(length(o.data)) AS of_all
 FROM original AS o, generate_series(0, length(o.data) - 1) AS at
 WHERE o.part = 'small'
@@ -119,7 +119,7 @@ GROUP BY 1 ORDER BY 1;
 
 -- points_of_a_truncated_block_are_not_read
 SELECT pg_temp.outcome_stored('small', substring(o.data FOR len),
-		$$SELECT count(value) FROM telemetry.point WHERE ts >= '2001-02-03Z' AND ts < '2001-02-04Z'$$) AS outcome,
+		$$SELECT count(value::text) FROM telemetry.point WHERE ts >= '2001-02-03Z' AND ts < '2001-02-04Z'$$) AS outcome,
 	count(*) = min(length(o.data)) AS of_all
 FROM original AS o, generate_series(0, length(o.data) - 1) AS len
 WHERE o.part = 'small'
@@ -145,7 +145,7 @@ ORDER BY 1, 2;
 UPDATE telemetry.block AS b SET data = pg_temp.flip(o.data, length(o.data) - 1, 1)
 FROM original AS o
 WHERE o.part = 'small' AND b.bucket = o.bucket AND b.max_ts = o.max_ts AND b.seq = o.seq;
-SELECT count(value) FROM telemetry.point WHERE ts >= '2001-02-03Z' AND ts < '2001-02-04Z';
+SELECT count(value::text) FROM telemetry.point WHERE ts >= '2001-02-03Z' AND ts < '2001-02-04Z';
 SELECT telemetry.delete_points('corruption-2', 'numeric', '2001-02-03Z', '2001-02-04Z');
 SELECT sum(telemetry.check_block(data)) FROM telemetry.block WHERE day = '2001-02-03';
 SELECT count(num) FROM telemetry.point WHERE device_id LIKE 'corruption-%' AND ts >= '2001-02-04Z' AND ts < '2001-02-05Z';

@@ -115,8 +115,8 @@ tl_fdw_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input
 	plan->aggregates = aggregates;
 	output->fdw_private = plan;
 
-	/* Whatever there is to read, counting it takes less. */
-	cost = input->cheapest_total_path->total_cost / 2;
+	/* The scan's costs before its first row are those of its blocks, which are mostly not read. */
+	cost = input->cheapest_total_path->startup_cost / 10;
 	add_path(output, (Path *) tl_create_upper_path(root, output, cost));
 }
 

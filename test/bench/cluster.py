@@ -1,10 +1,11 @@
-"""A temporary PostgreSQL cluster and a proxy beside it."""
+"""A temporary PostgreSQL cluster, a proxy beside it, and other processes to watch."""
 
 import os
 import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -45,9 +46,10 @@ def run_command(command, timeout, **more):
 class Cluster:
     """Owns its directory. The server never runs as root: root hands it to the user postgres."""
 
-    def __init__(self, options, directory):
+    def __init__(self, options, directory, settings=None):
         self.options = options
         self.directory = directory
+        self.settings = settings or {}
         self.data = os.path.join(directory, "data")
         self.log = os.path.join(directory, "server.log")
         self.conninfo = f"host={directory} port=5432 user=bench dbname=bench"
@@ -78,7 +80,7 @@ class Cluster:
         self.sql("CREATE DATABASE bench", database="postgres")
 
     def write_settings(self):
-        settings = dict(SETTINGS, unix_socket_directories=self.directory)
+        settings = dict(SETTINGS, unix_socket_directories=self.directory, **self.settings)
         for setting in self.options.setting:
             name, _, value = setting.partition("=")
             settings[name] = value
@@ -90,10 +92,10 @@ class Cluster:
     def stop(self):
         if not self.started:
             return
-        self.started = False
         try:
             run_command(self.as_server_user([self.program("pg_ctl"), "-D", self.data, "-m",
                                              "immediate", "-w", "stop"]), 60, cwd="/")
+            self.started = False
         except Failed as error:
             print(f"could not stop the server: {error}")
 
@@ -119,6 +121,71 @@ class Cluster:
         command = [self.program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-d",
                    self.conninfo.replace("dbname=bench", f"dbname={database}")]
         return run_command(command, SQL_TIMEOUT, input=text).strip()
+
+
+class Session:
+    """A session that stays, so that the processor time of its backend can be read."""
+
+    def __init__(self, server):
+        self.errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [server.program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", server.conninfo],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
+        self.pid = int(self.sql("SELECT pg_backend_pid()"))
+
+    def sql(self, text):
+        """Runs SQL, one transaction a statement; returns what it wrote."""
+        end = "end of answer"
+        lines = []
+        try:
+            self.process.stdin.write(f"{text};\n\\echo {end}\n")
+            self.process.stdin.flush()
+            while (line := self.process.stdout.readline().rstrip("\n")) != end:
+                if line == "" and self.process.poll() is not None:
+                    raise BrokenPipeError
+                lines.append(line)
+        except BrokenPipeError as error:
+            self.process.wait()
+            self.errors.seek(0)
+            raise Failed(f"psql: {self.errors.read().strip()[-2000:]}") from error
+        return "\n".join(lines)
+
+    def cpu_seconds(self):
+        return read_cpu_seconds(self.pid)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.kill()
+        self.process.communicate()
+        self.errors.close()
+
+
+class Program:
+    """A program in the background, killed if left before its end."""
+
+    def __init__(self, command):
+        self.command = command
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def read_output(self):
+        """Waits for the end; raises Failed with what it wrote."""
+        out, errors = self.process.communicate()
+        if self.process.returncode != 0:
+            raise Failed(f"{os.path.basename(self.command[0])}: {(errors or out).strip()[-2000:]}")
+        return out
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.kill()
+        self.process.communicate()
 
 
 class Proxy:
@@ -164,10 +231,7 @@ class Proxy:
             return "\n".join(log.read().splitlines()[-3:])
 
     def cpu_seconds(self):
-        """Processor time the proxy has used, user and system."""
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return read_cpu_seconds(self.process.pid)
 
     def __exit__(self, *exception):
         self.process.terminate()
@@ -176,6 +240,16 @@ class Proxy:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def read_cpu_seconds(pid):
+    """Processor time a process has used, user and system."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except OSError as error:
+        raise Failed(f"process {pid} is gone") from error
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def read_cpu_ticks():

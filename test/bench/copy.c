@@ -7,6 +7,11 @@
  * about in the order of the file. With --ingest-result the string ends with a call of
  * telemetry.ingest_result(), as an application that wants to know each row's fate sends it, and the
  * counts are summed.
+ *
+ * With --replay=SPEED the first row's time becomes now, and each COPY is sent when the time of its
+ * last row has come; of the times between rows the SPEEDth part is left, to the millisecond. So a
+ * file of 1,000 rows a second at speed 100 is a steady stream of 100,000 rows a second. It needs a
+ * binary file in time order whose first column is ts.
  */
 #include "measure.h"
 
@@ -22,11 +27,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TL_CONNECTIONS_MAX 64
 #define TL_SQL_MAX 1024
 #define TL_BINARY_HEADER 19
+#define TL_BINARY_TS 6 /* where ts is in a row: after the number of fields and its length */
+#define TL_POSTGRES_EPOCH_US INT64_C(946684800000000)
 
 static const char binary_trailer[2] = {(char) 0xff, (char) 0xff};
 
@@ -36,6 +44,7 @@ typedef struct TlPiece
 	size_t begin;
 	size_t end;
 	int64_t rows;
+	int64_t last_ts; /* of a replay */
 } TlPiece;
 
 typedef struct TlJob
@@ -48,8 +57,10 @@ typedef struct TlJob
 	bool binary;
 	bool ingest_result;
 	int64_t rows_per_copy; /* 0: the whole file in one COPY */
+	int64_t rows_skipped;
 	int64_t rows_limit;	   /* 0: no limit */
 	int64_t seconds_limit; /* 0: no limit; no new COPY begins after it */
+	int64_t replay;		   /* speed; 0: as fast as can be, with the times of the file */
 	size_t chunk;
 	int connections;
 
@@ -62,6 +73,9 @@ typedef struct TlJob
 	/* shared by the threads */
 	char sql[TL_SQL_MAX];
 	pthread_barrier_t start;
+	int64_t begin;
+	int64_t begin_us; /* the same moment in microseconds of PostgreSQL */
+	int64_t first_ts; /* of a replay */
 	int64_t deadline;
 	size_t next_piece;
 	int64_t *durations; /* by piece */
@@ -153,6 +167,15 @@ pieces_add(TlJob *job, size_t *capacity, TlPiece piece)
 	job->pieces[job->piece_count++] = piece;
 }
 
+static int64_t
+binary_row_ts(const char *row)
+{
+	uint64_t ts;
+
+	memcpy(&ts, row + TL_BINARY_TS, sizeof(ts));
+	return (int64_t) be64toh(ts);
+}
+
 /* Cuts the file into COPYs. Pieces hold rows only: header and trailer are sent with each. */
 static void
 pieces_cut(TlJob *job)
@@ -162,12 +185,19 @@ pieces_cut(TlJob *job)
 	int64_t rows_each = job->rows_per_copy > 0 ? job->rows_per_copy : INT64_MAX;
 	size_t at = job->binary ? TL_BINARY_HEADER : 0;
 
+	for (int64_t i = 0; i < job->rows_skipped; i++)
+		if ((at = row_end(job, at)) == 0)
+			tl_measure_die("the file has no more than %" PRId64 " rows", i);
+	if (job->replay > 0)
+		job->first_ts = binary_row_ts(job->file + at);
 	while (rows_left > 0)
 	{
-		TlPiece piece = {at, at, 0};
+		TlPiece piece = {at, at, 0, 0};
 
 		while (piece.rows < rows_each && piece.rows < rows_left && (at = row_end(job, at)) != 0)
 		{
+			if (job->replay > 0)
+				piece.last_ts = binary_row_ts(job->file + piece.end);
 			piece.end = at;
 			piece.rows++;
 		}
@@ -245,7 +275,34 @@ copy_collect(TlTally *tally, PGconn *conn, int64_t rows_sent)
 }
 
 static void
-copy_send(TlTally *tally, PGconn *conn, const TlPiece *piece)
+piece_await(const TlJob *job, const TlPiece *piece)
+{
+	int64_t due = job->begin + (piece->last_ts - job->first_ts) * 1000 / job->replay;
+	struct timespec until = {.tv_sec = due / 1000000000, .tv_nsec = due % 1000000000};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
+		;
+}
+
+/* The rows of a piece with times of the present. */
+static char *
+piece_move_to_now(const TlJob *job, const TlPiece *piece)
+{
+	char *rows = tl_measure_alloc(piece->end - piece->begin, 1);
+
+	memcpy(rows, job->file + piece->begin, piece->end - piece->begin);
+	for (size_t at = piece->begin; at < piece->end; at = binary_row_end(job, at))
+	{
+		int64_t passed = (binary_row_ts(job->file + at) - job->first_ts) / job->replay;
+		uint64_t ts = htobe64((uint64_t) ((job->begin_us + passed) / 1000 * 1000));
+
+		memcpy(rows + (at - piece->begin) + TL_BINARY_TS, &ts, sizeof(ts));
+	}
+	return rows;
+}
+
+static void
+copy_send(TlTally *tally, PGconn *conn, const TlPiece *piece, const char *rows)
 {
 	const TlJob *job = tally->job;
 	PGresult *result = PQexec(conn, job->sql);
@@ -255,7 +312,7 @@ copy_send(TlTally *tally, PGconn *conn, const TlPiece *piece)
 	PQclear(result);
 	if (job->binary)
 		copy_put(conn, job->file, TL_BINARY_HEADER, job->chunk);
-	copy_put(conn, job->file + piece->begin, piece->end - piece->begin, job->chunk);
+	copy_put(conn, rows, piece->end - piece->begin, job->chunk);
 	if (job->binary)
 		copy_put(conn, binary_trailer, sizeof(binary_trailer), job->chunk);
 	if (PQputCopyEnd(conn, NULL) != 1)
@@ -278,12 +335,21 @@ connection_run(void *argument)
 	pthread_barrier_wait(&job->start); /* the clock runs */
 	while ((number = __atomic_fetch_add(&job->next_piece, 1, __ATOMIC_RELAXED)) < job->piece_count)
 	{
+		const TlPiece *piece = &job->pieces[number];
+		char *moved = NULL;
 		int64_t begin = tl_measure_read_clock();
 
 		if (begin > job->deadline)
 			break;
-		copy_send(tally, conn, &job->pieces[number]);
+		if (job->replay > 0)
+		{
+			moved = piece_move_to_now(job, piece);
+			piece_await(job, piece);
+			begin = tl_measure_read_clock();
+		}
+		copy_send(tally, conn, piece, moved != NULL ? moved : job->file + piece->begin);
 		job->durations[number] = tl_measure_read_clock() - begin;
+		free(moved);
 	}
 	tally->finished_at = tl_measure_read_clock();
 	PQfinish(conn);
@@ -291,9 +357,9 @@ connection_run(void *argument)
 }
 
 static void
-result_print(const TlJob *job, TlTally *total, int64_t begin, double cpu)
+result_print(const TlJob *job, TlTally *total, double cpu)
 {
-	double seconds = (double) (total->finished_at - begin) / 1e9;
+	double seconds = (double) (total->finished_at - job->begin) / 1e9;
 	size_t done = (size_t) total->copies;
 	int64_t *durations = job->durations;
 
@@ -319,7 +385,7 @@ job_run(TlJob *job)
 	pthread_t threads[TL_CONNECTIONS_MAX];
 	TlTally tallies[TL_CONNECTIONS_MAX] = {0};
 	TlTally total = {0};
-	int64_t begin;
+	struct timespec now;
 	double cpu;
 
 	pthread_barrier_init(&job->start, NULL, (unsigned) job->connections + 1);
@@ -331,9 +397,11 @@ job_run(TlJob *job)
 	}
 	pthread_barrier_wait(&job->start);
 	cpu = tl_measure_read_cpu();
-	begin = tl_measure_read_clock();
+	job->begin = tl_measure_read_clock();
+	clock_gettime(CLOCK_REALTIME, &now);
+	job->begin_us = (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000 - TL_POSTGRES_EPOCH_US;
 	job->deadline =
-		job->seconds_limit > 0 ? begin + job->seconds_limit * INT64_C(1000000000) : INT64_MAX;
+		job->seconds_limit > 0 ? job->begin + job->seconds_limit * INT64_C(1000000000) : INT64_MAX;
 	pthread_barrier_wait(&job->start);
 	for (int i = 0; i < job->connections; i++)
 	{
@@ -347,7 +415,7 @@ job_run(TlJob *job)
 		if (tallies[i].finished_at > total.finished_at)
 			total.finished_at = tallies[i].finished_at;
 	}
-	result_print(job, &total, begin, tl_measure_read_cpu() - cpu);
+	result_print(job, &total, tl_measure_read_cpu() - cpu);
 }
 
 static void
@@ -360,8 +428,10 @@ options_parse(TlJob *job, int argc, char **argv)
 											{"csv", no_argument, NULL, 'v'},
 											{"ingest-result", no_argument, NULL, 'r'},
 											{"rows-per-copy", required_argument, NULL, 'n'},
+											{"rows-skipped", required_argument, NULL, 'w'},
 											{"rows-limit", required_argument, NULL, 'l'},
 											{"seconds-limit", required_argument, NULL, 's'},
+											{"replay", required_argument, NULL, 'p'},
 											{"chunk", required_argument, NULL, 'k'},
 											{"connections", required_argument, NULL, 'c'},
 											{NULL, 0, NULL, 0}};
@@ -392,11 +462,17 @@ options_parse(TlJob *job, int argc, char **argv)
 			case 'n':
 				job->rows_per_copy = tl_measure_parse_number("rows-per-copy", optarg);
 				break;
+			case 'w':
+				job->rows_skipped = tl_measure_parse_number("rows-skipped", optarg);
+				break;
 			case 'l':
 				job->rows_limit = tl_measure_parse_number("rows-limit", optarg);
 				break;
 			case 's':
 				job->seconds_limit = tl_measure_parse_number("seconds-limit", optarg);
+				break;
+			case 'p':
+				job->replay = tl_measure_parse_number("replay", optarg);
 				break;
 			case 'k':
 				job->chunk = (size_t) tl_measure_parse_number("chunk", optarg);
@@ -409,9 +485,10 @@ options_parse(TlJob *job, int argc, char **argv)
 		}
 	}
 	if (job->table == NULL || job->path == NULL || job->chunk == 0 || job->connections < 1 ||
-		job->connections > TL_CONNECTIONS_MAX)
+		job->connections > TL_CONNECTIONS_MAX || (job->replay > 0 && !job->binary))
 		tl_measure_die("usage: copy --table=NAME --file=FILE [--csv] [--conninfo=...]"
-					   " [--rows-per-copy=N] [--connections=1..%d] [--ingest-result]",
+					   " [--rows-per-copy=N] [--rows-skipped=N] [--rows-limit=N]"
+					   " [--connections=1..%d] [--ingest-result] [--replay=SPEED]",
 					   TL_CONNECTIONS_MAX);
 }
 

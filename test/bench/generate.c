@@ -1,13 +1,15 @@
 /*
  * Writes the data of the benchmark: the same rows in every form a competitor reads, from a seed.
  *
- *   generate fleet  --points=N  [--point=FILE] [--heap=FILE] [--csv=FILE]
- *   generate series --points=N  [--point=FILE] [--heap=FILE] [--csv=FILE]
- *   generate bodies --shape=device|bulk|single --cycles=N --bodies=FILE
+ *   generate fleet   --points=N [--skip=N] [--point=FILE] [--heap=FILE] [--csv=FILE]
+ *   generate repeats --points=N --sample=N [--sample-seed=N] [--point=FILE] [...]
+ *   generate series  --points=N [--point=FILE] [--heap=FILE] [--csv=FILE]
+ *   generate bodies  --shape=device|bulk|single --cycles=N --bodies=FILE
  *
- * "fleet" is the data of fleet.h in time order, as a collector receives it. "series" is the opposite
- * shape: N series of one point each, N / 5 devices in shuffled order
- * within ten minutes.
+ * "fleet" is the data of fleet.h in time order, as a collector receives it; with --skip what
+ * comes after so many points. "repeats" are some of the fleet's first N points, each at most once,
+ * in random order and with other values. "series" is the opposite shape: N series of one point
+ * each, N / 5 devices in shuffled order within ten minutes.
  *
  * Forms: --point is COPY BINARY with value as telemetry.value (a kind byte, then a float8); --heap is
  * COPY BINARY with value as float8; --csv suits both. Columns: ts, device_id, metric, value.
@@ -248,20 +250,24 @@ output_write_csv(FILE *file, const TlReport *report, const char *name, size_t na
 }
 
 static void
-output_write_report(const TlOutput *output, const TlReport *report, int64_t metrics)
+output_write_point(const TlOutput *output, const TlReport *report, int metric)
 {
 	char name[32];
 	size_t length = (size_t) (put_device_name(name, report->device, output->name_width) - name);
 
+	if (output->point != NULL)
+		output_write_binary(output->point, report, name, length, metric, true);
+	if (output->heap != NULL)
+		output_write_binary(output->heap, report, name, length, metric, false);
+	if (output->csv != NULL)
+		output_write_csv(output->csv, report, name, length, metric);
+}
+
+static void
+output_write_report(const TlOutput *output, const TlReport *report, int64_t metrics)
+{
 	for (int m = 0; m < metrics; m++)
-	{
-		if (output->point != NULL)
-			output_write_binary(output->point, report, name, length, m, true);
-		if (output->heap != NULL)
-			output_write_binary(output->heap, report, name, length, m, false);
-		if (output->csv != NULL)
-			output_write_csv(output->csv, report, name, length, m);
-	}
+		output_write_point(output, report, m);
 }
 
 static int64_t
@@ -270,25 +276,107 @@ least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-static void
-fleet_write(const TlOutput *output, TlRandom *random, size_t count, int64_t points)
+/* Goes through the fleet's points in time order. */
+typedef struct TlFleetCursor
 {
-	TlDevice *devices = tl_fleet_create(random, count);
-	TlReport *reports = tl_measure_alloc(count, sizeof(*reports));
+	TlRandom *random;
+	size_t count;
+	TlDevice *devices;
+	TlReport *reports; /* of the tick */
+	int64_t tick_ms;
+	size_t device;
+	int metric;
+} TlFleetCursor;
+
+static TlFleetCursor
+cursor_open(TlRandom *random, size_t count)
+{
+	TlFleetCursor cursor = {.random = random, .count = count, .tick_ms = TL_START_MS};
+
+	cursor.devices = tl_fleet_create(random, count);
+	cursor.reports = tl_measure_alloc(count, sizeof(*cursor.reports));
+	return cursor;
+}
+
+static void
+cursor_close(TlFleetCursor *cursor)
+{
+	free(cursor->reports);
+	free(cursor->devices);
+}
+
+/* The next point: a report, valid until the next call, and the metric of it that is meant. */
+static const TlReport *
+cursor_next(TlFleetCursor *cursor, int *metric)
+{
+	const TlReport *report = &cursor->reports[cursor->device];
+
+	if (cursor->device == 0 && cursor->metric == 0)
+	{
+		tl_fleet_report_tick(cursor->devices, cursor->count, cursor->random, cursor->tick_ms,
+							 cursor->reports);
+		cursor->tick_ms += TL_INTERVAL_MS;
+	}
+	*metric = cursor->metric;
+	cursor->metric = (cursor->metric + 1) % TL_METRICS;
+	if (cursor->metric == 0)
+		cursor->device = (cursor->device + 1) % cursor->count;
+	return report;
+}
+
+static void
+fleet_write(const TlOutput *output, TlRandom *random, size_t count, int64_t points, int64_t skip)
+{
+	TlFleetCursor cursor = cursor_open(random, count);
 
 	output_begin(output);
-	for (int64_t tick_ms = TL_START_MS; points > 0; tick_ms += TL_INTERVAL_MS)
+	for (int64_t i = 0; i < skip + points; i++)
 	{
-		tl_fleet_report_tick(devices, count, random, tick_ms, reports);
-		for (size_t i = 0; i < count && points > 0; i++)
-		{
-			output_write_report(output, &reports[i], least(points, TL_METRICS));
-			points -= TL_METRICS;
-		}
+		int metric;
+		const TlReport *report = cursor_next(&cursor, &metric);
+
+		if (i >= skip)
+			output_write_point(output, report, metric);
 	}
 	output_end(output);
-	free(reports);
-	free(devices);
+	cursor_close(&cursor);
+}
+
+typedef struct TlRepeat
+{
+	TlReport report;
+	int metric;
+} TlRepeat;
+
+static void
+repeats_write(const TlOutput *output, TlRandom *random, size_t count, int64_t points,
+			  int64_t sample, TlRandom *chooser)
+{
+	TlFleetCursor cursor = cursor_open(random, count);
+	TlRepeat *repeats = tl_measure_alloc((size_t) sample, sizeof(*repeats));
+	size_t chosen = 0;
+
+	for (int64_t i = 0; i < points; i++)
+	{
+		int metric;
+		const TlReport *report = cursor_next(&cursor, &metric);
+
+		/* As many of what is left as are wanted still: each point has the same chance. */
+		if (tl_random_next(chooser) % (uint64_t) (points - i) < (uint64_t) sample - chosen)
+		{
+			size_t at = tl_random_next(chooser) % (chosen + 1);
+
+			repeats[chosen++] = repeats[at];
+			repeats[at] = (TlRepeat){*report, metric};
+			repeats[at].report.values[metric] += 1 + (int64_t) (tl_random_next(chooser) % 9);
+		}
+	}
+	output_begin(output);
+	for (size_t i = 0; i < chosen; i++)
+		output_write_point(output, &repeats[i].report, repeats[i].metric);
+	output_end(output);
+	free(repeats);
+	cursor_close(&cursor);
 }
 
 static void
@@ -453,15 +541,25 @@ name_width(size_t count)
 int
 main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"points", required_argument, NULL, 'n'}, {"devices", required_argument, NULL, 'd'},
-		{"seed", required_argument, NULL, 's'},	  {"point", required_argument, NULL, 'p'},
-		{"heap", required_argument, NULL, 'h'},	  {"csv", required_argument, NULL, 'c'},
-		{"shape", required_argument, NULL, 'f'},  {"cycles", required_argument, NULL, 'y'},
-		{"bodies", required_argument, NULL, 'b'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"points", required_argument, NULL, 'n'},
+											{"devices", required_argument, NULL, 'd'},
+											{"seed", required_argument, NULL, 's'},
+											{"point", required_argument, NULL, 'p'},
+											{"heap", required_argument, NULL, 'h'},
+											{"csv", required_argument, NULL, 'c'},
+											{"shape", required_argument, NULL, 'f'},
+											{"cycles", required_argument, NULL, 'y'},
+											{"bodies", required_argument, NULL, 'b'},
+											{"skip", required_argument, NULL, 'k'},
+											{"sample", required_argument, NULL, 'm'},
+											{"sample-seed", required_argument, NULL, 'o'},
+											{NULL, 0, NULL, 0}};
 	TlOutput output = {0};
 	TlRandom random = {42};
+	TlRandom chooser = {1};
 	int64_t points = 2000000;
+	int64_t skip = 0;
+	int64_t sample = 0;
 	int64_t cycles = 1;
 	size_t devices = 2000;
 	const char *shape = "device";
@@ -499,16 +597,30 @@ main(int argc, char **argv)
 			case 'b':
 				bodies = optarg;
 				break;
+			case 'k':
+				skip = tl_measure_parse_number("skip", optarg);
+				break;
+			case 'm':
+				sample = tl_measure_parse_number("sample", optarg);
+				break;
+			case 'o':
+				chooser.state = (uint64_t) tl_measure_parse_number("sample-seed", optarg);
+				break;
 			default:
 				return 1;
 		}
 	}
 	if (optind + 1 != argc || devices == 0)
-		tl_measure_die("usage: generate fleet|series|bodies [options]; see generate.c");
+		tl_measure_die("usage: generate fleet|repeats|series|bodies [options]; see generate.c");
 	if (strcmp(argv[optind], "fleet") == 0)
 	{
 		output.name_width = name_width(devices);
-		fleet_write(&output, &random, devices, points);
+		fleet_write(&output, &random, devices, points, skip);
+	}
+	else if (strcmp(argv[optind], "repeats") == 0 && sample > 0 && sample <= points)
+	{
+		output.name_width = name_width(devices);
+		repeats_write(&output, &random, devices, points, sample, &chooser);
 	}
 	else if (strcmp(argv[optind], "series") == 0)
 	{
@@ -518,6 +630,6 @@ main(int argc, char **argv)
 	else if (strcmp(argv[optind], "bodies") == 0 && bodies != NULL)
 		bodies_write(bodies, shape, &random, devices, name_width(devices), cycles);
 	else
-		tl_measure_die("usage: generate fleet|series|bodies [options]; see generate.c");
+		tl_measure_die("usage: generate fleet|repeats|series|bodies [options]; see generate.c");
 	return 0;
 }

@@ -1,11 +1,17 @@
 """The table of the results and the targets."""
 
 import cases
+import reads
 
 NAMES = {"point": "telemetry.point", "heap": "bare heap", "heap_pk": "heap + primary key",
          "point_result": "telemetry.point + result"}
-LABEL = 44
+LABEL = 46
 BUSY_SHARE = 0.05
+ROLLUP_GOALS_MS = {reads.ALL_HOURLY: 3, reads.DEVICE_HOURLY: 0.8}
+LAG_GOAL = 10
+# TimescaleDB on this kind of machine, rows/s of repeats into compressed chunks
+TIMESCALE_REPEATS = 19_000
+REPEATS_FASTER = 50
 
 
 def figure(results, *path):
@@ -24,6 +30,12 @@ def ratio(above, below):
 def at_least(label, value, goal, form="{:.2f} x"):
     met = None if value is None else value >= goal
     return {"label": label, "value": value, "goal": f">= {form.format(goal)}",
+            "text": "-" if value is None else form.format(value), "met": met}
+
+
+def at_most(label, value, goal, form):
+    met = None if value is None else value <= goal
+    return {"label": label, "value": value, "goal": "-" if goal is None else f"<= {form.format(goal)}",
             "text": "-" if value is None else form.format(value), "met": met}
 
 
@@ -72,7 +84,50 @@ def check_targets(results):
         below("latest of one series", read("latest of one series"), 0.5, "{:.3f} ms"),
         below("one series, 24 h raw", read("one series, 24 h raw"), 2, "{:.3f} ms"),
     ]
-    return targets
+    for label, goal in ROLLUP_GOALS_MS.items():
+        targets.append(below(label, read(label), goal, "{:.3f} ms"))
+    return targets + check_compaction(results) + check_lag(results)
+
+
+def check_compaction(results):
+    repeats = figure(results, "compact", "repeats") or {}
+    unchanged = None
+    if repeats:
+        unchanged = float(repeats["before"]["count"] == repeats["after"]["count"])
+    return [
+        at_most("bytes a point after compaction",
+                figure(results, "compact", "states", "merged", "bytes_per_point"), 0.7, "{:.2f}"),
+        at_least("repeats into compacted days, rows/s", repeats.get("rows_per_second"),
+                 REPEATS_FASTER * TIMESCALE_REPEATS, "{:,.0f}"),
+        at_least("repeats into compacted days: count unchanged", unchanged, 1, "{:.0f}"),
+        at_most("cost of rollups, many / few points stored", rollup_ratio(results), 1.2, "{:.2f} x"),
+    ]
+
+
+def check_lag(results):
+    steady = figure(results, "lag", "steady") or {}
+    copies_in_time = None
+    if steady:
+        copies_in_time = LAG_GOAL * steady["rate"] / steady["copy_rows"]
+    full = figure(results, "lag", "full", "1")
+    return [
+        at_most("lag of rollups at steady ingest", steady.get("lag_max"), LAG_GOAL, "{:.1f} s"),
+        at_most("blocks pending, as many as come in that time", steady.get("blocks_max"),
+                copies_in_time, "{:,.0f}"),
+        at_least("full-speed ingest, workers on / off",
+                 ratio(figure(full, "on", "rows_per_second"), figure(full, "off", "rows_per_second")),
+                 0.6),
+    ]
+
+
+def rollup_ratio(results):
+    """CPU of rollups per new point: with the most points stored, in parts of that with the fewest."""
+    stored = figure(results, "rollup_cost", "stored")
+    if not stored:
+        return None
+    least, *_, most = sorted(stored, key=int)
+    return ratio(figure(stored, most, "roll_up", "cpu_us_per_point"),
+                 figure(stored, least, "roll_up", "cpu_us_per_point"))
 
 
 def print_line(label, *columns):
@@ -155,13 +210,86 @@ def print_series(series):
 
 def print_read(read):
     columns = ["point simple", "point prepared", "heap_pk simple", "heap_pk prepared"]
-    print_head(f"Reads of {read['points']:,} points, ms", "point", "point prep.", "heap+PK",
+    state = "after compaction" if read["compacted"] else "as ingested"
+    print_head(f"Reads of {read['points']:,} points, {state}, ms", "point", "point prep.", "heap+PK",
                "heap+PK prep.", "rows")
     for query, taken in read["queries"].items():
         cells = [figure(taken, column, "median_ms") for column in columns]
         rows = next((run["rows"] for run in taken.values()), None)
         print_line(query, *["-" if cell is None else f"{cell:.3f}" for cell in cells],
                    thousands(rows))
+
+
+def seconds(value):
+    return "-" if value is None else f"{value:.2f}"
+
+
+def cost_cells(cost):
+    """Points read, a second; seconds; seconds of processor time."""
+    read = cost.get("points_read")
+    return [thousands(read), thousands(ratio(read, cost.get("seconds")) or None),
+            seconds(cost.get("seconds")), seconds(cost.get("cpu_seconds"))]
+
+
+def print_compact(compact):
+    points = compact["points"]
+    print_head(f"Compaction of {points:,} points", "bytes/point", "of it data", "blocks",
+               "points read", "points/s", "seconds", "CPU s")
+    for label, state in compact["states"].items():
+        print_line(label, f"{state['bytes_per_point']:.3f}", f"{state['data_bytes_per_point']:.3f}",
+                   thousands(state["blocks"]), *cost_cells(state))
+    for table, taken in compact.get("rollups", {}).items():
+        print_line(f"{table}, {taken['rows']:,} rows", f"{taken['bytes_per_point']:.3f}")
+    if "repeats" in compact:
+        print_repeats(compact["repeats"])
+
+
+def print_repeats(repeats):
+    print_head(f"{repeats['rows']:,} repeats into compacted days", "rows/s", "WAL MB", "points read",
+               "points/s", "seconds", "CPU s")
+    print_line("COPY", thousands(repeats["rows_per_second"]),
+               f"{repeats['wal_bytes_per_row'] * repeats['rows'] / 1e6:.1f}")
+    for label, cost in (("rolled up", repeats["roll_up"]), ("merged", repeats["merge"])):
+        print_line(label, "", f"{cost['wal_bytes'] / 1e6:.1f}", *cost_cells(cost))
+    print_head("Before and at rest again", "before", "after", "after / before")
+    for label, key, show in (("bytes/point", "bytes_per_point", "{:.3f}"),
+                             ("of it data", "data_bytes_per_point", "{:.3f}"),
+                             ("blocks", "blocks", "{:,}"), ("count(*)", "count", "{:,}")):
+        before, after = repeats["before"][key], repeats["after"][key]
+        print_line(label, show.format(before), show.format(after), times(ratio(after, before)))
+
+
+def print_rollup_cost(taken):
+    print_head(f"{taken['rounds']} rounds of {taken['round_points']:,} new points", "roll-up CPU us",
+               "merging CPU us", "roll-up s", "merging s", "WAL bytes", "merging WAL")
+    for stored, costs in taken["stored"].items():
+        roll_up, compact = costs["roll_up"], costs["compact"]
+        print_line(f"{int(stored):,} points stored; a new point", f"{roll_up['cpu_us_per_point']:.3f}",
+                   f"{compact['cpu_us_per_point']:.3f}", seconds(roll_up["seconds"]),
+                   seconds(compact["seconds"]), f"{roll_up['wal_bytes_per_point']:.1f}",
+                   f"{compact['wal_bytes_per_point']:.1f}")
+    print_line("many / few", times(rollup_ratio({"rollup_cost": taken})))
+
+
+def print_lag(lag):
+    steady = lag["steady"]
+    print_head(f"Steady {steady['rate']:,} points/s, {steady['seconds']:.0f} s", "points/s",
+               "lag max s", "lag median s", "max blocks", "max points", "worker CPU", "CPU us/point")
+    print_line(f"COPYs of {steady['copy_rows']:,} rows, one worker", thousands(steady["rows_per_second"]),
+               f"{steady['lag_max']:.1f}", f"{steady['lag_median']:.1f}",
+               thousands(steady["blocks_max"]), thousands(steady["points_max"]),
+               f"{steady['worker_cpu_seconds'] / steady['worker_seconds']:.0%}",
+               f"{steady['worker_cpu_seconds'] * 1e6 / steady['rows']:.2f}")
+    if "full" not in lag:
+        return
+    print_head(f"Full speed, {lag['points']:,} points", "workers on", "workers off", "on / off",
+               "worker CPU")
+    for connections, runs in lag["full"].items():
+        on, off = runs["on"], runs["off"]
+        print_line(f"points/s, {connections} connections", thousands(on["rows_per_second"]),
+                   thousands(off["rows_per_second"]),
+                   times(ratio(on["rows_per_second"], off["rows_per_second"])),
+                   f"{on['worker_cpu_seconds'] / on['seconds']:.0%}")
 
 
 def print_targets(targets):
@@ -179,7 +307,9 @@ def print_report(results):
     if busy > BUSY_SHARE:
         print(f"Other work took up to {busy:.0%} of the machine: read the ratios, not the rates.")
     for name, show in (("copy", print_copy), ("small", print_small), ("http", print_http),
-                       ("series", print_series), ("read", print_read)):
+                       ("series", print_series), ("read", print_read),
+                       ("compact", print_compact), ("rollup_cost", print_rollup_cost),
+                       ("lag", print_lag)):
         if name in results:
             show(results[name])
     print_targets(results["targets"])

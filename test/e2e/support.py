@@ -607,8 +607,8 @@ class SharedProxyTestCase(SharedClusterTestCase):
 class Session:
     """A psql that stays connected and does what it is told, for locks and open transactions."""
 
-    def __init__(self, cluster):
-        self._psql = cluster.popen_psql(["-A", "-t"])
+    def __init__(self, cluster, database="telemetry"):
+        self._psql = cluster.popen_psql(["-A", "-t"], database=database)
         self.run("SET lock_timeout = '30s'; SET statement_timeout = '60s';")
 
     def run(self, sql):

@@ -356,6 +356,7 @@ BEGIN
 		PERFORM telemetry.report_progress('refresh', 'devices', done, total);
 		COMMIT;
 	END LOOP;
+	PERFORM telemetry.end_progress();
 END
 $$;
 COMMENT ON PROCEDURE telemetry.refresh(text, text, timestamptz, timestamptz) IS

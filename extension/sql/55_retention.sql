@@ -154,7 +154,8 @@ BEGIN
 	INSERT INTO telemetry.drop_log (dropped_at, cause, metric, from_ts, to_ts, points)
 	SELECT l.dropped_at, l.cause, c.metric, l.from_ts, l.to_ts, 0
 	FROM telemetry.retention_class AS c
-	JOIN telemetry.drop_log AS l ON l.cause <> 'delete' AND l.metric IS NULL AND c.metric <> ALL (l.except_metrics);
+	JOIN telemetry.drop_log AS l ON l.cause <> 'delete' AND l.metric IS NULL AND c.metric <> ALL (l.except_metrics)
+	WHERE c.metric IS NOT NULL;
 	UPDATE telemetry.drop_log AS l
 	SET except_metrics = c.except_metrics
 	FROM telemetry.retention_class AS c

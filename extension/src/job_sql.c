@@ -113,6 +113,8 @@ telemetry_run_jobs(PG_FUNCTION_ARGS)
 	/* SPI's memory, in which we are from here on, outlives the transactions. */
 	if (SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	/* To the end of the first transaction, so that the tables are there. */
+	(void) begin_in_spi();
 	if (name != NULL)
 		run_named(*driver, pstrdup(name));
 	else

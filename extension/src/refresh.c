@@ -94,14 +94,17 @@ is_forgotten(const Refresh *r, const TlRollupRow *row)
 		   row->rollup.last_ts <= r->to;
 }
 
-/* Keeps of the computed rows those that can be trusted. */
+/*
+ * Keeps of the computed rows those that can be trusted: not the hours at either end that were only
+ * read in part, as where the clock is changed by half an hour and hours overlap.
+ */
 static uint32
-keep_reachable(const Refresh *r, TlRollupRow *rows, uint32 n)
+keep_reachable(const Refresh *r, TlRollupRow *rows, uint32 n, int64 first, int64 last)
 {
 	uint32 kept = 0;
 
 	for (uint32 i = 0; i < n; i++)
-		if (!is_out_of_reach(r, &rows[i]))
+		if (rows[i].hour >= first && rows[i].hour <= last && !is_out_of_reach(r, &rows[i]))
 			rows[kept++] = rows[i];
 	return kept;
 }
@@ -148,9 +151,9 @@ refresh_window(Refresh *r, int64 from, int64 to)
 	filter.from = first.start;
 	filter.to = last.start + TL_USECS_PER_HOUR - 1;
 	computed = tl_rollup_compute_hours(&filter, &bucket, 1, r->zone, NULL, 0, &n_computed);
-	n_computed = keep_reachable(r, computed, n_computed);
-	stored = tl_rollup_table_range(filter.devices, 1, filter.metrics, filter.n_metrics, filter.from,
-								   filter.to, &n_stored);
+	n_computed = keep_reachable(r, computed, n_computed, first.start, last.start);
+	stored = tl_rollup_table_range(filter.devices, 1, filter.metrics, filter.n_metrics, first.start,
+								   last.start, &n_stored);
 	n_stored = keep_obsolete(r, stored, n_stored, computed, n_computed);
 
 	tl_rollup_table_write(TL_PERIOD_HOUR, computed, n_computed);

@@ -79,7 +79,7 @@ SELECT (body #>> '{performance,database_ms}')::numeric > 0 AS measured,
 	(body #> '{components,data_ingestion,dead_letters_last_hour}')::int = (SELECT count(*) FROM telemetry.dead_letter) AS dead_letters,
 	(body #> '{components,time_series_db,blocks}')::int = (SELECT count(*) FROM telemetry.block) AS blocks,
 	(body #> '{components,time_series_db,points}')::int = (SELECT sum(n) FROM telemetry.block) AS points,
-	(body #> '{components,time_series_db,bytes}')::int = pg_table_size('telemetry.block') AS bytes
+	(body #> '{components,time_series_db,bytes}')::int = (SELECT sum(pg_table_size(relid)) FROM pg_partition_tree('telemetry.block') WHERE isleaf) AS bytes
 FROM telemetry.http_health_detailed('{}');
 ROLLBACK;
 

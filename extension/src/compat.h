@@ -52,9 +52,9 @@ typedef void (*tl_shmem_request_hook)(void);
 #if PG_VERSION_NUM >= 150000
 #define tl_shmem_hook_request(previous, request)                                                   \
 	((previous) = shmem_request_hook, shmem_request_hook = (request))
-#define tl_shmem_call_request(previous) ((previous) != NULL ? (previous)() : (void) 0)
+#define tl_shmem_call_request(previous) ((previous) != NULL ? (previous) () : (void) 0)
 #else
-#define tl_shmem_hook_request(previous, request) ((previous) = NULL, (request)())
+#define tl_shmem_hook_request(previous, request) ((previous) = NULL, (request) ())
 #define tl_shmem_call_request(previous) ((void) (previous))
 #endif
 

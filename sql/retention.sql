@@ -135,7 +135,11 @@ INSERT INTO point (ts, device_id, metric, value) SELECT pg_temp.ago(d, h), 'd1',
 SELECT job_roll_up();
 INSERT INTO point (ts, device_id, metric, value) SELECT pg_temp.ago(d, 18), 'd1', 'b', 3000::float8 FROM unnest(ARRAY[20, 27, 50]) AS d;
 INSERT INTO point (ts, device_id, metric, value) SELECT pg_temp.ago(d, 6.2), 'd1', 'b', 3000::float8 FROM unnest(ARRAY[20, 27, 50]) AS d;
+-- What is pending is shown as it will be.
+CREATE TEMP TABLE live AS SELECT device_id, metric, hour, n, sum, others FROM metric_hourly_live;
+SELECT count(*) FROM (SELECT * FROM live EXCEPT SELECT device_id, metric, hour, n, sum, others FROM metric_hourly) AS pending;
 SELECT job_roll_up();
+SELECT count(*) FROM (SELECT * FROM live EXCEPT SELECT device_id, metric, hour, n, sum, others FROM metric_hourly) AS pending;
 CALL run_jobs('retention');
 SELECT pg_temp.age(ts) AS age, count(*), sum(num) FROM point WHERE num >= 2000 GROUP BY 1 ORDER BY 1;
 SELECT pg_temp.age(h.hour) AS age, b.n AS n_before, h.n, b.sum AS sum_before, h.sum

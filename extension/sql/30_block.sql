@@ -19,19 +19,24 @@ CREATE TABLE telemetry.block (
 ALTER TABLE telemetry.block ALTER COLUMN data SET STORAGE EXTERNAL;
 
 -- A partition for each life time: compaction empties the first two again and again, and vacuum
--- then gives their files back, while the third is written once and stays dense.
+-- then gives their files back. What is merged again goes to the other one of the last two, so that
+-- when a whole store is, the one it leaves is emptied too.
 CREATE TABLE telemetry.block_0 PARTITION OF telemetry.block FOR VALUES IN (0)
 	WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 200,
 		toast.autovacuum_vacuum_scale_factor = 0.1, toast.autovacuum_vacuum_threshold = 2000);
 CREATE TABLE telemetry.block_1 PARTITION OF telemetry.block FOR VALUES IN (1)
 	WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 200,
 		toast.autovacuum_vacuum_scale_factor = 0.1, toast.autovacuum_vacuum_threshold = 2000);
-CREATE TABLE telemetry.block_2 PARTITION OF telemetry.block DEFAULT
+CREATE TABLE telemetry.block_2 PARTITION OF telemetry.block FOR VALUES IN (2, 4, 6, 8)
+	WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 200,
+		toast.autovacuum_vacuum_scale_factor = 0.1, toast.autovacuum_vacuum_threshold = 2000);
+CREATE TABLE telemetry.block_3 PARTITION OF telemetry.block FOR VALUES IN (3, 5, 7, 9)
 	WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 200,
 		toast.autovacuum_vacuum_scale_factor = 0.1, toast.autovacuum_vacuum_threshold = 2000);
 ALTER TABLE telemetry.block_0 ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE telemetry.block_1 ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE telemetry.block_2 ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE telemetry.block_3 ALTER COLUMN data SET STORAGE EXTERNAL;
 -- The order in which blocks are rolled up.
 CREATE INDEX block_0_seq ON telemetry.block_0 (seq);
 
@@ -39,7 +44,8 @@ COMMENT ON TABLE telemetry.block IS
 	'Compressed points, written by ingest and read through telemetry.point; not to be changed by hand.';
 COMMENT ON TABLE telemetry.block_0 IS 'Blocks as ingested, until they are rolled up.';
 COMMENT ON TABLE telemetry.block_1 IS 'Blocks just rolled up, until they are merged.';
-COMMENT ON TABLE telemetry.block_2 IS 'Merged blocks.';
+COMMENT ON TABLE telemetry.block_2 IS 'Merged blocks of even level.';
+COMMENT ON TABLE telemetry.block_3 IS 'Merged blocks of odd level.';
 COMMENT ON COLUMN telemetry.block.bucket IS
 	'Hash of device_id, from 0; -1 for a mixed block, which holds few points of any bucket.';
 COMMENT ON COLUMN telemetry.block.level IS
@@ -89,6 +95,7 @@ SELECT pg_catalog.pg_extension_config_dump('telemetry.block_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.block_0', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.block_1', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.block_2', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.block_3', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.layout', '');
 
 CREATE FUNCTION telemetry.block_series(data bytea)
@@ -109,7 +116,7 @@ COMMENT ON FUNCTION telemetry.check_block(bytea) IS
 	'as it was written. SELECT sum(telemetry.check_block(data)) FROM telemetry.block checks a whole store.';
 
 REVOKE ALL ON FUNCTION telemetry.block_series(bytea), telemetry.check_block(bytea) FROM PUBLIC;
-GRANT SELECT ON telemetry.block, telemetry.block_0, telemetry.block_1, telemetry.block_2, telemetry.layout
+GRANT SELECT ON telemetry.block, telemetry.block_0, telemetry.block_1, telemetry.block_2, telemetry.block_3, telemetry.layout
 	TO telemetry_admin;
 GRANT EXECUTE ON FUNCTION telemetry.block_series(bytea), telemetry.check_block(bytea)
 	TO telemetry_admin;

@@ -176,7 +176,8 @@ COMMENT ON VIEW telemetry.metric_daily IS
 	'The same as telemetry.metric_hourly by local day (telemetry.day_of), of 23 to 25 hours where clocks are changed.';
 
 -- The hours as they would be if everything were rolled up now: stored ones that no pending point
--- falls into; those that pending points only add to; and those that must be computed again.
+-- falls into; those that pending points only add to; those that stay because retention has dropped
+-- points of them; and those that must be computed again.
 CREATE VIEW telemetry.live_hour AS
 	SELECT h.device_id, h.metric, h.hour, h.day,
 		ROW(h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts, h.sketch)::telemetry.rollup AS rollup
@@ -202,6 +203,11 @@ CREATE VIEW telemetry.live_hour AS
 					(ROW(h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts, h.sketch)::telemetry.rollup),
 					(f.rollup)
 				) AS parts (part))
+			WHEN EXISTS (
+				SELECT FROM telemetry.out_of_reach AS o
+				WHERE h.hour >= o.from_hour AND h.hour < o.to_hour
+					AND CASE WHEN o.metric IS NULL THEN h.metric <> ALL (o.except_metrics) ELSE h.metric = o.metric END)
+				THEN ROW(h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts, h.sketch)::telemetry.rollup
 			ELSE (
 				SELECT telemetry.rollup(p.ts, p.value)
 				FROM telemetry.point AS p

@@ -74,16 +74,6 @@ COMMENT ON VIEW telemetry.audit_status IS
 	'When job audit last ran; what it compared in the last 90 days, how much of that differed, and how many of those are '
 	'not repaired yet.';
 
--- As tl_retention_is_out_of_reach.
-CREATE VIEW telemetry.out_of_reach AS
-	SELECT p.metric, p.except_metrics, greatest(p.from_ts - interval '1 hour', r.to_ts) AS from_hour, p.to_ts AS to_hour
-	FROM telemetry.drop_log AS p
-	LEFT JOIN telemetry.drop_log AS r ON r.cause = 'rollup retention' AND coalesce(r.metric, '') = coalesce(p.metric, '')
-	WHERE p.cause = 'retention';
-COMMENT ON VIEW telemetry.out_of_reach IS
-	'Hours (from_hour <= hour < to_hour) of which retention has dropped points and may have kept the rollups, which can '
-	'therefore not be computed again: of a metric, or (null) of all but except_metrics.';
-
 CREATE FUNCTION telemetry.sums_are_close(float8, float8, bigint, float8) RETURNS boolean
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_sums_are_close';
 COMMENT ON FUNCTION telemetry.sums_are_close(float8, float8, bigint, float8) IS
@@ -311,7 +301,20 @@ COMMENT ON FUNCTION telemetry.repair_series(text, text) IS
 	'Writes a row of telemetry.series, but for its last value, again from the daily rollups, or removes it if there are '
 	'none. The caller has the rollups'' lock.';
 
--- Pages of tables are drawn, then rows from them: that costs the same in a table of any size.
+-- Pages of tables are drawn, then rows from them, which costs the same in a table of any size.
+CREATE FUNCTION telemetry.sample_percentage(sampled regclass) RETURNS float8
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	-- Some pages; more if most are empty, as when many rows have been updated.
+	SELECT least(100, greatest(
+		100 * 8 * current_setting('block_size')::float8 / greatest(pg_relation_size($1), 1),
+		CASE WHEN c.reltuples > 0 THEN 100 * 200 / c.reltuples ELSE 0 END))
+	FROM pg_class AS c
+	WHERE c.oid = $1;
+END;
+COMMENT ON FUNCTION telemetry.sample_percentage(regclass) IS
+	'Of job audit: for TABLESAMPLE SYSTEM, the part of a table that has some hundred rows.';
+
 CREATE FUNCTION telemetry.audit_sample()
 	RETURNS TABLE (device_id text, metric text, day date, "from" timestamptz, "to" timestamptz)
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -319,10 +322,8 @@ CREATE FUNCTION telemetry.audit_sample()
 AS $$
 #variable_conflict use_column
 DECLARE
-	pages CONSTANT float8 := 8;
-	page CONSTANT float8 := current_setting('block_size')::float8;
-	hour_part CONSTANT float8 := least(100, 100 * pages * page / greatest(page, pg_relation_size('telemetry.rollup_hour')));
-	series_part CONSTANT float8 := least(100, 100 * pages * page / greatest(page, pg_relation_size('telemetry.series')));
+	hours CONSTANT float8 := telemetry.sample_percentage('telemetry.rollup_hour');
+	series CONSTANT float8 := telemetry.sample_percentage('telemetry.series');
 BEGIN
 	RETURN QUERY
 	WITH sample (device_id, metric, day) AS (
@@ -333,18 +334,18 @@ BEGIN
 		UNION
 		-- Any hour that there is, …
 		(SELECT h.device_id, h.metric, h.day
-		FROM telemetry.rollup_hour AS h TABLESAMPLE SYSTEM (hour_part)
+		FROM telemetry.rollup_hour AS h TABLESAMPLE SYSTEM (hours)
 		ORDER BY random()
 		LIMIT 8)
 		UNION
 		-- the newest, and some day that may lack all of its own.
 		(SELECT s.device_id, s.metric, telemetry.day_of(s.last_ts)
-		FROM telemetry.series AS s TABLESAMPLE SYSTEM (series_part)
+		FROM telemetry.series AS s TABLESAMPLE SYSTEM (series)
 		ORDER BY random()
 		LIMIT 6)
 		UNION
 		(SELECT s.device_id, s.metric, telemetry.day_of(s.first_ts + random() * (s.last_ts - s.first_ts))
-		FROM telemetry.series AS s TABLESAMPLE SYSTEM (series_part)
+		FROM telemetry.series AS s TABLESAMPLE SYSTEM (series)
 		ORDER BY random()
 		LIMIT 6)
 	)
@@ -478,7 +479,6 @@ REVOKE ALL ON FUNCTION telemetry.compare_rollups(text, text, timestamptz, timest
 	telemetry.repair_series(text, text), telemetry.audit_sample(),
 	telemetry.record_drift(text, text, timestamptz, date, jsonb, boolean),
 	telemetry.audit_day(text, text, date, timestamptz, timestamptz), telemetry.job_audit() FROM PUBLIC;
-GRANT SELECT ON telemetry.rolled_up_point, telemetry.audit, telemetry.audit_run, telemetry.audit_status,
-	telemetry.out_of_reach TO telemetry_reader;
+GRANT SELECT ON telemetry.rolled_up_point, telemetry.audit, telemetry.audit_run, telemetry.audit_status TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.compare_rollups(text, text, timestamptz, timestamptz, boolean),
 	telemetry.audit_rollups(text, text, timestamptz, timestamptz) TO telemetry_admin;

@@ -68,15 +68,26 @@ choose(const TlBlockMeta *blocks, uint32 n, bool settled, bool everything)
 	return n - first >= (settled || everything ? 2 : MERGE_BLOCKS) ? first : n;
 }
 
-/* Levels above the first only tell sizes: 2 below 100,000 points, then one more for each digit. */
+/*
+ * Levels above the first tell sizes, two for each digit from 100,000 points on: even, unless the
+ * largest input's is, so that what is written again goes to the other partition.
+ */
 static int
-level_of(uint64 points)
+level_of(const TlBlockMeta *blocks, uint32 n)
 {
+	const TlBlockMeta *largest = &blocks[0];
+	uint64 points = 0;
 	int level = TL_LEVEL_ROLLED + 1;
 
-	for (points /= 100000; points > 0; points /= 10)
-		level++;
-	return level;
+	for (uint32 i = 0; i < n; i++)
+	{
+		points += blocks[i].n;
+		if (blocks[i].n > largest->n)
+			largest = &blocks[i];
+	}
+	for (points /= 100000; points > 0 && level + 2 < TL_LEVEL_LAST; points /= 10)
+		level += 2;
+	return largest->level > TL_LEVEL_ROLLED && largest->level % 2 == 0 ? level + 1 : level;
 }
 
 static uint64
@@ -106,8 +117,7 @@ merge_blocks(const TlBlockMeta *blocks, uint32 n)
 	tl_run_builder_flush(builder);
 	for (uint32 i = 0; i < n; i++)
 		tl_store_delete(&blocks[i]);
-	tl_compact_store(&stats, writer, blocks[0].bucket, level_of(stats.points_in),
-					 blocks[n - 1].seq);
+	tl_compact_store(&stats, writer, blocks[0].bucket, level_of(blocks, n), blocks[n - 1].seq);
 	tl_compact_record("compact", &stats);
 	return (uint64) stats.points_in;
 }

@@ -31,7 +31,7 @@
 #define META_COLUMNS "bucket, level, seq, min_ts, max_ts, n, pg_catalog.octet_length(data)"
 
 /* The partitions by level; whoever knows a block's level need not look into the others. */
-#define LEAVES 3
+#define LEAVES 4
 #define ALL_BLOCKS "telemetry.block"
 #define NEW_BLOCKS "telemetry.block_0"
 #define ROLLED_BLOCKS "telemetry.block WHERE level" GE "1 AND"
@@ -50,9 +50,9 @@
 			NULL                                                                                   \
 	}
 
-static TlStatement insert_block[LEAVES] = {INSERT_BLOCK("telemetry.block_0"),
-										   INSERT_BLOCK("telemetry.block_1"),
-										   INSERT_BLOCK("telemetry.block_2")};
+static TlStatement insert_block[LEAVES] = {
+	INSERT_BLOCK("telemetry.block_0"), INSERT_BLOCK("telemetry.block_1"),
+	INSERT_BLOCK("telemetry.block_2"), INSERT_BLOCK("telemetry.block_3")};
 
 #define LIST_BLOCKS(blocks)                                                                        \
 	{                                                                                              \
@@ -98,9 +98,9 @@ static TlStatement newest_blocks[] = {NEWEST(ALL_BLOCKS " WHERE"), NEWEST(NEW_BL
 			{INT2OID, TIMESTAMPTZOID, INT8OID, INT2OID, INT4OID, INT4OID}, NULL                    \
 	}
 
-static TlStatement read_block[LEAVES] = {READ_BLOCK("telemetry.block_0"),
-										 READ_BLOCK("telemetry.block_1"),
-										 READ_BLOCK("telemetry.block_2")};
+static TlStatement read_block[LEAVES] = {
+	READ_BLOCK("telemetry.block_0"), READ_BLOCK("telemetry.block_1"),
+	READ_BLOCK("telemetry.block_2"), READ_BLOCK("telemetry.block_3")};
 
 #define DELETE_BLOCK(leaf)                                                                         \
 	{                                                                                              \
@@ -108,9 +108,9 @@ static TlStatement read_block[LEAVES] = {READ_BLOCK("telemetry.block_0"),
 			NULL                                                                                   \
 	}
 
-static TlStatement delete_block[LEAVES] = {DELETE_BLOCK("telemetry.block_0"),
-										   DELETE_BLOCK("telemetry.block_1"),
-										   DELETE_BLOCK("telemetry.block_2")};
+static TlStatement delete_block[LEAVES] = {
+	DELETE_BLOCK("telemetry.block_0"), DELETE_BLOCK("telemetry.block_1"),
+	DELETE_BLOCK("telemetry.block_2"), DELETE_BLOCK("telemetry.block_3")};
 
 static TlStatement delete_new_blocks = {
 	"DELETE FROM " NEW_BLOCKS " WHERE seq" LE "$1", 1, {INT8OID}, NULL};
@@ -129,7 +129,7 @@ static TlStatement list_places[] = {
 static inline TlStatement *
 of_level(TlStatement *leaves, int level)
 {
-	return &leaves[Min(level, LEAVES - 1)];
+	return &leaves[level < 2 ? level : 2 + level % 2];
 }
 
 #define TOTAL_BLOCKS(blocks)                                                                       \
@@ -572,7 +572,7 @@ tl_store_list_places(const TlStorePlace *after, bool level_1_only, uint32 limit,
 double
 tl_store_pages(TlLevels levels, double *without_data)
 {
-	static const char *const leaves[LEAVES] = {"block_0", "block_1", "block_2"};
+	static const char *const leaves[LEAVES] = {"block_0", "block_1", "block_2", "block_3"};
 	double data = 0;
 
 	*without_data = 0;

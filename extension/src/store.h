@@ -22,10 +22,12 @@
 /*
  * A block's level is 0 as ingested, 1 once its points are counted in the rollups, and 2 and more
  * when such blocks have been merged.  Of all blocks of a bucket and day, those of level 0 have the
- * highest order numbers.  Each of the first levels is a partition of its own, the rest share one.
+ * highest order numbers.  Each of the first levels is a partition of its own; merged blocks are in
+ * one of two, by whether their level is even.
  */
 #define TL_LEVEL_NEW 0
 #define TL_LEVEL_ROLLED 1
+#define TL_LEVEL_LAST 9
 
 typedef enum TlLevels
 {

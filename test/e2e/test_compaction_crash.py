@@ -13,7 +13,7 @@ import rollups
 import support
 
 SEED = 7
-ROUNDS = 15
+ROUNDS = 12
 START = datetime.datetime(2025, 5, 1, tzinfo=datetime.timezone.utc)
 START_SQL = "'2025-05-01 00:00:00+00'::timestamptz"
 STEP = 7    # seconds between the numbers of points

@@ -16,6 +16,7 @@
 #include "refresh.h"
 #include "run_builder.h"
 #include "scan.h"
+#include "slice.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -99,12 +100,6 @@ static TlStatement log_drop = {
 	{TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID},
 	NULL};
 
-static Datum
-text_of(TlSlice s)
-{
-	return PointerGetDatum(cstring_to_text_with_len(s.data, (int) s.len));
-}
-
 static void
 log_deletion(const TlFilter *doomed, int64 deleted)
 {
@@ -115,8 +110,8 @@ log_deletion(const TlFilter *doomed, int64 deleted)
 	Datum values[5];
 
 	tl_store_begin(&scope);
-	values[0] = text_of(doomed->devices[0]);
-	values[1] = all_metrics ? (Datum) 0 : text_of(doomed->metrics[0]);
+	values[0] = tl_slice_to_text(doomed->devices[0]);
+	values[1] = all_metrics ? (Datum) 0 : tl_slice_to_text(doomed->metrics[0]);
 	values[2] = Int64GetDatum(doomed->from);
 	values[3] = Int64GetDatum(doomed->to == DT_NOEND ? DT_NOEND : doomed->to + 1);
 	values[4] = Int64GetDatum(deleted);
@@ -161,14 +156,6 @@ delete_points(const TlFilter *doomed)
 	return deleted;
 }
 
-static TlSlice
-text_argument(FunctionCallInfo fcinfo, int number)
-{
-	text *t = PG_GETARG_TEXT_PP(number);
-
-	return (TlSlice){VARDATA_ANY(t), (uint32) VARSIZE_ANY_EXHDR(t)};
-}
-
 PG_FUNCTION_INFO_V1(telemetry_delete_points);
 Datum
 telemetry_delete_points(PG_FUNCTION_ARGS)
@@ -180,12 +167,12 @@ telemetry_delete_points(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("device must not be null")));
-	device = text_argument(fcinfo, 0);
+	device = tl_slice_of_text(PG_GETARG_DATUM(0));
 	doomed.devices = &device;
 	doomed.n_devices = 1;
 	if (!PG_ARGISNULL(1))
 	{
-		metric = text_argument(fcinfo, 1);
+		metric = tl_slice_of_text(PG_GETARG_DATUM(1));
 		doomed.metrics = &metric;
 		doomed.n_metrics = 1;
 	}

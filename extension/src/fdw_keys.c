@@ -14,6 +14,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "slice.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -237,14 +238,6 @@ intersect(TlSlice *list, uint32 n, const TlSlice *other, uint32 n_other)
 	return kept;
 }
 
-static TlSlice
-text_slice(Datum datum)
-{
-	struct varlena *v = PG_DETOAST_DATUM_PACKED(datum);
-
-	return (TlSlice){VARDATA_ANY(v), (uint32) VARSIZE_ANY_EXHDR(v)};
-}
-
 bool
 tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, TlFilter *f)
 {
@@ -267,12 +260,12 @@ tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, TlFilter *f)
 		list = palloc(sizeof(TlSlice) * Max(n_elements, 1));
 		for (int i = 0; i < n_elements; i++)
 			if (!nulls[i])
-				list[n++] = text_slice(elements[i]);
+				list[n++] = tl_slice_of_text(elements[i]);
 	}
 	else
 	{
 		list = palloc(sizeof(TlSlice));
-		list[n++] = text_slice(value);
+		list[n++] = tl_slice_of_text(value);
 	}
 	n = intersect(list, n, *target, *n_target);
 	*target = list;

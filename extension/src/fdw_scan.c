@@ -9,6 +9,7 @@
 
 #include "executor/executor.h"
 #include "nodes/pg_list.h"
+#include "slice.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -72,12 +73,6 @@ tl_row_maker_create(const TlPointMap *map, int wanted)
 	return m;
 }
 
-static Datum
-text_datum(TlSlice s)
-{
-	return PointerGetDatum(cstring_to_text_with_len(s.data, (int) s.len));
-}
-
 /* Pieces of one series follow each other, so the key's datums are mostly there already. */
 void
 tl_row_maker_run(TlRowMaker *m, const TlRun *run)
@@ -89,8 +84,8 @@ tl_row_maker_run(TlRowMaker *m, const TlRun *run)
 		return;
 	MemoryContextReset(m->key_context);
 	old = MemoryContextSwitchTo(m->key_context);
-	m->device = text_datum(run->key.device);
-	m->metric = text_datum(run->key.metric);
+	m->device = tl_slice_to_text(run->key.device);
+	m->metric = tl_slice_to_text(run->key.metric);
 	m->key.device = (TlSlice){VARDATA(DatumGetPointer(m->device)), run->key.device.len};
 	m->key.metric = (TlSlice){VARDATA(DatumGetPointer(m->metric)), run->key.metric.len};
 	m->has_key = true;
@@ -125,7 +120,7 @@ use_attrs(TlRowMaker *m, const TlAttrs *a)
 	m->attrs.unit = copy_slice(a->unit);
 	m->attrs.tags = copy_slice(a->tags);
 	m->attrs.metadata = copy_slice(a->metadata);
-	m->unit = a->unit.data == NULL ? (Datum) 0 : text_datum(a->unit);
+	m->unit = a->unit.data == NULL ? (Datum) 0 : tl_slice_to_text(a->unit);
 	m->tags = a->tags.data == NULL ? (Datum) 0 : jsonb_datum(a->tags);
 	m->metadata = a->metadata.data == NULL ? (Datum) 0 : jsonb_datum(a->metadata);
 	m->has_attrs = true;

@@ -14,6 +14,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "guc.h"
+#include "slice.h"
 #include "store.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -62,12 +63,6 @@ static TlStatement complete = {
 
 static TlStatement prune_few = {PRUNE(PRUNED_PER_CLAIM), 1, {TIMESTAMPTZOID}, NULL};
 static TlStatement prune_many = {PRUNE(PRUNED_AT_ONCE), 1, {TIMESTAMPTZOID}, NULL};
-
-static Datum
-text_of(TlSlice s)
-{
-	return PointerGetDatum(cstring_to_text_with_len(s.data, (int) s.len));
-}
 
 /*
  * Equal jsonb has equal bytes.  Its text would do as well, but may be beyond all measure, see
@@ -134,8 +129,8 @@ tl_receipt_claim(TlSlice device, TlSlice batch, const JsonbValue *content, TlRec
 	bool claimed;
 
 	tl_store_begin(&scope);
-	values[0] = text_of(device);
-	values[1] = text_of(batch);
+	values[0] = tl_slice_to_text(device);
+	values[1] = tl_slice_to_text(batch);
 	values[2] = hash_content(content);
 	values[3] = TimestampTzGetDatum(now);
 	values[4] = TimestampTzGetDatum(window_start(now));
@@ -161,8 +156,8 @@ tl_receipt_complete(TlSlice device, TlSlice batch, const TlReceipt *receipt)
 	Datum values[7];
 
 	tl_store_begin(&scope);
-	values[0] = text_of(device);
-	values[1] = text_of(batch);
+	values[0] = tl_slice_to_text(device);
+	values[1] = tl_slice_to_text(batch);
 	values[2] = BoolGetDatum(receipt->failed == 0);
 	values[3] = Int32GetDatum(receipt->total - receipt->failed);
 	values[4] = Int32GetDatum(receipt->failed);

@@ -10,6 +10,7 @@
 #include "retention.h"
 #include "rollup_compute.h"
 #include "scan.h"
+#include "slice.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -46,12 +47,6 @@ static TlStatement series_metrics = {
 	{TEXTOID, TEXTOID},
 	NULL};
 
-static Datum
-text_of(TlSlice s)
-{
-	return PointerGetDatum(cstring_to_text_with_len(s.data, (int) s.len));
-}
-
 /* Narrows the range to what there can be; false if that is nothing. */
 static bool
 clamp(Refresh *r)
@@ -61,7 +56,7 @@ clamp(Refresh *r)
 
 	tl_store_begin(&scope);
 	{
-		Datum values[1] = {text_of(r->device)};
+		Datum values[1] = {tl_slice_to_text(r->device)};
 		bool isnull = true;
 		bool ignored;
 		Datum first;
@@ -209,8 +204,8 @@ refresh_series(const Refresh *r)
 	uint32 n;
 
 	tl_store_begin(&scope);
-	values[0] = text_of(r->device);
-	values[1] = text_of(r->metric);
+	values[0] = tl_slice_to_text(r->device);
+	values[1] = tl_slice_to_text(r->metric);
 	tl_store_execute(&series_metrics, values, NULL, false, 0);
 	n = (uint32) SPI_processed;
 	series = MemoryContextAllocHuge(caller, sizeof(TlSeriesRow) * Max(n, 1));
@@ -269,24 +264,23 @@ PG_FUNCTION_INFO_V1(telemetry_refresh_device);
 Datum
 telemetry_refresh_device(PG_FUNCTION_ARGS)
 {
-	text *device = PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0);
-	text *metric = PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1);
+	TlSlice device = {NULL, 0};
+	TlSlice metric = {"", 0};
 	int64 from = PG_ARGISNULL(2) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(2);
 	int64 to = PG_ARGISNULL(3) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(3);
 	int64 written;
 
-	if (device == NULL)
+	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("device must not be null")));
+	device = tl_slice_of_text(PG_GETARG_DATUM(0));
+	if (!PG_ARGISNULL(1))
+		metric = tl_slice_of_text(PG_GETARG_DATUM(1));
 	if (to != DT_NOEND && to != DT_NOBEGIN)
 		to--;
 	tl_store_lock_bucket(TL_BUCKET_MIXED);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	written = tl_refresh((TlSlice){VARDATA_ANY(device), (uint32) VARSIZE_ANY_EXHDR(device)},
-						 metric == NULL
-							 ? (TlSlice){"", 0}
-							 : (TlSlice){VARDATA_ANY(metric), (uint32) VARSIZE_ANY_EXHDR(metric)},
-						 from, to, false);
+	written = tl_refresh(device, metric, from, to, false);
 	PopActiveSnapshot();
 	PG_RETURN_INT64(written);
 }

@@ -11,6 +11,7 @@
 #include "block.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "slice.h"
 #include "store.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -62,17 +63,6 @@ static TlStatement add_dropped = {
 	{TEXTOID, INT8OID},
 	NULL};
 
-static TlSlice
-text_slice(Datum datum, MemoryContext context)
-{
-	text *t = DatumGetTextPP(datum);
-	uint32 len = (uint32) VARSIZE_ANY_EXHDR(t);
-	char *copy = MemoryContextAlloc(context, Max(len, 1));
-
-	memcpy(copy, VARDATA_ANY(t), len);
-	return (TlSlice){copy, len};
-}
-
 static int
 compare_rules(const void *a, const void *b)
 {
@@ -98,7 +88,8 @@ load_rules(TlRetention *r, int64 day, MemoryContext context)
 		if (others)
 			r->others = expiry;
 		else
-			r->rules[r->n_rules++] = (Rule){text_slice(metric, context), expiry};
+			r->rules[r->n_rules++] =
+				(Rule){tl_slice_copy(context, tl_slice_of_text(metric)), expiry};
 	}
 	qsort(r->rules, r->n_rules, sizeof(Rule), compare_rules);
 }
@@ -113,7 +104,7 @@ load_exceptions(Drop *drop, Datum array, MemoryContext context)
 					  &n);
 	drop->except = MemoryContextAlloc(context, sizeof(TlSlice) * Max(n, 1));
 	for (int i = 0; i < n; i++)
-		drop->except[drop->n_except++] = text_slice(elements[i], context);
+		drop->except[drop->n_except++] = tl_slice_copy(context, tl_slice_of_text(elements[i]));
 }
 
 static void
@@ -130,7 +121,8 @@ load_drops(TlRetention *r, MemoryContext context)
 		Datum metric = SPI_getbinval(tuple, desc, 2, &drop->others);
 		Datum except = SPI_getbinval(tuple, desc, 3, &isnull);
 
-		drop->metric = drop->others ? (TlSlice){"", 0} : text_slice(metric, context);
+		drop->metric =
+			drop->others ? (TlSlice){"", 0} : tl_slice_copy(context, tl_slice_of_text(metric));
 		if (!isnull)
 			load_exceptions(drop, except, context);
 		drop->rollups = DatumGetBool(SPI_getbinval(tuple, desc, 1, &isnull));

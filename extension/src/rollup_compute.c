@@ -6,6 +6,7 @@
 
 #include "access/xact.h"
 #include "merge_day.h"
+#include "slice.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -42,15 +43,6 @@ typedef struct Computation
 	TlHour hour;
 } Computation;
 
-static TlSlice
-copy_slice(MemoryContext context, TlSlice s)
-{
-	char *copy = MemoryContextAlloc(context, Max(s.len, 1));
-
-	memcpy(copy, s.data, s.len);
-	return (TlSlice){copy, s.len};
-}
-
 /* A new row for an hour of a series, which shares the key of the row before if it is the same. */
 static void
 open_row(Computation *c, const TlKey *key)
@@ -72,7 +64,7 @@ open_row(Computation *c, const TlKey *key)
 		row->key = row[-1].key;
 	else
 		row->key =
-			(TlKey){copy_slice(c->context, key->device), copy_slice(c->context, key->metric)};
+			(TlKey){tl_slice_copy(c->context, key->device), tl_slice_copy(c->context, key->metric)};
 	tl_rollup_reset(&c->builder);
 	c->open = true;
 }

@@ -12,6 +12,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "slice.h"
 #include "store.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -162,12 +163,6 @@ as_array(const Columns *c, Oid type)
 		construct_md_array(c->values, c->nulls, 1, dims, bounds, type, len, by_value, align));
 }
 
-static Datum
-text_of(TlSlice s)
-{
-	return PointerGetDatum(cstring_to_text_with_len(s.data, (int) s.len));
-}
-
 static Oid
 own_type(const char *name)
 {
@@ -201,7 +196,7 @@ key_array(const void *rows, uint32 n, size_t size, bool metric)
 	{
 		const TlKey *key = (const TlKey *) ((const char *) rows + i * size);
 
-		c.values[i] = text_of(metric ? key->metric : key->device);
+		c.values[i] = tl_slice_to_text(metric ? key->metric : key->device);
 		c.nulls[i] = false;
 	}
 	return as_array(&c, TEXTOID);
@@ -412,7 +407,7 @@ slice_array(const TlSlice *list, uint32 n)
 
 	for (uint32 i = 0; i < n; i++)
 	{
-		c.values[i] = text_of(list[i]);
+		c.values[i] = tl_slice_to_text(list[i]);
 		c.nulls[i] = false;
 	}
 	return as_array(&c, TEXTOID);

@@ -9,6 +9,7 @@
 #include "rollup_update.h"
 
 #include "rollup_compute.h"
+#include "slice.h"
 #include "store.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -71,19 +72,10 @@ tl_rollup_update_end(TlRollupUpdate *u)
 	MemoryContextDelete(u->late_context);
 }
 
-static TlSlice
-copy_slice(MemoryContext context, TlSlice s)
-{
-	char *copy = MemoryContextAllocHuge(context, Max(s.len, 1));
-
-	memcpy(copy, s.data, s.len);
-	return (TlSlice){copy, s.len};
-}
-
 static TlKey
 copy_key(MemoryContext context, const TlKey *key)
 {
-	return (TlKey){copy_slice(context, key->device), copy_slice(context, key->metric)};
+	return (TlKey){tl_slice_copy(context, key->device), tl_slice_copy(context, key->metric)};
 }
 
 static TlRollupRow *
@@ -298,7 +290,7 @@ note_last(TlRollupUpdate *u, TlSeriesRow *series, const TlRun *run)
 		series->last.len = payload.len;
 	}
 	else
-		series->last = copy_slice(u->fresh_context, payload);
+		series->last = tl_slice_copy(u->fresh_context, payload);
 }
 
 void

@@ -73,24 +73,26 @@ static TlStatement oldest_new_blocks = {"SELECT " META_COLUMNS " FROM " NEW_BLOC
 										NULL};
 
 /*
- * The next blocks in falling order of (max_ts, seq) below ($5, $6): two index scans backwards,
- * merged and cut at $7 rows, so that nothing is sorted.
+ * The next blocks in falling order of (max_ts, seq) below ($5, $6): index scans backwards, merged
+ * and cut at $7 rows, so that nothing is sorted.
  */
 #define NEWEST_OF(blocks, bucket)                                                                  \
 	"(SELECT " META_COLUMNS " FROM " blocks " bucket" EQ bucket " AND" IN_RANGE                    \
 	"AND ROW(max_ts, seq)" LT "ROW($5, $6)"                                                        \
 	" ORDER BY max_ts DESC, seq DESC LIMIT $7)"
-#define NEWEST(blocks)                                                                             \
+#define OR_MIXED                                                                                   \
+	" UNION ALL " NEWEST_OF(NEW_BLOCKS " WHERE", "-1") " ORDER BY max_ts DESC, seq DESC LIMIT $7"
+#define NEWEST(statement)                                                                          \
 	{                                                                                              \
-		NEWEST_OF(blocks, "$1")                                                                    \
-		" UNION ALL " NEWEST_OF(blocks, "-1") " ORDER BY max_ts DESC, seq DESC LIMIT $7", 7,       \
-			{INT2OID,		 TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,                       \
-			 TIMESTAMPTZOID, INT8OID,		 INT8OID},                                             \
+		statement, 7, {INT2OID,		   TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,             \
+					   TIMESTAMPTZOID, INT8OID,		   INT8OID},                                   \
 			NULL                                                                                   \
 	}
 
-static TlStatement newest_blocks[] = {NEWEST(ALL_BLOCKS " WHERE"), NEWEST(NEW_BLOCKS " WHERE"),
-									  NEWEST(ROLLED_BLOCKS)};
+/* By TlLevels; mixed blocks are only among the new ones. */
+static TlStatement newest_blocks[] = {NEWEST(NEWEST_OF(ALL_BLOCKS " WHERE", "$1") OR_MIXED),
+									  NEWEST(NEWEST_OF(NEW_BLOCKS " WHERE", "$1") OR_MIXED),
+									  NEWEST(NEWEST_OF(ROLLED_BLOCKS, "$1"))};
 
 #define READ_BLOCK(leaf)                                                                           \
 	{                                                                                              \

@@ -129,7 +129,7 @@ BEGIN ATOMIC
 			ELSE format('prepared transaction %L (user %s, open for %s)', o.gid, o.user_name, o.age)
 		END, ', ' ORDER BY o.age DESC, o.pid, o.gid)
 	FROM (
-		SELECT l.pid, p.gid, coalesce(a.usename, p.owner) AS user_name,
+		SELECT DISTINCT l.pid, p.gid, coalesce(a.usename, p.owner) AS user_name,
 			date_trunc('second', clock_timestamp() - coalesce(a.xact_start, p.prepared)) AS age
 		FROM pg_locks AS l
 		LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
@@ -141,16 +141,19 @@ BEGIN ATOMIC
 				AND x.locktype = 'transactionid' AND x.virtualtransaction = l.virtualtransaction
 			LIMIT 1
 		) AS p ON true
-		WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
-			AND l.relation = 'telemetry.block_seq'::regclass
+		WHERE l.granted
+			-- Who has taken order numbers; who has locked the mixed bucket (tl_store_lock_bucket).
+			AND ((l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.relation = 'telemetry.block_seq'::regclass)
+				OR (l.locktype = 'object' AND l.mode = 'ExclusiveLock' AND l.classid = 'pg_class'::regclass
+					AND l.objid = 'telemetry.block'::regclass AND l.objsubid = 0))
 			AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
 			AND l.pid IS DISTINCT FROM pg_backend_pid()
 	) AS o
 	WHERE o.age >= interval '5 seconds';
 END;
 COMMENT ON FUNCTION telemetry.open_ingests() IS
-	'The transactions that have ingested points and have been open for 5 seconds or more, null if there are none: '
-	'points are rolled up and merged in the order of their ingest, so these hold that up. '
+	'The transactions that have ingested or deleted points and have been open for 5 seconds or more, null if there are none: '
+	'points are rolled up and merged in the order of their ingest, and by one at a time, so these hold that up. '
 	'Of a prepared transaction the age is that since PREPARE TRANSACTION.';
 
 CREATE VIEW telemetry.job_status AS
@@ -205,7 +208,7 @@ COMMENT ON COLUMN telemetry.job_status.status IS
 	'was ended before it could tell).';
 COMMENT ON COLUMN telemetry.job_status.running_pid IS 'The process that is running it now.';
 COMMENT ON COLUMN telemetry.job_status.waiting_for IS
-	'Of roll_up: the open transactions whose ingest holds it up, see telemetry.open_ingests(). Of all jobs: a restore.';
+	'Of roll_up: the open transactions that have ingested or deleted and hold it up, see telemetry.open_ingests(). Of all jobs: a restore.';
 COMMENT ON COLUMN telemetry.job_status.next_run_at IS
 	'When the worker runs it next; null: at once, or never if it is not enabled.';
 COMMENT ON COLUMN telemetry.job_status.last_steps IS 'Calls of its function in the last run.';

@@ -421,6 +421,15 @@ class Jobs(SharedWorkers):
         session.run("ROLLBACK; ROLLBACK PREPARED 'left open';")
         self.assertEqual(self.job("roll_up", "waiting_for"), "")
 
+    def test_open_deletion_is_named(self):
+        session = self.start_session(self.cluster)
+        session.run("BEGIN; SELECT telemetry.delete_points('d', 'm', NULL, NULL);")
+        pid = session.run("SELECT pg_backend_pid();")[0]
+        text = wait_until(lambda: self.job("roll_up", "waiting_for"), 30, "it to be named")
+        self.assertRegex(text, rf"^pid {pid} \(user postgres, open for 00:00:\d\d\)$")
+        session.run("ROLLBACK;")
+        self.assertEqual(self.job("roll_up", "waiting_for"), "")
+
     def test_altered_job_follows_soon(self):
         self.add_job("fine", "RETURN false;", "1 h")
         self.addCleanup(self.remove_job, "fine")

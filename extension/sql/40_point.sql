@@ -76,17 +76,23 @@ CREATE TABLE telemetry.dead_letter (
 	code text NOT NULL,
 	reason text NOT NULL,
 	payload jsonb NOT NULL,
+	whole boolean NOT NULL,
+	attempts integer NOT NULL DEFAULT 1,
 	sender name NOT NULL
 );
-COMMENT ON TABLE telemetry.dead_letter IS 'Rows that were rejected, and why.';
+COMMENT ON TABLE telemetry.dead_letter IS
+	'Rows that were rejected, and why. telemetry.retry_dead_letters() tries them again; they are kept for 30 days.';
 COMMENT ON COLUMN telemetry.dead_letter.received_at IS 'When their transaction began.';
-COMMENT ON COLUMN telemetry.dead_letter.kind IS 'What they should have become: point.';
+COMMENT ON COLUMN telemetry.dead_letter.kind IS 'What they should have become: point or event.';
 COMMENT ON COLUMN telemetry.dead_letter.code IS
-	'missing_field, invalid_key, invalid_timestamp, timestamp_in_future, invalid_value, '
+	'Of events as telemetry.stream_field says, of points missing_field, invalid_key, invalid_timestamp, timestamp_in_future, invalid_value, '
 	'value_too_large, invalid_unit, invalid_tags or invalid_metadata.';
 COMMENT ON COLUMN telemetry.dead_letter.reason IS 'What was wrong, with the field and the limit.';
 COMMENT ON COLUMN telemetry.dead_letter.payload IS
-	'The row by the names of the HTTP interface; fields over 4 kB are cut or left out.';
+	'The row: a point by the names of the HTTP interface, without what is over 4 kB in a field; an event by the columns of '
+	'telemetry.event, or as it came if it could not be read.';
+COMMENT ON COLUMN telemetry.dead_letter.whole IS 'Whether payload is all of it, so that it can be tried again.';
+COMMENT ON COLUMN telemetry.dead_letter.attempts IS 'How often it was tried; after 5 times it stays as it is.';
 COMMENT ON COLUMN telemetry.dead_letter.sender IS 'The database user that sent them.';
 CREATE INDEX dead_letter_received_at ON telemetry.dead_letter (received_at);
 

@@ -61,9 +61,20 @@ typedef void (*tl_shmem_request_hook)(void);
 #if PG_VERSION_NUM >= 160000
 #define tl_database_ownercheck(oid, role) object_ownercheck(DatabaseRelationId, oid, role)
 #define tl_extension_ownercheck(oid, role) object_ownercheck(ExtensionRelationId, oid, role)
+#define tl_proc_aclcheck(oid, role, mode) object_aclcheck(ProcedureRelationId, oid, role, mode)
 #else
 #define tl_database_ownercheck(oid, role) pg_database_ownercheck(oid, role)
 #define tl_extension_ownercheck(oid, role) pg_extension_ownercheck(oid, role)
+#define tl_proc_aclcheck(oid, role, mode) pg_proc_aclcheck(oid, role, mode)
+#endif
+
+/* A lexer of a JSON text that also looks into escapes; needs common/jsonapi.h and mb/pg_wchar.h. */
+#if PG_VERSION_NUM >= 170000
+#define tl_json_lexer(text, len)                                                                   \
+	makeJsonLexContextCstringLen(NULL, text, len, GetDatabaseEncoding(), true)
+#else
+#define tl_json_lexer(text, len)                                                                   \
+	makeJsonLexContextCstringLen(text, len, GetDatabaseEncoding(), true)
 #endif
 
 /* The arguments of create_foreignscan_path have grown with the versions. */

@@ -13,6 +13,7 @@
 #include "store.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -27,26 +28,28 @@
 struct TlDeadLetters
 {
 	MemoryContext context;
+	const char *kind;
 	int n;
 	Datum code[BUFFERED];
 	Datum reason[BUFFERED];
 	Datum payload[BUFFERED];
+	Datum whole[BUFFERED];
 };
 
 static TlStatement insert_letters = {
-	"INSERT INTO telemetry.dead_letter (kind, code, reason, payload, sender)"
-	" SELECT 'point', c, r, p::pg_catalog.jsonb, $4"
-	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))"
-	" AS t(c, r, p)",
-	4,
-	{TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, NAMEOID},
+	"INSERT INTO telemetry.dead_letter (kind, code, reason, payload, whole, sender)"
+	" SELECT $5, c, r, p::pg_catalog.jsonb, w, $6"
+	" FROM unnest($1, $2, $3, $4) AS t(c, r, p, w)",
+	6,
+	{TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTOID, NAMEOID},
 	NULL};
 
 TlDeadLetters *
-tl_dead_letters_create(void)
+tl_dead_letters_create(const char *kind)
 {
 	TlDeadLetters *letters = palloc0(sizeof(TlDeadLetters));
 
+	letters->kind = kind;
 	letters->context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry dead letters", ALLOCSET_SMALL_SIZES);
 	return letters;
@@ -58,33 +61,41 @@ put_field(StringInfo out, const char *name, const char *json)
 	appendStringInfo(out, "%s\"%s\": %s", out->len > 1 ? ", " : "", name, json);
 }
 
-static void
+/* These tell whether they have put the whole field. */
+static bool
 put_text(StringInfo out, const char *name, TlSlice s)
 {
 	StringInfoData json;
+	int len;
 
 	if (s.data == NULL)
-		return;
+		return true;
 	initStringInfo(&json);
-	escape_json(&json, pnstrdup(s.data, pg_mbcliplen(s.data, (int) s.len, FIELD_LIMIT)));
+	len = pg_mbcliplen(s.data, (int) s.len, FIELD_LIMIT);
+	escape_json(&json, pnstrdup(s.data, len));
 	put_field(out, name, json.data);
+	return len == (int) s.len;
 }
 
-static void
+static bool
 put_jsonb(StringInfo out, const char *name, TlSlice s)
 {
 	Jsonb *copy;
 
-	if (s.data == NULL || s.len > FIELD_LIMIT)
-		return;
+	if (s.data == NULL)
+		return true;
+	if (s.len > FIELD_LIMIT)
+		return false;
 	copy = palloc(VARHDRSZ + s.len);
 	SET_VARSIZE(copy, VARHDRSZ + s.len);
 	memcpy(VARDATA(copy), s.data, s.len);
-	if (!tl_value_size_exceeds(&copy->root, FIELD_LIMIT))
-		put_field(out, name, JsonbToCString(NULL, &copy->root, (int) s.len));
+	if (tl_value_size_exceeds(&copy->root, FIELD_LIMIT))
+		return false;
+	put_field(out, name, JsonbToCString(NULL, &copy->root, (int) s.len));
+	return true;
 }
 
-static void
+static bool
 put_value(StringInfo out, const struct varlena *datum)
 {
 	Size len = datum == NULL ? 0 : VARSIZE_ANY_EXHDR(datum);
@@ -92,54 +103,61 @@ put_value(StringInfo out, const struct varlena *datum)
 	TlValue value;
 	char *text;
 
+	if (datum == NULL)
+		return true;
 	if (len == 0 || len > FIELD_LIMIT ||
 		tl_value_check((uint8) *VARDATA_ANY(datum), VARDATA_ANY(datum) + 1, len - 1) != NULL)
-		return;
+		return false;
 	value = tl_value_view(datum);
 	text = tl_value_to_text(&value);
 	if (value.kind == TL_KIND_NUMERIC && !isfinite(tl_payload_double(value.payload)))
 	{
 		initStringInfo(&json);
 		escape_json(&json, text);
-		text = json.data;
+		put_field(out, "value", json.data);
+		return false;
 	}
 	put_field(out, "value", text);
+	return true;
 }
 
 char *
-tl_dead_letter_payload(const TlIngestRow *row)
+tl_dead_letter_payload(const TlIngestRow *row, bool *whole)
 {
 	StringInfoData out;
 
+	*whole = true;
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '{');
 	if (row->has_ts)
 	{
-		StringInfoData json;
+		static const int utc = 0;
+		char text[MAXDATELEN + 1];
+		Datum ts = TimestampTzGetDatum(row->ts);
 
-		initStringInfo(&json);
-		escape_json(&json, timestamptz_to_str(row->ts));
-		put_field(&out, "timestamp", json.data);
+		put_field(&out, "timestamp",
+				  psprintf("\"%s\"", JsonEncodeDateTime(text, ts, TIMESTAMPTZOID, &utc)));
 	}
-	put_text(&out, "device_id", row->device);
-	put_text(&out, "metric_name", row->metric);
-	put_value(&out, row->value);
-	put_text(&out, "unit", row->unit);
-	put_jsonb(&out, "tags", row->tags);
-	put_jsonb(&out, "metadata", row->metadata);
+	*whole &= put_text(&out, "device_id", row->device);
+	*whole &= put_text(&out, "metric_name", row->metric);
+	*whole &= put_value(&out, row->value);
+	*whole &= put_text(&out, "unit", row->unit);
+	*whole &= put_jsonb(&out, "tags", row->tags);
+	*whole &= put_jsonb(&out, "metadata", row->metadata);
 	appendStringInfoChar(&out, '}');
 	return out.data;
 }
 
 void
 tl_dead_letters_add(TlDeadLetters *letters, const char *code, const char *message,
-					const char *payload)
+					const char *payload, bool whole)
 {
 	MemoryContext old = MemoryContextSwitchTo(letters->context);
 
 	letters->code[letters->n] = CStringGetTextDatum(code);
 	letters->reason[letters->n] = CStringGetTextDatum(message);
 	letters->payload[letters->n] = CStringGetTextDatum(payload);
+	letters->whole[letters->n] = BoolGetDatum(whole);
 	letters->n++;
 	MemoryContextSwitchTo(old);
 	if (letters->n == BUFFERED)
@@ -157,7 +175,7 @@ tl_dead_letters_flush(TlDeadLetters *letters)
 {
 	MemoryContext old;
 	TlStoreScope scope;
-	Datum values[4];
+	Datum values[6];
 	NameData sender;
 
 	if (letters->n == 0)
@@ -167,7 +185,10 @@ tl_dead_letters_flush(TlDeadLetters *letters)
 	values[0] = text_array(letters->code, letters->n);
 	values[1] = text_array(letters->reason, letters->n);
 	values[2] = text_array(letters->payload, letters->n);
-	values[3] = NameGetDatum(&sender);
+	values[3] = PointerGetDatum(
+		construct_array(letters->whole, letters->n, BOOLOID, 1, true, TYPALIGN_CHAR));
+	values[4] = CStringGetTextDatum(letters->kind);
+	values[5] = NameGetDatum(&sender);
 	tl_store_begin(&scope);
 	tl_store_execute(&insert_letters, values, NULL, false, 0);
 	tl_store_end(&scope);

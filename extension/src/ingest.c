@@ -3,13 +3,10 @@
  *		Rows of one statement on their way into the store.  See ingest.h.
  *
  * Memory: an ingest lives in a context under the statement's; the batch within it is emptied at
- * every flush, so the statement's memory is bounded by telemetry.batch_memory.  Its reports are
- * in a context of their own, which becomes the session's when the ingest ends: the result lives
- * until the next ingest begins or the (sub)transaction that it was made in is rolled back.
+ * every flush, so the statement's memory is bounded by telemetry.batch_memory.
  */
 #include "ingest.h"
 
-#include "access/xact.h"
 #include "batch.h"
 #include "dead_letter.h"
 #include "flush.h"
@@ -32,80 +29,8 @@ struct TlIngest
 	int64 received;
 	int64 duplicates;
 	int64 rejected;
-
-	MemoryContext report_context;
-	TlRowReport *reports;
-	uint32 n_reports;
-	uint32 reports_cap;
+	TlReports *reports;
 };
-
-/* The session's last result.  Only a finished ingest of a transaction not rolled back shows. */
-static MemoryContext result_context = NULL;
-static TlIngestResult result;
-static bool result_ready = false;
-/* Where it was made, if that is in the current transaction. */
-static SubTransactionId result_subid = InvalidSubTransactionId;
-
-static void
-forget_result(void)
-{
-	if (result_context != NULL)
-		MemoryContextDelete(result_context);
-	result_context = NULL;
-	memset(&result, 0, sizeof(result));
-	result_ready = false;
-	result_subid = InvalidSubTransactionId;
-}
-
-static void
-at_transaction_end(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_ABORT && result_subid != InvalidSubTransactionId)
-		forget_result();
-	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
-		result_subid = InvalidSubTransactionId;
-}
-
-/* Numbers only grow: what was made since a subtransaction began has its number or a later one. */
-static void
-at_subtransaction_end(SubXactEvent event, SubTransactionId subid, SubTransactionId parent,
-					  void *arg)
-{
-	if (event == SUBXACT_EVENT_ABORT_SUB && result_subid >= subid)
-		forget_result();
-}
-
-static void
-begin_result(void)
-{
-	static bool registered = false;
-
-	if (!registered)
-	{
-		RegisterXactCallback(at_transaction_end, NULL);
-		RegisterSubXactCallback(at_subtransaction_end, NULL);
-		registered = true;
-	}
-	forget_result();
-}
-
-/* The message must live as long as the reports. */
-static void
-report_row(TlIngest *in, int64 row, TlRowStatus status, const char *code, const char *message)
-{
-	if (in->n_reports >= (uint32) tl_guc_max_result_rows)
-		return;
-	if (in->n_reports == in->reports_cap)
-	{
-		Size cap = Max((Size) in->reports_cap * 2, 64);
-
-		in->reports = in->reports == NULL
-						  ? MemoryContextAllocHuge(in->report_context, cap * sizeof(TlRowReport))
-						  : repalloc_huge(in->reports, cap * sizeof(TlRowReport));
-		in->reports_cap = (uint32) cap;
-	}
-	in->reports[in->n_reports++] = (TlRowReport){row, status, code, message};
-}
 
 static int64
 latest_timestamp(void)
@@ -124,11 +49,9 @@ tl_ingest_begin(void)
 	in->context = context;
 	in->row_context = AllocSetContextCreate(context, "telemetry ingest row", ALLOCSET_SMALL_SIZES);
 	in->batch = tl_batch_create(tl_store_buckets());
-	in->letters = tl_dead_letters_create();
-	in->report_context =
-		AllocSetContextCreate(context, "telemetry ingest result", ALLOCSET_SMALL_SIZES);
+	in->letters = tl_dead_letters_create("point");
+	in->reports = tl_reports_begin();
 	in->latest = latest_timestamp();
-	begin_result();
 	MemoryContextSwitchTo(old);
 	return in;
 }
@@ -147,11 +70,11 @@ note_replaced(void *arg, uint32 position, bool same)
 
 	in->duplicates++;
 	if (same)
-		report_row(in, in->batch_base + position, TL_ROW_DUPLICATE, "duplicate",
-				   "the same point came again later in this batch");
+		tl_reports_add_constant(in->reports, in->batch_base + position, TL_ROW_DUPLICATE,
+								"duplicate", "the same point came again later in this batch");
 	else
-		report_row(in, in->batch_base + position, TL_ROW_REPLACED, "replaced",
-				   "a later point of this batch has the same key and another value");
+		tl_reports_add_constant(in->reports, in->batch_base + position, TL_ROW_REPLACED, "replaced",
+								"a later point of this batch has the same key and another value");
 }
 
 static void
@@ -167,13 +90,11 @@ flush_batch(TlIngest *in)
 
 /* Counts, reports and keeps a rejected row; leaves the row context to the caller. */
 static void
-reject_row(TlIngest *in, const char *code, const char *message, const char *payload)
+reject_row(TlIngest *in, const char *code, const char *message, const char *payload, bool whole)
 {
 	in->rejected++;
-	if (in->n_reports < (uint32) tl_guc_max_result_rows)
-		report_row(in, in->received, TL_ROW_REJECTED, code,
-				   MemoryContextStrdup(in->report_context, message));
-	tl_dead_letters_add(in->letters, code, message, payload);
+	tl_reports_add(in->reports, in->received, TL_ROW_REJECTED, code, message);
+	tl_dead_letters_add(in->letters, code, message, payload, whole);
 	if (in->on_reject != NULL)
 		in->on_reject(in->on_reject_arg, in->received, code, message);
 }
@@ -262,7 +183,12 @@ tl_ingest_row(TlIngest *in, const TlIngestRow *row)
 	TlRejection why;
 
 	if (unlikely(!take_row(in, row, &why)))
-		reject_row(in, why.code, why.message, tl_dead_letter_payload(row));
+	{
+		bool whole;
+		char *payload = tl_dead_letter_payload(row, &whole);
+
+		reject_row(in, why.code, why.message, payload, whole);
+	}
 	MemoryContextSwitchTo(old);
 	if (unlikely(!in->row_context->isReset))
 		MemoryContextReset(in->row_context);
@@ -277,45 +203,23 @@ tl_ingest_row(TlIngest *in, const TlIngestRow *row)
 void
 tl_ingest_reject(TlIngest *in, const char *code, const char *message, const char *what)
 {
-	reject_row(in, code, message, what);
+	reject_row(in, code, message, what, false);
 	in->received++;
-}
-
-static int
-compare_reports(const void *a, const void *b)
-{
-	int64 x = ((const TlRowReport *) a)->row;
-	int64 y = ((const TlRowReport *) b)->row;
-
-	return (x > y) - (x < y);
 }
 
 const TlIngestResult *
 tl_ingest_end(TlIngest *in)
 {
+	const TlIngestResult *result;
+	TlIngestResult counts = {0};
+
 	flush_batch(in);
 	tl_dead_letters_flush(in->letters);
-	if (in->n_reports > 1)
-		qsort(in->reports, in->n_reports, sizeof(TlRowReport), compare_reports);
-
-	/* Another ingest may have ended since this one began. */
-	forget_result();
-	result.received = in->received;
-	result.duplicates = in->duplicates;
-	result.rejected = in->rejected;
-	result.accepted = in->received - in->duplicates - in->rejected;
-	result.reports = in->reports;
-	result.n_reports = in->n_reports;
-	result_context = in->report_context;
-	MemoryContextSetParent(result_context, TopMemoryContext);
-	result_subid = GetCurrentSubTransactionId();
-	result_ready = true;
+	counts.received = in->received;
+	counts.duplicates = in->duplicates;
+	counts.rejected = in->rejected;
+	counts.accepted = in->received - in->duplicates - in->rejected;
+	result = tl_reports_end(in->reports, &counts);
 	MemoryContextDelete(in->context);
-	return &result;
-}
-
-const TlIngestResult *
-tl_ingest_last_result(void)
-{
-	return result_ready ? &result : NULL;
+	return result;
 }

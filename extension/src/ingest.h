@@ -10,6 +10,7 @@
 #ifndef TL_INGEST_H
 #define TL_INGEST_H
 
+#include "ingest_result.h"
 #include "run.h"
 
 typedef struct TlIngest TlIngest;
@@ -26,33 +27,6 @@ typedef struct TlIngestRow
 	TlSlice tags;	  /* jsonb in binary form, without varlena header */
 	TlSlice metadata; /* likewise */
 } TlIngestRow;
-
-typedef enum TlRowStatus
-{
-	TL_ROW_DUPLICATE, /* the same key and value came again in this statement */
-	TL_ROW_REPLACED,  /* a later row of this statement has the same key */
-	TL_ROW_REJECTED
-} TlRowStatus;
-
-/* A row that was not plainly accepted. */
-typedef struct TlRowReport
-{
-	int64 row; /* 0-based position in the statement */
-	TlRowStatus status;
-	const char *code;
-	const char *message;
-} TlRowReport;
-
-typedef struct TlIngestResult
-{
-	int64 received;
-	int64 accepted;
-	int64 duplicates; /* rows with status duplicate or replaced */
-	int64 conflicts;  /* none for points: a later value wins */
-	int64 rejected;
-	TlRowReport *reports; /* ordered by row, at most telemetry.max_result_rows */
-	uint32 n_reports;
-} TlIngestResult;
 
 extern TlIngest *tl_ingest_begin(void);
 
@@ -74,9 +48,6 @@ extern void tl_ingest_reject(TlIngest *ingest, const char *code, const char *mes
 
 /* Stores what is left and publishes the result, which is valid until the next ingest. */
 extern const TlIngestResult *tl_ingest_end(TlIngest *ingest);
-
-/* The session's last result, or NULL. */
-extern const TlIngestResult *tl_ingest_last_result(void);
 
 /* Reject codes, as users see them. */
 #define TL_REJECT_MISSING "missing_field"

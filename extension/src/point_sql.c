@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "ingest.h"
+#include "rows.h"
 #include "scan.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
@@ -17,6 +18,8 @@
 
 static const char *const status_name[] = {[TL_ROW_DUPLICATE] = "duplicate",
 										  [TL_ROW_REPLACED] = "replaced",
+										  [TL_ROW_CONFLICT] = "conflict",
+										  [TL_ROW_SAMPLED] = "sampled",
 										  [TL_ROW_REJECTED] = "rejected"};
 
 static Datum
@@ -116,30 +119,11 @@ put_entries(const TlFrame *frame, void *arg)
 	}
 }
 
-/* Makes the function return the rows that are put into its tuplestore. */
-static ReturnSetInfo *
-begin_rows(FunctionCallInfo fcinfo)
-{
-	ReturnSetInfo *out = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext old;
-
-	if (out == NULL || !IsA(out, ReturnSetInfo) || (out->allowedModes & SFRM_Materialize) == 0)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("set-valued function called in context that cannot accept a set")));
-	old = MemoryContextSwitchTo(out->econtext->ecxt_per_query_memory);
-	if (get_call_result_type(fcinfo, NULL, &out->setDesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	out->setResult = tuplestore_begin_heap(true, false, work_mem);
-	out->returnMode = SFRM_Materialize;
-	MemoryContextSwitchTo(old);
-	return out;
-}
-
 PG_FUNCTION_INFO_V1(telemetry_block_series);
 Datum
 telemetry_block_series(PG_FUNCTION_ARGS)
 {
-	visit_frames(PG_GETARG_BYTEA_PP(0), put_entries, begin_rows(fcinfo));
+	visit_frames(PG_GETARG_BYTEA_PP(0), put_entries, tl_rows_begin(fcinfo, work_mem));
 	return (Datum) 0;
 }
 

@@ -18,9 +18,8 @@ reject(TlRejection *why, const char *code, const char *message)
 	return false;
 }
 
-/* The first control character of a string, or NULL: C0, DEL, and C1 in UTF-8. */
-static const char *
-control_character(TlSlice s)
+const char *
+tl_row_control_character(TlSlice s)
 {
 	bool utf8 = GetDatabaseEncoding() == PG_UTF8;
 
@@ -50,7 +49,7 @@ check_length(TlSlice s, const char *name, const char *code, TlRejection *why)
 static bool
 check_characters(TlSlice s, const char *name, const char *code, TlRejection *why)
 {
-	const char *bad = control_character(s);
+	const char *bad = tl_row_control_character(s);
 
 	if (bad != NULL)
 		return reject(

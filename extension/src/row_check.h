@@ -27,4 +27,7 @@ extern bool tl_row_check_ts(int64 ts, int64 latest, TlRejection *why);
 extern bool tl_row_check_value(const struct varlena *value, TlRejection *why);
 extern bool tl_row_check_attrs(const TlIngestRow *row, TlRejection *why);
 
+/* The first control character of a text, or NULL: C0, DEL, and C1 in UTF-8. */
+extern const char *tl_row_control_character(TlSlice s);
+
 #endif

@@ -1,0 +1,396 @@
+-- Events: what happened, each stored exactly once. Streams, the view that events are written to and
+-- read from, the ledger of keys, conflicts. Rollups are in 58_event_rollup.sql.
+
+CREATE TABLE telemetry.stream (
+	name text COLLATE "C" PRIMARY KEY
+		CONSTRAINT name_is_short_and_plain CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'),
+	number integer GENERATED ALWAYS AS IDENTITY UNIQUE,
+	description text NOT NULL,
+	event_types text[] COLLATE "C" CHECK (event_types <> '{}'),
+	identity text NOT NULL DEFAULT 'event_id' CHECK (identity IN ('event_id', 'type_session')),
+	on_conflict text NOT NULL DEFAULT 'first_wins'
+		CHECK (on_conflict IN ('first_wins', 'last_write_wins', 'client_priority')),
+	clock text NOT NULL DEFAULT 'received_at' CHECK (clock IN ('received_at', 'occurred_at')),
+	max_age interval CHECK (max_age > '0'),
+	max_batch_age interval CHECK (max_batch_age > '0'),
+	max_future interval NOT NULL DEFAULT '5 min' CHECK (max_future >= '0'),
+	dedupe_window interval DEFAULT '30 days' CHECK (dedupe_window > '0'),
+	sampling jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(sampling) = 'object'),
+	access_check regprocedure,
+	retention_days integer CHECK (retention_days BETWEEN 1 AND 3650),
+	rollup_days integer CHECK (rollup_days BETWEEN 1 AND 36500)
+);
+COMMENT ON TABLE telemetry.stream IS
+	'The kinds of events there are, one row for each app: which events it takes, when two are the same, and how long '
+	'they are kept. A change counts from the next statement on.';
+COMMENT ON COLUMN telemetry.stream.name IS 'What telemetry.event.stream says.';
+COMMENT ON COLUMN telemetry.stream.number IS 'Part of the keys in telemetry.event_key.';
+COMMENT ON COLUMN telemetry.stream.event_types IS
+	'The types it takes, in any case, and how they are spelt when stored; null: any of 1 to 64 bytes.';
+COMMENT ON COLUMN telemetry.stream.identity IS
+	'Which events are the same: event_id, those of one event_id; type_session, those of one type and session_id '
+	'(without session_id, as event_id). An event that names no event_id gets one made of its content, so that what is '
+	'sent again is the same event.';
+COMMENT ON COLUMN telemetry.stream.on_conflict IS
+	'What is done when an event comes again with other content. first_wins: nothing; last_write_wins: the one that '
+	'occurred later is stored, of two at once the one that came later; client_priority: the one of the higher number '
+	'data.priority (0 if it has none), of equal ones the one that came later. See telemetry.conflict.';
+COMMENT ON COLUMN telemetry.stream.clock IS
+	'By which time its rollups count: received_at, the server''s, or occurred_at, the sender''s, for clients that '
+	'are offline for a while.';
+COMMENT ON COLUMN telemetry.stream.max_age IS
+	'How long before received_at a single event may have occurred; null: any time.';
+COMMENT ON COLUMN telemetry.stream.max_batch_age IS
+	'The same for events of a batch, of COPY and of INSERT.';
+COMMENT ON COLUMN telemetry.stream.max_future IS
+	'How long after received_at an event may have occurred: how far clocks may be ahead.';
+COMMENT ON COLUMN telemetry.stream.dedupe_window IS
+	'How long an event''s key is remembered after it was received; null: for ever.';
+COMMENT ON COLUMN telemetry.stream.sampling IS
+	'Which share of which types to keep while the server is short of time: {event_type: 0 to 1}. Others are all kept.';
+COMMENT ON COLUMN telemetry.stream.access_check IS
+	'A function (subject_id text, user_id text) RETURNS boolean that says whether the user may report events of the '
+	'subject. Runs with the rights of whoever ingests. If it fails, or takes more than 500 ms, the event is taken, with a '
+	'warning; after it has taken that long it is not asked again by that batch.';
+COMMENT ON COLUMN telemetry.stream.retention_days IS
+	'Whole UTC days that events are kept after the day they were received on; null: for ever.';
+COMMENT ON COLUMN telemetry.stream.rollup_days IS
+	'Whole days that rollups are kept after the day they are of; null: for ever.';
+
+CREATE TABLE telemetry.stream_field (
+	stream text COLLATE "C" NOT NULL REFERENCES telemetry.stream ON UPDATE CASCADE ON DELETE CASCADE,
+	field text COLLATE "C" NOT NULL,
+	kind text NOT NULL DEFAULT 'text'
+		CHECK (kind IN ('text', 'number', 'integer', 'boolean', 'object', 'array', 'json_text', 'ulid', 'uuid', 'any')),
+	required boolean NOT NULL DEFAULT false,
+	required_for text[] COLLATE "C",
+	minimum double precision,
+	maximum double precision,
+	max_length integer CHECK (max_length > 0),
+	code text CHECK (code ~ '^[A-Z][A-Z0-9_]*$'),
+	message text,
+	PRIMARY KEY (stream, field),
+	CONSTRAINT field_is_a_column_or_a_member_of_data CHECK (
+		field IN ('event_id', 'event_type', 'occurred_at', 'device_id', 'user_id', 'session_id', 'subject_id', 'app_version',
+			'duration_seconds', 'correlation_id', 'data') OR field ~ '^data\.[^.]+$')
+);
+COMMENT ON TABLE telemetry.stream_field IS
+	'Rules for fields of a stream''s events, beyond those that all events keep: texts are of at most 256 bytes '
+	'without control characters, duration_seconds is a number of at least 0, data is an object of at most telemetry.max_value_size.';
+COMMENT ON COLUMN telemetry.stream_field.field IS 'A column of telemetry.event, or data.name for a member of data.';
+COMMENT ON COLUMN telemetry.stream_field.kind IS
+	'What it must be. json_text: text that is a JSON object or array; ulid: 26 characters of Crockford''s base 32.';
+COMMENT ON COLUMN telemetry.stream_field.required IS 'Whether it must be there, not null, and if it is text not empty.';
+COMMENT ON COLUMN telemetry.stream_field.required_for IS 'The event types that it is required for, if not for all.';
+COMMENT ON COLUMN telemetry.stream_field.minimum IS 'The least number it may be.';
+COMMENT ON COLUMN telemetry.stream_field.maximum IS 'The greatest number it may be.';
+COMMENT ON COLUMN telemetry.stream_field.max_length IS 'How many characters a text may have.';
+COMMENT ON COLUMN telemetry.stream_field.code IS
+	'What an event is rejected with; null: INVALID_ and the field''s name in capitals.';
+COMMENT ON COLUMN telemetry.stream_field.message IS 'What is said then; null: what is wrong, with the limit.';
+
+CREATE FUNCTION telemetry.stream_changed() RETURNS trigger
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_stream_changed';
+COMMENT ON FUNCTION telemetry.stream_changed() IS
+	'Trigger of telemetry.stream and telemetry.stream_field: tells all sessions, which keep them in memory.';
+CREATE TRIGGER stream_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON telemetry.stream
+	FOR EACH STATEMENT EXECUTE FUNCTION telemetry.stream_changed();
+CREATE TRIGGER stream_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON telemetry.stream_field
+	FOR EACH STATEMENT EXECUTE FUNCTION telemetry.stream_changed();
+
+-- Partitions have their indexes of their own, as this table has: the parent has none, because pg_dump
+-- restores an extension's table with its indexes, and partitions that are then attached would get them twice.
+CREATE TABLE telemetry.event_template (
+	received_at timestamptz NOT NULL,
+	id bigint NOT NULL,
+	occurred_at timestamptz NOT NULL,
+	duration_seconds double precision,
+	stream text COLLATE "C" NOT NULL,
+	event_type text COLLATE "C" NOT NULL,
+	event_id text COLLATE "C" NOT NULL,
+	device_id text COLLATE "C",
+	user_id text COLLATE "C",
+	session_id text COLLATE "C",
+	subject_id text COLLATE "C",
+	app_version text COLLATE "C",
+	correlation_id text COLLATE "C",
+	data jsonb
+);
+CREATE UNIQUE INDEX ON telemetry.event_template (received_at, id);
+CREATE INDEX ON telemetry.event_template (stream, event_type, received_at);
+CREATE INDEX ON telemetry.event_template (subject_id, received_at) WHERE subject_id IS NOT NULL;
+CREATE INDEX ON telemetry.event_template (user_id, received_at) WHERE user_id IS NOT NULL;
+-- An event of a user is found by the user; one index entry more for each event would cost a tenth of ingest.
+CREATE INDEX ON telemetry.event_template (device_id, received_at) WHERE user_id IS NULL AND device_id IS NOT NULL;
+COMMENT ON TABLE telemetry.event_template IS
+	'Always empty. New partitions of telemetry.event_log get its indexes: add one here for your own queries.';
+
+CREATE TABLE telemetry.event_log (LIKE telemetry.event_template) PARTITION BY RANGE (received_at);
+COMMENT ON TABLE telemetry.event_log IS
+	'The events, in a partition for each UTC day on which any were received. Written by ingest; read telemetry.event.';
+COMMENT ON COLUMN telemetry.event_log.id IS
+	'The event''s number: 2^20 times that of its flush, and its place in it.';
+
+CREATE SEQUENCE telemetry.event_seq AS bigint MAXVALUE 8796093022207;
+COMMENT ON SEQUENCE telemetry.event_seq IS 'Numbers of flushes of events; times 2^20 they are the id of its first event.';
+
+CREATE FUNCTION telemetry.create_event_partition(day date) RETURNS boolean
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	name CONSTANT text := 'event_log_' || to_char(day, 'YYYYMMDD');
+	-- Far enough from the ends of what timestamps can be.
+	first CONSTANT date := '1970-01-01';
+	last CONSTANT date := '9998-12-31';
+BEGIN
+	IF day NOT BETWEEN first AND last THEN
+		RAISE EXCEPTION USING ERRCODE = 'datetime_field_overflow',
+			MESSAGE = format('there can be no partition of events for day %s', day),
+			DETAIL = format('Days are from %s to %s.', first, last);
+	END IF;
+	IF to_regclass('telemetry.' || name) IS NOT NULL THEN
+		RETURN false;
+	END IF;
+	-- One at a time; ATTACH lets everybody else read and write meanwhile.
+	PERFORM pg_advisory_xact_lock(21581, 0);
+	IF to_regclass('telemetry.' || name) IS NOT NULL THEN
+		RETURN false;
+	END IF;
+	EXECUTE format('CREATE TABLE telemetry.%I (LIKE telemetry.event_template INCLUDING INDEXES INCLUDING STORAGE '
+		'INCLUDING COMPRESSION, CONSTRAINT day CHECK (received_at >= %L AND received_at < %L))',
+		name, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
+	EXECUTE format('ALTER TABLE telemetry.event_log ATTACH PARTITION telemetry.%I FOR VALUES FROM (%L) TO (%L)',
+		name, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
+	EXECUTE format('ALTER TABLE telemetry.%I DROP CONSTRAINT day', name);
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION telemetry.create_event_partition(date) IS
+	'Makes the partition of telemetry.event_log for events received on a UTC day, and says whether it was not there '
+	'yet. The worker does so days ahead, and ingest when there is none. Error: datetime_field_overflow.';
+
+-- The ledger of keys. Nothing but the key is indexed: what is too old is found by going through it.
+CREATE TABLE telemetry.event_key (
+	key uuid PRIMARY KEY,
+	content bigint NOT NULL,
+	id bigint NOT NULL,
+	received_at timestamptz NOT NULL,
+	stream integer NOT NULL
+)
+WITH (autovacuum_vacuum_insert_scale_factor = 1);
+COMMENT ON TABLE telemetry.event_key IS
+	'The key of each event received within its stream''s dedupe_window, by which it is stored once.';
+COMMENT ON COLUMN telemetry.event_key.key IS
+	'The first 16 bytes of the SHA-256 of what makes the event the same as another (extension/src/event_key.h).';
+COMMENT ON COLUMN telemetry.event_key.content IS
+	'The first 8 bytes of the SHA-256 of its content: of all columns but received_at and correlation_id, data in '
+	'canonical form, in which the order of members and the spelling of numbers do not count.';
+COMMENT ON COLUMN telemetry.event_key.id IS 'Which row of telemetry.event_log it is.';
+COMMENT ON COLUMN telemetry.event_key.received_at IS 'When that row was received.';
+COMMENT ON COLUMN telemetry.event_key.stream IS 'telemetry.stream.number.';
+
+-- What the rollups have yet to learn. Additions commute, so that what has been committed can be added in
+-- any order, whatever is still open.
+CREATE TABLE telemetry.event_batch (
+	id bigint PRIMARY KEY,
+	received_at timestamptz NOT NULL,
+	n integer NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE telemetry.event_batch IS
+	'Flushes of events that are not in the rollups yet: the n events of telemetry.event_log of that received_at with '
+	'ids from id to id + 2^20 - 1, except those that have been removed since.';
+
+CREATE TABLE telemetry.event_change (
+	id bigint PRIMARY KEY,
+	counted_at timestamptz NOT NULL,
+	stream text COLLATE "C" NOT NULL,
+	event_type text COLLATE "C" NOT NULL,
+	subject_id text COLLATE "C",
+	user_id text COLLATE "C",
+	duration_seconds double precision,
+	recount boolean NOT NULL
+);
+COMMENT ON TABLE telemetry.event_change IS
+	'Events that were removed, because a later version replaced them or on demand, and what the rollups must do '
+	'without. One whose flush is in telemetry.event_batch was never in the rollups.';
+COMMENT ON COLUMN telemetry.event_change.counted_at IS 'The time by which its stream counts.';
+COMMENT ON COLUMN telemetry.event_change.recount IS
+	'Whether sessions, users, devices or subjects must be counted again, because it was not replaced by one of the same.';
+
+CREATE FUNCTION telemetry.remove_events(received_at timestamptz[], id bigint[], recount boolean[]) RETURNS bigint
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+	WITH gone AS (
+		DELETE FROM telemetry.event_log AS e
+		USING unnest(remove_events.received_at, remove_events.id, remove_events.recount) AS k (received_at, id, recount)
+		WHERE e.received_at = k.received_at AND e.id = k.id
+		RETURNING e.*, k.recount
+	), noted AS (
+		INSERT INTO telemetry.event_change (id, counted_at, stream, event_type, subject_id, user_id, duration_seconds, recount)
+		SELECT g.id, CASE WHEN s.clock = 'occurred_at' THEN g.occurred_at ELSE g.received_at END,
+			g.stream, g.event_type, g.subject_id, g.user_id, g.duration_seconds, g.recount
+		FROM gone AS g
+		LEFT JOIN telemetry.stream AS s ON s.name = g.stream
+	)
+	SELECT count(*) FROM gone;
+END;
+COMMENT ON FUNCTION telemetry.remove_events(timestamptz[], bigint[], boolean[]) IS
+	'Removes rows of telemetry.event_log and leaves for the rollups what to do without; returns how many there were. '
+	'Their keys stay in telemetry.event_key.';
+
+CREATE TABLE telemetry.conflict (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	detected_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	stream text COLLATE "C" NOT NULL,
+	event_id text COLLATE "C" NOT NULL,
+	event_type text COLLATE "C" NOT NULL,
+	user_id text COLLATE "C",
+	device_id text COLLATE "C",
+	strategy text NOT NULL,
+	resolution text NOT NULL CHECK (resolution IN ('kept', 'replaced')),
+	stored jsonb,
+	incoming jsonb NOT NULL
+);
+CREATE INDEX conflict_detected_at ON telemetry.conflict (detected_at);
+COMMENT ON TABLE telemetry.conflict IS
+	'Events that came again with other content, and what was done. Kept for 90 days.';
+COMMENT ON COLUMN telemetry.conflict.event_id IS 'Of the incoming event, as are event_type, user_id and device_id.';
+COMMENT ON COLUMN telemetry.conflict.strategy IS 'telemetry.stream.on_conflict as it was.';
+COMMENT ON COLUMN telemetry.conflict.resolution IS
+	'kept: the stored event stays, the incoming one is only here; replaced: the incoming one is stored, the one before is only here.';
+COMMENT ON COLUMN telemetry.conflict.stored IS
+	'The event as it was stored; null: it had been removed, or is too old to be kept.';
+COMMENT ON COLUMN telemetry.conflict.incoming IS 'The event as it came.';
+
+SELECT pg_catalog.pg_extension_config_dump('telemetry.stream', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.stream_number_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.stream_field', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.event_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.event_key', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.event_batch', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.event_change', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.conflict', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.conflict_id_seq', '');
+
+CREATE VIEW telemetry.event AS
+	SELECT stream, event_id, event_type, occurred_at, received_at, device_id, user_id, session_id, subject_id,
+		app_version, duration_seconds, correlation_id, data
+	FROM telemetry.event_log;
+COMMENT ON VIEW telemetry.event IS
+	'Events, each once. COPY and INSERT check rows one by one, see telemetry.ingest_result(): those that break a rule are '
+	'in telemetry.dead_letter, those that are here already change nothing, or are resolved as telemetry.stream says. '
+	'Rows are not changed by hand: see telemetry.delete_user() and telemetry.delete_device().';
+COMMENT ON COLUMN telemetry.event.stream IS 'A name of telemetry.stream.';
+COMMENT ON COLUMN telemetry.event.event_id IS
+	'The sender''s name for the event, 1 to 256 bytes; if it has none, evt_ and 26 characters made of its content.';
+COMMENT ON COLUMN telemetry.event.event_type IS 'What happened, one of its stream''s types.';
+COMMENT ON COLUMN telemetry.event.occurred_at IS 'When, by the sender''s clock; received_at if that is null.';
+COMMENT ON COLUMN telemetry.event.received_at IS
+	'When it was stored, by the server''s clock. Only members of telemetry_admin may give it, to load what another '
+	'system has received.';
+COMMENT ON COLUMN telemetry.event.device_id IS 'The device it comes from.';
+COMMENT ON COLUMN telemetry.event.user_id IS 'The user it is of.';
+COMMENT ON COLUMN telemetry.event.session_id IS 'The session it belongs to.';
+COMMENT ON COLUMN telemetry.event.subject_id IS 'What it is about: a track, a module, an interview.';
+COMMENT ON COLUMN telemetry.event.app_version IS 'Version of the app that sent it.';
+COMMENT ON COLUMN telemetry.event.duration_seconds IS 'How long it took, at least 0.';
+COMMENT ON COLUMN telemetry.event.correlation_id IS 'The request that brought it; does not count as content.';
+COMMENT ON COLUMN telemetry.event.data IS 'A JSON object with whatever else there is to say.';
+
+CREATE FUNCTION telemetry.event_statement() RETURNS trigger
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_event_statement';
+COMMENT ON FUNCTION telemetry.event_statement() IS
+	'Trigger of telemetry.event, before and after each statement: begins an ingest, and stores what it has collected.';
+CREATE FUNCTION telemetry.event_row() RETURNS trigger
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_event_row';
+COMMENT ON FUNCTION telemetry.event_row() IS 'Trigger of telemetry.event: collects a row.';
+CREATE TRIGGER begin_ingest BEFORE INSERT ON telemetry.event
+	FOR EACH STATEMENT EXECUTE FUNCTION telemetry.event_statement();
+CREATE TRIGGER ingest INSTEAD OF INSERT ON telemetry.event
+	FOR EACH ROW EXECUTE FUNCTION telemetry.event_row();
+CREATE TRIGGER end_ingest AFTER INSERT ON telemetry.event
+	FOR EACH STATEMENT EXECUTE FUNCTION telemetry.event_statement();
+
+-- What a flush hands to its own statements.
+CREATE FUNCTION telemetry.flushed_keys(OUT key uuid, OUT content bigint, OUT id bigint, OUT received_at timestamptz, OUT stream integer)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10000 AS 'MODULE_PATHNAME', 'telemetry_flushed_keys';
+COMMENT ON FUNCTION telemetry.flushed_keys() IS
+	'The keys of the flush that this statement is part of, in order. Error outside of one.';
+CREATE FUNCTION telemetry.flushed_events() RETURNS SETOF telemetry.event_template
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10000 AS 'MODULE_PATHNAME', 'telemetry_flushed_events';
+COMMENT ON FUNCTION telemetry.flushed_events() IS
+	'The new events of the flush that this statement is part of. Error outside of one.';
+
+CREATE FUNCTION telemetry.ingest_event(body jsonb) RETURNS jsonb
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_ingest_event';
+COMMENT ON FUNCTION telemetry.ingest_event(jsonb) IS
+	'Stores an event, an object with the columns of telemetry.event as members, or an array of up to 10000 of them, and '
+	'says what became of each: {"success", "received", "accepted", "duplicates", "conflicts", "rejected", "results": '
+	'[{"index": 0-based position, "status": "accepted", "duplicate", "kept", "replaced" or "rejected", "event_id", '
+	'"code", "message"}]}; success if none was rejected. occurred_at is RFC 3339 text or a number of '
+	'seconds, or milliseconds beyond 2e10, since 1970. An event alone must not be older than max_age of its '
+	'stream, one of an array than max_batch_age. Errors: invalid_parameter_value if the body is neither, or too long; '
+	'insufficient_privilege without INSERT on telemetry.event.';
+
+CREATE FUNCTION telemetry.retry_dead_letters(
+	kind text DEFAULT NULL, code text DEFAULT NULL, "limit" integer DEFAULT 1000,
+	OUT tried bigint, OUT stored bigint, OUT failed bigint)
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	attempts_max CONSTANT integer := 5;
+	letter record;
+	success boolean;
+BEGIN
+	tried := 0;
+	stored := 0;
+	FOR letter IN
+		SELECT d.*
+		FROM telemetry.dead_letter AS d
+		WHERE d.whole AND d.attempts < attempts_max
+			AND (retry_dead_letters.kind IS NULL OR d.kind = retry_dead_letters.kind)
+			AND (retry_dead_letters.code IS NULL OR d.code = retry_dead_letters.code)
+		ORDER BY d.id
+		LIMIT greatest(coalesce(retry_dead_letters."limit", 1000), 0)
+		FOR UPDATE SKIP LOCKED
+	LOOP
+		success := (CASE letter.kind
+			WHEN 'event' THEN telemetry.ingest_event(jsonb_build_array(letter.payload - 'received_at'))
+			ELSE telemetry.ingest(letter.payload - 'device_id', letter.payload ->> 'device_id', 'single')
+		END ->> 'success')::boolean;
+		IF success THEN
+			DELETE FROM telemetry.dead_letter AS d WHERE d.id = letter.id;
+			stored := stored + 1;
+		ELSE
+			-- What this attempt has left is the same row again.
+			UPDATE telemetry.dead_letter AS d
+			SET attempts = d.attempts + 1, code = again.code, reason = again.reason
+			FROM telemetry.dead_letter AS again
+			WHERE d.id = letter.id AND again.id = currval('telemetry.dead_letter_id_seq');
+			DELETE FROM telemetry.dead_letter AS d WHERE d.id = currval('telemetry.dead_letter_id_seq');
+		END IF;
+		tried := tried + 1;
+	END LOOP;
+	failed := tried - stored;
+END
+$$;
+COMMENT ON FUNCTION telemetry.retry_dead_letters(text, text, integer) IS
+	'Tries dead letters again, of a kind (point, event) and code if they are given, the oldest first, up to limit: those '
+	'that are stored now are removed, the others stay with one attempt more and the reason of the last. Each is tried '
+	'5 times in all, the first included; letters that are not whole are left alone. Returns how many were tried, stored, and failed again. '
+	'Events count as received now, and as parts of a batch. Works with its owner''s rights; for telemetry_admin.';
+
+REVOKE ALL ON FUNCTION telemetry.create_event_partition(date),
+	telemetry.remove_events(timestamptz[], bigint[], boolean[]), telemetry.flushed_keys(), telemetry.flushed_events(),
+	telemetry.ingest_event(jsonb), telemetry.retry_dead_letters(text, text, integer) FROM PUBLIC;
+GRANT SELECT ON telemetry.stream, telemetry.stream_field, telemetry.event, telemetry.conflict TO telemetry_reader;
+GRANT INSERT ON telemetry.event TO telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.ingest_event(jsonb) TO telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.retry_dead_letters(text, text, integer) TO telemetry_admin;
+GRANT INSERT, UPDATE, DELETE ON telemetry.stream, telemetry.stream_field TO telemetry_admin;
+GRANT SELECT ON telemetry.event_log, telemetry.event_batch, telemetry.event_change, telemetry.event_key TO telemetry_admin;

@@ -313,6 +313,22 @@ CREATE TRIGGER ingest INSTEAD OF INSERT ON telemetry.event
 CREATE TRIGGER end_ingest AFTER INSERT ON telemetry.event
 	FOR EACH STATEMENT EXECUTE FUNCTION telemetry.event_statement();
 
+-- A simple view could be written through otherwise.
+CREATE FUNCTION telemetry.refuse_event_change() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+		MESSAGE = format('cannot %s events', lower(TG_OP)),
+		HINT = 'Events are replaced by a later version, as their stream says, and removed by telemetry.delete_user(), '
+			'telemetry.delete_device() and retention.';
+END
+$$;
+COMMENT ON FUNCTION telemetry.refuse_event_change() IS 'Trigger of telemetry.event: UPDATE and DELETE are errors.';
+CREATE TRIGGER refuse_change INSTEAD OF UPDATE OR DELETE ON telemetry.event
+	FOR EACH ROW EXECUTE FUNCTION telemetry.refuse_event_change();
+
 -- What a flush hands to its own statements.
 CREATE FUNCTION telemetry.flushed_keys(OUT key uuid, OUT content bigint, OUT id bigint, OUT received_at timestamptz, OUT stream integer)
 	RETURNS SETOF record

@@ -135,12 +135,19 @@ time_text(int64 ts)
 static const char *
 duration_text(int64 usecs)
 {
-	if (usecs % USECS_PER_DAY == 0 && usecs != USECS_PER_DAY)
-		return psprintf(INT64_FORMAT " days", usecs / USECS_PER_DAY);
-	if (usecs % USECS_PER_HOUR == 0)
-		return psprintf(INT64_FORMAT " hours", usecs / USECS_PER_HOUR);
-	if (usecs % USECS_PER_MINUTE == 0)
-		return psprintf(INT64_FORMAT " minutes", usecs / USECS_PER_MINUTE);
+	static const struct
+	{
+		const char *name;
+		int64 usecs;
+	} units[] = {{"day", USECS_PER_DAY}, {"hour", USECS_PER_HOUR}, {"minute", USECS_PER_MINUTE}};
+
+	for (size_t i = 0; i < lengthof(units); i++)
+	{
+		int64 count = usecs / units[i].usecs;
+
+		if (count > 0 && usecs % units[i].usecs == 0)
+			return psprintf(INT64_FORMAT " %s%s", count, units[i].name, count == 1 ? "" : "s");
+	}
 	return psprintf("%g seconds", (double) usecs / USECS_PER_SEC);
 }
 

@@ -1,5 +1,5 @@
 -- The extension installs into its own schema and leaves nothing there when dropped.
-CREATE EXTENSION telemetry;
+CREATE EXTENSION telemetry CASCADE;
 SELECT extnamespace::regnamespace AS schema, extrelocatable AS relocatable
 FROM pg_extension
 WHERE extname = 'telemetry';
@@ -34,4 +34,4 @@ ORDER BY p.oid::regprocedure::text;
 DROP VIEW member;
 DROP EXTENSION telemetry;
 SELECT relname AS left_over FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace;
-CREATE EXTENSION telemetry;
+CREATE EXTENSION telemetry CASCADE;

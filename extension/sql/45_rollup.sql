@@ -385,8 +385,10 @@ CREATE FUNCTION telemetry.set_day_timezone(zone text) RETURNS void
 AS $$
 BEGIN
 	PERFORM telemetry.lock_rollups();
-	IF EXISTS (SELECT FROM telemetry.rollup_hour) AND NOT (telemetry.zone_has_whole_hours(zone)
-		AND (SELECT telemetry.zone_has_whole_hours(day_timezone) FROM telemetry.layout)) THEN
+	-- And the rollups of events, as job roll_up_events does.
+	PERFORM pg_advisory_xact_lock(21581, 1);
+	IF (EXISTS (SELECT FROM telemetry.rollup_hour) OR EXISTS (SELECT FROM telemetry.event_rollup_hour))
+		AND NOT (telemetry.zone_has_whole_hours(zone) AND (SELECT telemetry.zone_has_whole_hours(day_timezone) FROM telemetry.layout)) THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('cannot change day_timezone to "%s": there are rollups by other hours', zone),
 			DETAIL = 'Hours begin at the same instants only in zones whose offset from UTC is of whole hours.',
@@ -407,6 +409,7 @@ BEGIN
 			GROUP BY h.device_id, h.metric, h.day
 			OFFSET 0
 		) AS days;
+	PERFORM telemetry.rebuild_event_days();
 END
 $$;
 COMMENT ON FUNCTION telemetry.set_day_timezone(text) IS

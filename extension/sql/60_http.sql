@@ -3,7 +3,8 @@
 
 CREATE TYPE telemetry.http_response AS (
 	status integer,
-	body jsonb
+	body jsonb,
+	content_type text
 );
 COMMENT ON TYPE telemetry.http_response IS 'An answer: status code and JSON body.';
 
@@ -14,7 +15,8 @@ BEGIN ATOMIC
 	-- What a body says of its device does not count here: the path does.
 	SELECT
 		CASE WHEN answer ? 'detail' THEN 422 ELSE 200 END,
-		CASE WHEN answer ? 'detail' THEN jsonb_build_object('detail', answer -> 'detail') ELSE answer END
+		CASE WHEN answer ? 'detail' THEN jsonb_build_object('detail', answer -> 'detail') ELSE answer END,
+		NULL::text
 	FROM telemetry.ingest(
 		CASE WHEN params ->> 'kind' <> 'bulk' AND jsonb_typeof(body) = 'object' THEN body - 'device_id' ELSE body END,
 		CASE WHEN params ->> 'kind' <> 'bulk' THEN coalesce(params ->> 'device_id', '') END,
@@ -33,7 +35,8 @@ CREATE FUNCTION telemetry.http_batch(params jsonb, body jsonb DEFAULT NULL)
 BEGIN ATOMIC
 	SELECT
 		answer.status,
-		CASE answer.status WHEN 200 THEN found.receipts -> 0 ELSE jsonb_build_object('detail', answer.detail) END
+		CASE answer.status WHEN 200 THEN found.receipts -> 0 ELSE jsonb_build_object('detail', answer.detail) END,
+		NULL::text
 	FROM (
 		SELECT count(*) AS n, jsonb_agg(jsonb_build_object(
 				'batch_id', r.batch_id,
@@ -80,7 +83,7 @@ BEGIN ATOMIC
 		'status', 'healthy',
 		'service', 'telemetry_service',
 		'port', params -> 'port',
-		'version', e.extversion)
+		'version', e.extversion), NULL::text
 	FROM pg_extension AS e
 	WHERE e.extname = 'telemetry';
 END;

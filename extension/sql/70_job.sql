@@ -365,6 +365,7 @@ AS $$
 DECLARE
 	at_once CONSTANT integer := 5000;
 	pruned integer;
+	more boolean;
 BEGIN
 	DELETE FROM telemetry.progress_state AS p
 	WHERE NOT EXISTS (
@@ -383,19 +384,39 @@ BEGIN
 	USING expired AS e
 	WHERE r.batch_id = e.batch_id AND r.device_id = e.device_id;
 	GET DIAGNOSTICS pruned = ROW_COUNT;
-	RETURN pruned = at_once;
+	more := pruned = at_once;
+
+	DELETE FROM telemetry.dead_letter AS d
+	WHERE d.id IN (
+		SELECT o.id FROM telemetry.dead_letter AS o
+		WHERE o.received_at < now() - interval '30 days'
+		ORDER BY o.received_at LIMIT at_once FOR UPDATE SKIP LOCKED);
+	GET DIAGNOSTICS pruned = ROW_COUNT;
+	more := more OR pruned = at_once;
+
+	DELETE FROM telemetry.conflict AS c
+	WHERE c.id IN (
+		SELECT o.id FROM telemetry.conflict AS o
+		WHERE o.detected_at < now() - interval '90 days'
+		ORDER BY o.detected_at LIMIT at_once FOR UPDATE SKIP LOCKED);
+	GET DIAGNOSTICS pruned = ROW_COUNT;
+	RETURN more OR pruned = at_once;
 END
 $$;
 COMMENT ON FUNCTION telemetry.job_prune() IS
-	'Job prune: removes up to 5000 receipts older than telemetry.batch_window, and progress of processes that are gone. '
-	'True if there may be more.';
+	'Job prune: removes receipts older than telemetry.batch_window, dead letters older than 30 days and conflicts older '
+	'than 90, up to 5000 of each, and progress of processes that are gone. True if there may be more.';
 
 INSERT INTO telemetry.job (name, description, run_every) VALUES
 	('roll_up', 'Adds newly ingested points to the hourly and daily aggregates.', '2 s'),
 	('compact', 'Merges small blocks into larger ones.', '10 s'),
 	('audit', 'Compares aggregates with the points they are of.', '1 min'),
+	('roll_up_events', 'Adds newly ingested events to their hourly and daily aggregates.', '2 s'),
+	('event_partitions', 'Makes the partitions that events will be stored in.', '1 h'),
+	('event_retention', 'Removes events and their aggregates that are older than is to be kept.', '1 h'),
+	('event_keys', 'Forgets the keys of events that need not be recognised any more.', '10 min'),
 	('retention', 'Removes points that are older than is to be kept.', '1 h'),
-	('prune', 'Removes expired receipts and other leftovers.', '1 h');
+	('prune', 'Removes expired receipts, dead letters and other leftovers.', '1 h');
 
 SELECT telemetry.wake_launcher();
 

@@ -50,7 +50,7 @@ typedef struct TlEventSet
 	bool settled;		/* the ledger has been asked */
 	bool is_new;		/* it did not have the key */
 	TlEventRow *winner; /* to be stored, or NULL */
-	bool recount;		/* the winner counts under other names than what was stored */
+	bool recount;		/* uniques must be counted again without what was stored */
 	/* What the ledger has, if it is not new. */
 	uint64 content;
 	int64 id;

@@ -144,9 +144,8 @@ hash_content(TlEventHasher *h, const TlEvent *e, uint8 *digest)
 	finish(h, digest);
 }
 
-/* 128 bits as 26 characters, the highest first, as a ULID has them. */
-static void
-write_base_32(const uint8 *bytes, char *out)
+void
+tl_event_key_to_text(const uint8 *bytes, char *out)
 {
 	static const char letters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 	uint64 high = first_8_bytes(bytes);
@@ -176,7 +175,7 @@ make_id(TlEventHasher *h, const TlEvent *e, const TlStream *stream, const uint8 
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
 	memcpy(made_id, "evt_", 4);
-	write_base_32(digest, made_id + 4);
+	tl_event_key_to_text(digest, made_id + 4);
 }
 
 void

@@ -40,6 +40,9 @@ extern void tl_event_identify(TlEventHasher *hasher, const TlEvent *event, const
 							  TlEventIdentity *identity);
 extern void tl_event_hasher_end(TlEventHasher *hasher);
 
+/* 128 bits as 26 characters of Crockford's base 32, the highest first, as a ULID has them. */
+extern void tl_event_key_to_text(const uint8 *bytes, char *out);
+
 /* A number from 0 to 1, not 1, that is always the same for a key. */
 extern double tl_event_key_fraction(const uint8 *key);
 

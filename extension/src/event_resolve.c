@@ -8,6 +8,7 @@
 #include "utils/memutils.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
+#include "zone.h"
 
 double
 tl_event_priority(const Jsonb *data)
@@ -78,21 +79,40 @@ note_conflict(TlEventBatch *b, const TlEventRow *incoming, const TlEventVersion 
 		before->row != NULL ? tl_event_to_json(&before->row->event, &whole) : before->json;
 }
 
-/* Whether an event counts under other names than one that was stored. */
+/* By either clock; hours are parts of days. */
 static bool
-counts_otherwise(const TlEventVersion *stored, const TlEvent *event)
+counts_in_the_same_hour(const TlEventVersion *stored, const TlEventVersion *version)
+{
+	pg_tz *zone = tl_zone_load();
+	TlHour before;
+	TlHour after;
+
+	tl_zone_hour(zone, stored->received_at, &before);
+	tl_zone_hour(zone, version->received_at, &after);
+	if (before.start != after.start)
+		return false;
+	tl_zone_hour(zone, stored->occurred_at, &before);
+	tl_zone_hour(zone, version->occurred_at, &after);
+	return before.start == after.start;
+}
+
+/* Whether uniques must be counted again when an event takes the place of one that was stored. */
+static bool
+counts_otherwise(const TlEventVersion *stored, const TlEventRow *row)
 {
 	static const TlEventText counted[] = TL_EVENT_COUNTED_TEXTS;
+	TlEventVersion version = version_of(row);
 
 	for (size_t i = 0; i < lengthof(counted); i++)
 	{
 		TlSlice a = stored->text[counted[i]];
-		TlSlice b = event->text[counted[i]];
+		TlSlice b = row->event.text[counted[i]];
 
 		if ((a.data == NULL) != (b.data == NULL) || (a.data != NULL && !tl_slice_equal(a, b)))
 			return true;
 	}
-	return false;
+	/* What was received last of a user is counted, too. */
+	return version.received_at < stored->received_at || !counts_in_the_same_hour(stored, &version);
 }
 
 void
@@ -152,7 +172,7 @@ tl_event_resolve(TlEventBatch *b, TlEventSet *set, const TlEventVersion *stored,
 		}
 	}
 	if (stored != NULL && set->winner != NULL)
-		set->recount = counts_otherwise(stored, &set->winner->event);
+		set->recount = counts_otherwise(stored, set->winner);
 	MemoryContextSwitchTo(old);
 }
 

@@ -208,8 +208,8 @@ read_stream(const Row *row, TlStream *stream)
 	stream->access_check = column(row, 10, &value) ? DatumGetObjectId(value) : InvalidOid;
 }
 
-static int
-field_place(const char *field)
+int
+tl_field_place(const char *field)
 {
 	for (int i = 0; i < TL_EVENT_TEXTS; i++)
 		if (strcmp(field, tl_event_text_name[i]) == 0)
@@ -227,7 +227,7 @@ read_rule(const Row *row, TlFieldRule *rule)
 	Datum value;
 
 	rule->field = string_column(row, 2);
-	rule->place = field_place(rule->field);
+	rule->place = tl_field_place(rule->field);
 	if (rule->place == TL_PLACE_MEMBER)
 	{
 		const char *member = rule->field + strlen(TL_EVENT_DATA ".");

@@ -46,6 +46,9 @@ typedef enum TlFieldPlace
 	TL_PLACE_MEMBER /* of data */
 } TlFieldPlace;
 
+/* By its name; whatever is no column is a member of data. */
+extern int tl_field_place(const char *field);
+
 typedef struct TlFieldRule
 {
 	const char *field; /* as the table has it */

@@ -51,12 +51,15 @@ typedef struct Group
 	struct json_object *details; /* owns the texts of rejects */
 	TlReject *rejects;			 /* by row of the group */
 	size_t reject_count;
+	PGresult *result;	  /* owns the texts of answers */
+	TlRowAnswer *answers; /* by row of the group */
 } Group;
 
 struct TlLane
 {
 	TlPoolSource source; /* first: a source is its lane */
 	TlPool *pool;
+	TlLaneKind kind;
 	char *query;
 	size_t max_rows;
 	size_t max_bytes;
@@ -80,6 +83,10 @@ group_clear(Group *group)
 	if (group->details != NULL)
 		json_object_put(group->details);
 	free(group->rejects);
+	PQclear(group->result);
+	free(group->answers);
+	group->result = NULL;
+	group->answers = NULL;
 	group->details = NULL;
 	group->rejects = NULL;
 	group->reject_count = 0;
@@ -166,6 +173,8 @@ group_finish(Group *group, TlPgOutcome outcome, const TlPgError *error)
 			result.reject_count++;
 			reject++;
 		}
+		if (group->answers != NULL)
+			result.answers = group->answers + entry->first_row;
 		entry->on_end(entry, &result);
 		entry = next;
 	}
@@ -226,11 +235,41 @@ group_read_rejects(Group *group, const char *text)
 	return true;
 }
 
+/* Keeps the answers of a lane of requests. */
+static bool
+group_read_answers(Group *group, const PGresult *rows)
+{
+	if (PQntuples(rows) != (int) group->row_count || PQnfields(rows) != 3)
+		return false;
+	group->result = PQcopyResult(rows, PG_COPYRES_TUPLES);
+	group->answers = calloc(group->row_count, sizeof(*group->answers));
+	if (group->result == NULL || group->answers == NULL)
+		tl_log_die("out of memory");
+	for (uint32_t i = 0; i < group->row_count; i++)
+	{
+		TlRowAnswer *answer = &group->answers[i];
+
+		answer->status = atoi(PQgetvalue(group->result, (int) i, 0));
+		answer->body = PQgetvalue(group->result, (int) i, 1);
+		answer->len = (size_t) PQgetlength(group->result, (int) i, 1);
+		if (!PQgetisnull(group->result, (int) i, 2))
+			answer->content_type = PQgetvalue(group->result, (int) i, 2);
+		if (answer->status < 200 || answer->status > 599)
+			return false;
+	}
+	return true;
+}
+
 static void
 group_on_rows(TlPgJob *job, const PGresult *rows)
 {
 	Group *group = (Group *) job;
 
+	if (group->lane->kind == TL_LANE_REQUESTS)
+	{
+		group->understood = group->result == NULL && group_read_answers(group, rows);
+		return;
+	}
 	if (PQntuples(rows) != 1 || PQnfields(rows) != RESULT_COLUMNS)
 		return;
 	group->understood =
@@ -302,7 +341,7 @@ static void
 group_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 {
 	Group *group = (Group *) job;
-	TlPgError confused = {.message = "the answer of telemetry.ingest_result() was not understood"};
+	TlPgError confused = {.message = "what became of the rows was not understood"};
 
 	/* Stored, but who of the waiting may be told so is unknown: nobody. */
 	if (outcome == TL_PG_DONE && !group->understood)
@@ -313,8 +352,13 @@ group_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 	if (outcome == TL_PG_DONE)
 	{
 		tl_metrics.copies++;
-		tl_metrics.points_received += group->row_count;
-		tl_metrics.points_rejected += group->reject_count;
+		if (group->lane->kind == TL_LANE_REQUESTS)
+			tl_metrics.event_requests += group->row_count;
+		else
+		{
+			tl_metrics.points_received += group->row_count;
+			tl_metrics.points_rejected += group->reject_count;
+		}
 	}
 	else
 	{
@@ -371,7 +415,7 @@ lane_away(TlPoolSource *source)
 }
 
 TlLane *
-tl_lane_open(TlPool *pool, const char *query, size_t max_rows, size_t max_bytes)
+tl_lane_open(TlPool *pool, TlLaneKind kind, const char *query, size_t max_rows, size_t max_bytes)
 {
 	TlLane *lane = calloc(1, sizeof(*lane));
 
@@ -380,6 +424,7 @@ tl_lane_open(TlPool *pool, const char *query, size_t max_rows, size_t max_bytes)
 	lane->source.start = lane_start;
 	lane->source.away = lane_away;
 	lane->pool = pool;
+	lane->kind = kind;
 	lane->query = strdup(query);
 	if (lane->query == NULL)
 		tl_log_die("out of memory");

@@ -27,6 +27,15 @@ typedef struct TlReject
 	const char *message;
 } TlReject;
 
+/* What a row is to be answered. */
+typedef struct TlRowAnswer
+{
+	int status;
+	const char *body;
+	size_t len;
+	const char *content_type;
+} TlRowAnswer;
+
 /* How the rows of an entry fared; valid only during the call. */
 typedef struct TlBatchResult
 {
@@ -35,6 +44,7 @@ typedef struct TlBatchResult
 	const TlBuf *rows;		/* of the whole group, see copy_encode.h */
 	const TlReject *rejects;
 	size_t reject_count;
+	const TlRowAnswer *answers; /* for each row, from a lane of requests */
 } TlBatchResult;
 
 /* Embedded in its owner's object, which must live until on_end. */
@@ -47,8 +57,16 @@ struct TlBatchEntry
 	TlBatchEntry *next;
 };
 
+/* What a lane's rows are, and what the statement after its COPY tells of them. */
+typedef enum TlLaneKind
+{
+	TL_LANE_POINTS,	 /* telemetry.ingest_result(): a row with counts and what was rejected */
+	TL_LANE_REQUESTS /* telemetry.http_event_result(): status, body, content_type for each row */
+} TlLaneKind;
+
 /* `query` is COPY FROM STDIN and then the statement that tells its result. */
-extern TlLane *tl_lane_open(TlPool *pool, const char *query, size_t max_rows, size_t max_bytes);
+extern TlLane *tl_lane_open(TlPool *pool, TlLaneKind kind, const char *query, size_t max_rows,
+							size_t max_bytes);
 
 /* After the pool is closed. */
 extern void tl_lane_close(TlLane *lane);

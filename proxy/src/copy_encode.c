@@ -1,6 +1,6 @@
 /*
  * copy_encode.c
- *		Rows of telemetry.point in PostgreSQL's binary COPY format.
+ *		Rows of telemetry.point and telemetry.http_event in PostgreSQL's binary COPY format.
  *
  * Room for a row is reserved once, from the lengths of its parts; after that bytes are put
  * without further checks.
@@ -60,13 +60,19 @@ put_string(char *out, const TlJsonValue *string)
 }
 
 static inline char *
+put_json(char *out, const char *text, size_t len)
+{
+	out = put_int32(out, (uint32_t) len + 1);
+	*out++ = 1;
+	return put_bytes(out, text, len);
+}
+
+static inline char *
 put_document(char *out, const TlJsonValue *document)
 {
 	if (document->type != TL_JSON_OBJECT)
 		return put_null(out);
-	out = put_int32(out, (uint32_t) document->len + 1);
-	*out++ = 1;
-	return put_bytes(out, document->text, document->len);
+	return put_json(out, document->text, document->len);
 }
 
 static inline char *
@@ -143,6 +149,22 @@ tl_copy_add_point(TlBuf *buf, const TlPoint *point)
 	out = put_document(out, &point->metadata);
 	buf->len = (size_t) (out - buf->data);
 	return true;
+}
+
+void
+tl_copy_add_request(TlBuf *buf, const char *route, const TlBuf *params, const char *body,
+					size_t body_len)
+{
+	size_t route_len = strlen(route);
+	/* The count, three lengths and two version bytes. */
+	char *out = tl_buf_reserve(buf, 2 + 3 * 4 + 2 + route_len + params->len + body_len);
+
+	out = put_int16(out, 3);
+	out = put_int32(out, (uint32_t) route_len);
+	out = put_bytes(out, route, route_len);
+	out = put_json(out, params->data, params->len);
+	out = put_json(out, body, body_len);
+	buf->len = (size_t) (out - buf->data);
 }
 
 static inline uint32_t

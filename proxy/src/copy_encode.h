@@ -1,9 +1,10 @@
 /*
  * copy_encode.h
- *		Rows of telemetry.point in PostgreSQL's binary COPY format.
+ *		Rows of telemetry.point and telemetry.http_event in PostgreSQL's binary COPY format.
  *
  *	stream	header, rows, int16 -1
- *	row		int16 7, then seven fields (ts, device_id, metric, value, unit, tags, metadata)
+ *	row		int16 7, then seven fields (ts, device_id, metric, value, unit, tags, metadata),
+ *			or int16 3, then three (route, params, body)
  *	field	int32 length (-1: null), bytes
  *
  * All integers are in network order.  ts is microseconds since 2000; a value is its kind
@@ -61,10 +62,14 @@ extern void tl_copy_end(TlBuf *buf);
 /* Appends one row; false, and nothing is appended, if a number does not fit a double. */
 extern bool tl_copy_add_point(TlBuf *buf, const TlPoint *point);
 
-/* The byte offset of the row after the one at `row`. */
+/* Appends a row of telemetry.http_event; params and body are JSON texts. */
+extern void tl_copy_add_request(TlBuf *buf, const char *route, const TlBuf *params,
+								const char *body, size_t body_len);
+
+/* Of points: the byte offset of the row after the one at `row`. */
 extern size_t tl_copy_next_row(const TlBuf *buf, size_t row);
 
-/* The bytes of one field of the row at `row`; NULL if it is null. */
+/* Of points: the bytes of one field of the row at `row`; NULL if it is null. */
 extern const char *tl_copy_field(const TlBuf *buf, size_t row, TlCopyField field, size_t *len);
 
 #endif

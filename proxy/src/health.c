@@ -47,16 +47,19 @@ add_proxy_numbers(TlBuf *out, const TlBackend *backend)
 				  seconds, counts.idle, counts.busy, counts.down,
 				  (unsigned long long) tl_metrics.clients,
 				  (unsigned long long) tl_metrics.in_flight, tl_lane_pending_rows(backend->points),
-				  tl_lane_pending_bytes(backend->points) + tl_rpc_pending_bytes(backend->rpc));
+				  tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events) +
+					  tl_rpc_pending_bytes(backend->rpc));
 	tl_buf_printf(
 		out,
 		"\"requests_total\":%llu,\"responses_4xx\":%llu,\"responses_5xx\":%llu,"
-		"\"points_total\":%llu,\"points_rejected\":%llu,\"copies_total\":%llu,"
+		"\"points_total\":%llu,\"points_rejected\":%llu,\"event_requests_total\":%llu,\"copies_"
+		"total\":%llu,"
 		"\"copies_failed\":%llu,\"calls_total\":%llu,\"latency_avg_ms\":%.3f}",
 		(unsigned long long) tl_metrics.requests, (unsigned long long) tl_metrics.responses_4xx,
 		(unsigned long long) tl_metrics.responses_5xx,
 		(unsigned long long) tl_metrics.points_received,
-		(unsigned long long) tl_metrics.points_rejected, (unsigned long long) tl_metrics.copies,
+		(unsigned long long) tl_metrics.points_rejected,
+		(unsigned long long) tl_metrics.event_requests, (unsigned long long) tl_metrics.copies,
 		(unsigned long long) tl_metrics.copies_failed, (unsigned long long) tl_metrics.calls,
 		answered > 0 ? (double) tl_metrics.latency_us / answered / 1000 : 0.0);
 }

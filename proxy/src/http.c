@@ -77,6 +77,10 @@ reason_phrase(int status)
 			return "Accepted";
 		case 400:
 			return "Bad Request";
+		case 401:
+			return "Unauthorized";
+		case 403:
+			return "Forbidden";
 		case 404:
 			return "Not Found";
 		case 405:
@@ -89,6 +93,8 @@ reason_phrase(int status)
 			return "Unsupported Media Type";
 		case 422:
 			return "Unprocessable Content";
+		case 429:
+			return "Too Many Requests";
 		case 500:
 			return "Internal Server Error";
 		case 503:
@@ -154,7 +160,8 @@ http_answer(TlRequest *base, const TlAnswer *answer)
 	TAILQ_REMOVE(&http->in_flight, request, link);
 	request->half = NULL;
 
-	evhttp_add_header(headers, "Content-Type", "application/json");
+	evhttp_add_header(headers, "Content-Type",
+					  answer->content_type != NULL ? answer->content_type : "application/json");
 	snprintf(number, sizeof(number), "%zu", answer->len);
 	evhttp_add_header(headers, "Content-Length", number);
 	if (answer->allow != NULL)
@@ -211,6 +218,20 @@ read_headers(HttpRequest *request)
 	{
 		switch (strlen(header->key))
 		{
+			case 9:
+				if (strcasecmp(header->key, "X-User-Id") == 0)
+					request->base.user_id = header->value;
+				break;
+			case 10:
+				if (strcasecmp(header->key, "User-Agent") == 0)
+					request->base.user_agent = header->value;
+				break;
+			case 11:
+				if (strcasecmp(header->key, "X-Device-Id") == 0)
+					request->base.device_id = header->value;
+				else if (strcasecmp(header->key, "traceparent") == 0)
+					request->base.traceparent = header->value;
+				break;
 			case 12:
 				if (strcasecmp(header->key, "Content-Type") == 0)
 					request->base.content_type = header->value;
@@ -226,6 +247,8 @@ read_headers(HttpRequest *request)
 			case 16:
 				if (strcasecmp(header->key, "Content-Encoding") == 0)
 					request->base.content_encoding = header->value;
+				else if (strcasecmp(header->key, "X-Correlation-Id") == 0)
+					request->base.correlation_id = header->value;
 				break;
 			case 17:
 				if (strcasecmp(header->key, "Transfer-Encoding") == 0)

@@ -11,6 +11,4 @@ extern void tl_ingest_single(TlRequest *request, const TlBackend *backend);
 extern void tl_ingest_batch(TlRequest *request, const TlBackend *backend);
 extern void tl_ingest_bulk(TlRequest *request, const TlBackend *backend);
 
-extern void tl_ingest_shutdown(void);
-
 #endif

@@ -3,10 +3,11 @@
  *		telemetry-proxy: start, signals, stop.
  */
 #include "address.h"
+#include "app.h"
+#include "body.h"
 #include "config.h"
 #include "http.h"
 #include "inflate.h"
-#include "ingest.h"
 #include "log.h"
 #include "metrics.h"
 #include "route.h"
@@ -33,6 +34,10 @@
 	" FROM STDIN (FORMAT binary);"                                                                 \
 	"SELECT received, accepted, duplicates, conflicts, rejected, rows"                             \
 	" FROM telemetry.ingest_result()"
+
+#define EVENT_QUERY                                                                                \
+	"COPY telemetry.http_event (route, params, body) FROM STDIN (FORMAT binary);"                  \
+	"SELECT status, body, content_type FROM telemetry.http_event_result()"
 
 typedef enum Action
 {
@@ -277,9 +282,14 @@ serve(const TlConfig *config, const TlAddressList *addresses)
 													: tl_address_port(&addresses->items[0]);
 	backend->pool = tl_pool_open(server.base, config->database, (unsigned int) config->connections,
 								 config->connect_timeout, config->request_timeout * 2);
-	backend->points = tl_lane_open(backend->pool, POINT_QUERY, (size_t) config->max_batch_rows,
-								   (size_t) config->max_batch_bytes);
+	backend->points =
+		tl_lane_open(backend->pool, TL_LANE_POINTS, POINT_QUERY, (size_t) config->max_batch_rows,
+					 (size_t) config->max_batch_bytes);
+	backend->events =
+		tl_lane_open(backend->pool, TL_LANE_REQUESTS, EVENT_QUERY, (size_t) config->max_batch_rows,
+					 (size_t) config->max_batch_bytes);
 	backend->rpc = tl_rpc_open(backend->pool);
+	tl_app_open(server.base, backend);
 	server.http = tl_http_open(server.base, backend, addresses);
 	server.deadline = evtimer_new(server.base, server_on_deadline, &server);
 	for (size_t i = 0; i < 2; i++)
@@ -301,11 +311,13 @@ serve(const TlConfig *config, const TlAddressList *addresses)
 		status = 0;
 	}
 
+	tl_app_stop();
 	tl_pool_close(backend->pool);
 	if (server.http != NULL)
 		tl_http_close(server.http);
 	tl_rpc_close(backend->rpc);
 	tl_lane_close(backend->points);
+	tl_lane_close(backend->events);
 	for (size_t i = 0; i < 2; i++)
 		event_free(server.signals[i]);
 	event_free(server.deadline);
@@ -346,7 +358,8 @@ run(int argc, char **argv, TlConfig *config)
 	tl_log_set_level((TlLogLevel) config->log_level);
 	status = serve(config, &addresses);
 	tl_route_shutdown();
-	tl_ingest_shutdown();
+	tl_app_shutdown();
+	tl_body_shutdown();
 	tl_request_shutdown();
 	tl_inflate_shutdown();
 	return status;

@@ -18,7 +18,8 @@ typedef struct TlMetrics
 	uint64_t latency_us;	  /* sum over all answered requests */
 	uint64_t points_received; /* in requests the database has confirmed */
 	uint64_t points_rejected;
-	uint64_t copies; /* confirmed */
+	uint64_t event_requests; /* that brought events, confirmed */
+	uint64_t copies;		 /* confirmed */
 	uint64_t copies_failed;
 	uint64_t calls; /* RPCs sent */
 } TlMetrics;

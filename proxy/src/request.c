@@ -32,6 +32,8 @@ request_release_if_done(TlRequest *request)
 		return;
 	free(request->devices);
 	request->devices = NULL;
+	tl_failure_release(request->failure);
+	request->failure = NULL;
 	request->release(request);
 }
 
@@ -45,16 +47,34 @@ tl_request_answer(TlRequest *request, const TlAnswer *answer)
 	request_release_if_done(request);
 }
 
-void
-tl_request_refuse(TlRequest *request, int status, const char *detail)
+static void
+refuse(TlRequest *request, int status, const char *detail, const char *allow)
 {
 	TlBuf *body = tl_request_scratch();
-	TlAnswer answer = {.status = status, .retry_after = status == 503 ? 1 : 0};
+	TlAnswer answer = {.status = status, .retry_after = status == 503 ? 1 : 0, .allow = allow};
 
-	tl_reply_detail(body, detail);
+	if (request->failure != NULL)
+	{
+		tl_failure_compose(request->failure, status, detail, body);
+		answer.content_type = tl_failure_content_type(request->failure);
+	}
+	else
+		tl_reply_detail(body, detail);
 	answer.body = body->data;
 	answer.len = body->len;
 	tl_request_answer(request, &answer);
+}
+
+void
+tl_request_refuse(TlRequest *request, int status, const char *detail)
+{
+	refuse(request, status, detail, NULL);
+}
+
+void
+tl_request_refuse_method(TlRequest *request, const char *allow)
+{
+	refuse(request, 405, "Method Not Allowed", allow);
 }
 
 void
@@ -98,6 +118,7 @@ tl_request_relay(TlRequest *request, const TlRpcResult *result)
 		TlAnswer answer = {
 			.status = result->status,
 			.retry_after = result->status == 503 ? 1 : 0,
+			.content_type = result->content_type,
 			.body = result->body,
 			.len = result->len,
 		};
@@ -107,7 +128,7 @@ tl_request_relay(TlRequest *request, const TlRpcResult *result)
 	else if (result->outcome == TL_PG_FAILED && strcmp(result->error->sqlstate, "22P02") == 0)
 		tl_request_refuse(request, 400, "malformed JSON");
 	else if (result->outcome == TL_PG_FAILED && memcmp(result->error->sqlstate, "22", 2) == 0)
-		tl_request_refuse(request, 422, result->error->message);
+		tl_request_refuse(request, request->failure != NULL ? 400 : 422, result->error->message);
 	else
 		tl_request_fail(request, result->outcome, result->error);
 }

@@ -13,6 +13,7 @@
 #include "batch.h"
 #include "config.h"
 #include "decode.h"
+#include "failure.h"
 #include "rpc.h"
 
 typedef enum TlMethod
@@ -28,7 +29,8 @@ typedef struct TlAnswer
 	int status;
 	unsigned int retry_after; /* seconds; 0: none */
 	const char *allow;		  /* for 405 */
-	const char *body;		  /* JSON */
+	const char *content_type; /* NULL: application/json */
+	const char *body;
 	size_t len;
 } TlAnswer;
 
@@ -54,6 +56,11 @@ struct TlRequest
 	const char *query;
 	const char *content_type;
 	const char *content_encoding;
+	const char *user_id; /* X-User-Id */
+	const char *device_id;
+	const char *correlation_id;
+	const char *traceparent;
+	const char *user_agent;
 	const char *body;
 	size_t body_len;
 	uint64_t arrived_us;
@@ -65,6 +72,7 @@ struct TlRequest
 	unsigned int segment_count;
 	void (*expire)(TlRequest *request); /* answers in place of the database */
 	int64_t timeout_ms;
+	TlFailure *failure; /* how its dialect words failures, or NULL; the request's own reference */
 
 	/* The endpoint's. */
 	bool answered;
@@ -81,6 +89,7 @@ typedef struct TlBackend
 	const TlConfig *config;
 	TlPool *pool;
 	TlLane *points;
+	TlLane *events;
 	TlRpc *rpc;
 	unsigned int report_port;
 } TlBackend;
@@ -88,8 +97,11 @@ typedef struct TlBackend
 /* Answers once; does nothing if that has been done. */
 extern void tl_request_answer(TlRequest *request, const TlAnswer *answer);
 
-/* The same with {"detail": text}. */
+/* The same with what the request's dialect says of a failure, or {"detail": text}. */
 extern void tl_request_refuse(TlRequest *request, int status, const char *detail);
+
+/* The same with 405 and the methods that there are. */
+extern void tl_request_refuse_method(TlRequest *request, const char *allow);
 
 /* Whatever held the request for the database lets go of it. */
 extern void tl_request_end_wait(TlRequest *request);

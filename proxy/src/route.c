@@ -2,12 +2,15 @@
  * route.c
  *		Paths and methods to endpoints.
  *
- * Errors everywhere: {"detail": text}.  Any endpoint may answer
+ * Those of seed 004 are compiled in; all others are rows of telemetry.route, see app.h.
+ *
+ * Errors here: {"detail": text}.  Any endpoint may answer
  *	400 malformed path		404 no such path		405 with Allow		413 body over --max-body
  *	503 with Retry-After: the database is away, or too much is waiting for it
  */
 #include "route.h"
 
+#include "app.h"
 #include "health.h"
 #include "ingest.h"
 #include "url.h"
@@ -146,9 +149,6 @@ tl_route_handle(TlRequest *request, const TlBackend *backend)
 	}
 	for (size_t i = 0; i < ROUTE_COUNT; i++)
 	{
-		static const char detail[] = "{\"detail\":\"Method Not Allowed\"}";
-		TlAnswer refusal = {.status = 405, .body = detail, .len = sizeof(detail) - 1};
-
 		if (!route_matches(&routes[i], request))
 			continue;
 		if ((request->method & routes[i].methods) != 0)
@@ -156,9 +156,9 @@ tl_route_handle(TlRequest *request, const TlBackend *backend)
 			routes[i].handle(request, backend);
 			return;
 		}
-		refusal.allow = routes[i].allow;
-		tl_request_answer(request, &refusal);
+		tl_request_refuse_method(request, routes[i].allow);
 		return;
 	}
-	tl_request_refuse(request, 404, "Not Found");
+	if (!tl_app_handle(request, backend))
+		tl_request_refuse(request, 404, "Not Found");
 }

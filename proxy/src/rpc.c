@@ -18,7 +18,8 @@ typedef struct Call
 	TlPgJob job; /* first: a job is its call */
 	TlRpc *rpc;
 	struct Call *next;
-	TlRpcName name;
+	const char *query;
+	char *own_query; /* if it was given with the call */
 	char *params;
 	char *body; /* or NULL */
 	size_t size;
@@ -28,6 +29,7 @@ typedef struct Call
 	bool understood;
 	int status;
 	TlBuf answer;
+	char content_type[100]; /* empty: JSON */
 } Call;
 
 typedef struct Queue
@@ -66,6 +68,7 @@ call_finish(Call *call, const TlRpcResult *result)
 	call->rpc->pending_bytes -= call->size;
 	call->on_end(result, call->arg);
 	tl_buf_free(&call->answer);
+	free(call->own_query);
 	free(call->params);
 	free(call->body);
 	free(call);
@@ -76,12 +79,14 @@ call_on_rows(TlPgJob *job, const PGresult *rows)
 {
 	Call *call = (Call *) job;
 
-	if (PQntuples(rows) != 1 || PQnfields(rows) != 2 || PQgetisnull(rows, 0, 0) ||
+	if (PQntuples(rows) != 1 || PQnfields(rows) < 2 || PQgetisnull(rows, 0, 0) ||
 		PQgetisnull(rows, 0, 1))
 		return;
 	call->status = atoi(PQgetvalue(rows, 0, 0));
 	call->understood = call->status >= 200 && call->status <= 599;
 	tl_buf_add(&call->answer, PQgetvalue(rows, 0, 1), (size_t) PQgetlength(rows, 0, 1));
+	if (PQnfields(rows) > 2)
+		snprintf(call->content_type, sizeof(call->content_type), "%s", PQgetvalue(rows, 0, 2));
 }
 
 static void
@@ -101,13 +106,14 @@ call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 		result.status = call->status;
 		result.body = call->answer.data;
 		result.len = call->answer.len;
+		result.content_type = call->content_type[0] != '\0' ? call->content_type : NULL;
 	}
 	else
 	{
 		/* Class 22 is about the data: the client is told, and must not fill the log. */
 		bool data = strncmp(result.error->sqlstate, "22", 2) == 0;
 
-		tl_log(data ? TL_LOG_DEBUG : TL_LOG_WARNING, "%s failed: %s%s%s", kinds[call->name].query,
+		tl_log(data ? TL_LOG_DEBUG : TL_LOG_WARNING, "%s failed: %s%s%s", call->query,
 			   result.error->sqlstate, result.error->sqlstate[0] != '\0' ? " " : "",
 			   result.error->message);
 	}
@@ -139,7 +145,7 @@ queue_start(TlPoolSource *source, TlPgConn *conn)
 	tl_metrics.calls++;
 	values[0] = call->params;
 	values[1] = call->body;
-	tl_pgconn_run_call(conn, &call->job, kinds[call->name].query, 2, values);
+	tl_pgconn_run_call(conn, &call->job, call->query, 2, values);
 	return true;
 }
 
@@ -186,11 +192,10 @@ tl_rpc_close(TlRpc *rpc)
 	free(rpc);
 }
 
-void
-tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len, const char *body,
-			size_t body_len, TlRpcEnd on_end, void *arg)
+static void
+rpc_queue(TlRpc *rpc, Queue *queue, const char *query, char *own_query, const char *params,
+		  size_t params_len, const char *body, size_t body_len, TlRpcEnd on_end, void *arg)
 {
-	Queue *queue = kinds[name].urgent ? &rpc->urgent : &rpc->normal;
 	Call *call = calloc(1, sizeof(*call));
 
 	if (call == NULL)
@@ -198,7 +203,8 @@ tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len, c
 	call->job.on_rows = call_on_rows;
 	call->job.on_end = call_on_end;
 	call->rpc = rpc;
-	call->name = name;
+	call->query = query;
+	call->own_query = own_query;
 	call->on_end = on_end;
 	call->arg = arg;
 	call->params = strndup(params, params_len);
@@ -212,6 +218,26 @@ tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len, c
 	*queue->tail = call;
 	queue->tail = &call->next;
 	tl_pool_wake(rpc->pool);
+}
+
+void
+tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len, const char *body,
+			size_t body_len, TlRpcEnd on_end, void *arg)
+{
+	rpc_queue(rpc, kinds[name].urgent ? &rpc->urgent : &rpc->normal, kinds[name].query, NULL,
+			  params, params_len, body, body_len, on_end, arg);
+}
+
+void
+tl_rpc_query(TlRpc *rpc, const char *query, const char *params, size_t params_len, const char *body,
+			 size_t body_len, TlRpcEnd on_end, void *arg)
+{
+	char *own_query = strdup(query);
+
+	if (own_query == NULL)
+		tl_log_die("out of memory");
+	rpc_queue(rpc, &rpc->normal, own_query, own_query, params, params_len, body, body_len, on_end,
+			  arg);
 }
 
 size_t

@@ -30,6 +30,7 @@ typedef struct TlRpcResult
 	int status;				/* if DONE: of HTTP, with its JSON body */
 	const char *body;
 	size_t len;
+	const char *content_type; /* NULL: JSON */
 } TlRpcResult;
 
 typedef void (*TlRpcEnd)(const TlRpcResult *result, void *arg);
@@ -45,6 +46,13 @@ extern void tl_rpc_close(TlRpc *rpc);
  */
 extern void tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len,
 						const char *body, size_t body_len, TlRpcEnd on_end, void *arg);
+
+/*
+ * The same with another statement of these two parameters, which returns status, body and, if it
+ * has a third column, content type; it is copied, too.
+ */
+extern void tl_rpc_query(TlRpc *rpc, const char *query, const char *params, size_t params_len,
+						 const char *body, size_t body_len, TlRpcEnd on_end, void *arg);
 
 /* Bytes of calls that wait or are on their way. */
 extern size_t tl_rpc_pending_bytes(const TlRpc *rpc);

@@ -4,6 +4,7 @@ import os
 
 import cluster
 import compaction
+import events
 import lag
 import reads
 from bench import HEAP, HEAP_PK, POINT, RUN_SECONDS
@@ -127,4 +128,5 @@ CASES = {
     "compact": compaction.case_compact,
     "rollup_cost": compaction.case_rollup_cost,
     "lag": lag.case_lag,
+    "event": events.case_event,
 }

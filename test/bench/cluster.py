@@ -269,7 +269,7 @@ def measure_busy_share(seconds=1.0):
 
 
 def extension_is_installed(options):
-    """Whether CREATE EXTENSION telemetry can work with these programs."""
+    """Whether CREATE EXTENSION telemetry CASCADE can work with these programs."""
     pg_config = os.path.join(options.bindir, "pg_config")
     if not os.path.exists(pg_config):
         pg_config = shutil.which("pg_config") or "pg_config"

@@ -9,7 +9,8 @@
  *
  * An answer counts if it is 200 and says that all points were taken: the sum of "ingested_count" is
  * the number of timestamps sent, or, for a single point, "success" is true. Anything else is an
- * error; the first is shown, and the program then ends with status 1.
+ * error; the first is shown, and the program then ends with status 1. For events --status,
+ * --timestamp-member and --count-member say which they are instead.
  *
  * One thread with epoll and one write a request: the load generator shares the machine with what it
  * measures.
@@ -42,8 +43,6 @@
 #define TL_IDLE_LIMIT_MS 30000
 #define TL_TIMESTAMP_LENGTH 19 /* 2025-06-01T06:00:00 */
 
-static const char timestamp_key[] = "\"timestamp\":\"";
-static const char count_key[] = "\"ingested_count\":";
 static const char success_key[] = "\"success\":";
 
 typedef struct TlStamp
@@ -85,6 +84,10 @@ typedef struct TlLoad
 	int clients;
 	int64_t requests;
 	int64_t seconds_limit;
+	int status;			 /* of an answer that counts */
+	const char *headers; /* of every request, each with its line end */
+	char timestamp_key[64];
+	char count_key[64];
 
 	/* the bodies */
 	char *file;
@@ -142,15 +145,16 @@ timestamp_parse(const char *text)
 
 /* Calls back for each timestamp of a body; finds them only where the generator writes them. */
 static size_t
-body_find_stamps(const TlBody *body, TlStamp *stamps, int64_t origin)
+body_find_stamps(const TlLoad *load, const TlBody *body, TlStamp *stamps, int64_t origin)
 {
+	const char *key = load->timestamp_key;
 	const char *at = body->json;
 	const char *end = body->json + body->json_length;
 	size_t count = 0;
 
-	while ((at = memmem(at, (size_t) (end - at), timestamp_key, sizeof(timestamp_key) - 1)) != NULL)
+	while ((at = memmem(at, (size_t) (end - at), key, strlen(key))) != NULL)
 	{
-		at += sizeof(timestamp_key) - 1;
+		at += strlen(key);
 		if (stamps != NULL)
 		{
 			stamps[count].offset = (uint32_t) (at - body->json);
@@ -189,7 +193,7 @@ bodies_split(TlLoad *load)
 		body->json = tab + 1;
 		body->json_length = (size_t) (newline - tab) - 1;
 		body->first_stamp = load->stamp_count;
-		body->stamp_count = body_find_stamps(body, NULL, 0);
+		body->stamp_count = body_find_stamps(load, body, NULL, 0);
 		load->stamp_count += body->stamp_count;
 		if (TL_HEADER_MAX + body->path_length + body->json_length > load->request_max)
 			load->request_max = TL_HEADER_MAX + body->path_length + body->json_length;
@@ -209,11 +213,12 @@ bodies_read(TlLoad *load)
 		tl_measure_die("\"%s\" holds no timestamps", load->path);
 	load->stamps = tl_measure_alloc(load->stamp_count, sizeof(*load->stamps));
 	/* The first body holds the first tick, though not always its first second. */
-	body_find_stamps(&load->bodies[0], load->stamps, 0);
+	body_find_stamps(load, &load->bodies[0], load->stamps, 0);
 	origin = timestamp_parse(load->bodies[0].json + load->stamps[0].offset);
 	origin -= origin % TL_INTERVAL_S;
 	for (size_t i = 0; i < load->body_count; i++)
-		body_find_stamps(&load->bodies[i], load->stamps + load->bodies[i].first_stamp, origin);
+		body_find_stamps(load, &load->bodies[i], load->stamps + load->bodies[i].first_stamp,
+						 origin);
 	for (size_t i = 0; i < load->stamp_count; i++)
 		if (load->stamps[i].second > last)
 			last = load->stamps[i].second;
@@ -263,11 +268,11 @@ request_compose(TlLoad *load, TlClient *client, int64_t number)
 {
 	const TlBody *body = &load->bodies[(size_t) number % load->body_count];
 	int64_t base = load->start + number / (int64_t) load->body_count * load->cycle;
-	int header =
-		snprintf(client->request, load->request_max,
-				 "POST %.*s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/json\r\n"
-				 "Content-Length: %zu\r\n\r\n",
-				 (int) body->path_length, body->path, load->host, load->port, body->json_length);
+	int header = snprintf(client->request, load->request_max,
+						  "POST %.*s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/json\r\n"
+						  "%sContent-Length: %zu\r\n\r\n",
+						  (int) body->path_length, body->path, load->host, load->port,
+						  load->headers, body->json_length);
 	char *json;
 
 	if (header < 0 || (size_t) header + body->json_length > load->request_max)
@@ -357,12 +362,13 @@ answer_is_success(const char *body)
 }
 
 static bool
-answer_is_right(const TlClient *client, const char *body)
+answer_is_right(const TlLoad *load, const TlClient *client, const char *body)
 {
-	if (strncmp(client->response, "HTTP/1.1 200", 12) != 0)
+	if (strncmp(client->response, "HTTP/1.1 ", 9) != 0 ||
+		atoi(client->response + 9) != load->status)
 		return false;
-	if (strstr(body, count_key) != NULL)
-		return answer_sum(body, count_key) == client->points;
+	if (strstr(body, load->count_key) != NULL)
+		return answer_sum(body, load->count_key) == client->points;
 	return client->points == 1 && answer_is_success(body);
 }
 
@@ -389,7 +395,7 @@ static void
 client_end_request(TlLoad *load, TlClient *client, const char *body)
 {
 	load->durations[load->answered++] = tl_measure_read_clock() - client->begun;
-	if (answer_is_right(client, body))
+	if (answer_is_right(load, client, body))
 		load->points += (int64_t) client->points;
 	else if (load->failed++ == 0)
 		fprintf(stderr, "wrong answer to a request of %zu points:\n%.2000s\n", client->points,
@@ -511,9 +517,20 @@ main(int argc, char **argv)
 											{"clients", required_argument, NULL, 'c'},
 											{"requests", required_argument, NULL, 'n'},
 											{"seconds-limit", required_argument, NULL, 's'},
+											{"status", required_argument, NULL, 'S'},
+											{"headers", required_argument, NULL, 'H'},
+											{"timestamp-member", required_argument, NULL, 'T'},
+											{"count-member", required_argument, NULL, 'C'},
 											{NULL, 0, NULL, 0}};
-	static TlLoad load = {
-		.host = "127.0.0.1", .port = "8218", .clients = 1, .requests = 1000, .seconds_limit = 30};
+	static TlLoad load = {.host = "127.0.0.1",
+						  .port = "8218",
+						  .clients = 1,
+						  .requests = 1000,
+						  .seconds_limit = 30,
+						  .status = 200,
+						  .headers = "",
+						  .timestamp_key = "\"timestamp\":\"",
+						  .count_key = "\"ingested_count\":"};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
@@ -538,13 +555,26 @@ main(int argc, char **argv)
 			case 's':
 				load.seconds_limit = tl_measure_parse_number("seconds-limit", optarg);
 				break;
+			case 'S':
+				load.status = (int) tl_measure_parse_number("status", optarg);
+				break;
+			case 'H':
+				load.headers = optarg;
+				break;
+			case 'T':
+				snprintf(load.timestamp_key, sizeof(load.timestamp_key), "\"%s\":\"", optarg);
+				break;
+			case 'C':
+				snprintf(load.count_key, sizeof(load.count_key), "\"%s\":", optarg);
+				break;
 			default:
 				return 1;
 		}
 	}
 	if (load.path == NULL || load.clients < 1 || load.clients > TL_CLIENTS_MAX || load.requests < 1)
 		tl_measure_die("usage: load --bodies=FILE [--host=NAME] [--port=N] [--clients=1..%d]"
-					   " [--requests=N] [--seconds-limit=N]",
+					   " [--requests=N] [--seconds-limit=N] [--status=N] [--headers=LINES]"
+					   " [--timestamp-member=NAME] [--count-member=NAME]",
 					   TL_CLIENTS_MAX);
 	bodies_read(&load);
 	load_run(&load);

@@ -185,7 +185,7 @@ class Cluster:
             self.start()
             self.psql("CREATE DATABASE telemetry", database="postgres")
             if extension:
-                self.psql("CREATE EXTENSION telemetry")
+                self.psql("CREATE EXTENSION telemetry CASCADE")
         except BaseException:
             self.close()
             raise
@@ -448,7 +448,9 @@ class Proxy:
             self.wait_healthy()
 
     def wait_healthy(self, seconds=20):
+        """Until the database answers through it, and has said which routes it has."""
         wait_until(self.is_healthy, seconds, "the proxy to be healthy")
+        wait_until(lambda: self.get("/nothing").status == 404, seconds, "the proxy's routes")
 
     def is_healthy(self):
         if not self.process.is_running():
@@ -476,7 +478,7 @@ class Proxy:
         """Returns when all that was sent before has been read by the proxy."""
         # It serves in rounds, within which the order is not known.
         for _ in range(3):
-            assert self.get("/nothing").status == 404
+            assert self.request("DELETE", "/health").status == 405
 
     def request(self, method, path, body=None, headers=None, connection=None, timeout=30):
         """One request; a body that is neither bytes nor text is sent as JSON."""

@@ -7,6 +7,11 @@ import support
 POINTS = """
     SELECT ts, device_id, metric, format('%s', value), unit, tags, metadata, num
     FROM telemetry.point ORDER BY device_id, metric, ts"""
+EVENTS = "SELECT * FROM telemetry.event ORDER BY event_id"
+RULES = ["SELECT * FROM telemetry.stream ORDER BY name",
+         "SELECT * FROM telemetry.stream_field ORDER BY stream, field",
+         "SELECT * FROM telemetry.dialect ORDER BY name",
+         "SELECT * FROM telemetry.route ORDER BY method, path"]
 LETTERS = "SELECT id, received_at, kind, code, reason, payload, sender FROM telemetry.dead_letter ORDER BY id"
 
 
@@ -29,9 +34,9 @@ class Dump(support.SharedClusterTestCase):
     def create(self, buckets=None):
         """The source's extension, with points in bucket and mixed blocks, and dead letters."""
         if buckets is not None:
-            self.source(f"SET telemetry.buckets = {buckets}; CREATE EXTENSION telemetry")
+            self.source(f"SET telemetry.buckets = {buckets}; CREATE EXTENSION telemetry CASCADE")
         else:
-            self.source("CREATE EXTENSION telemetry")
+            self.source("CREATE EXTENSION telemetry CASCADE")
         for mixed_block_points in (0, 16384, 0):
             self.source(f"""
                 SET telemetry.mixed_block_points = {mixed_block_points};
@@ -73,6 +78,50 @@ class Dump(support.SharedClusterTestCase):
         self.assertEqual(self.target("SELECT count(*) FROM telemetry.point"),
                          self.source("SELECT count(*) FROM telemetry.point"))
         self.assertEqual(self.target("SELECT count(*) FROM telemetry.dead_letter"), "3\n")
+
+    def change_rules(self):
+        """Rows of the extension's own are changed and deleted, others are added; and there is an event."""
+        self.source("""
+            UPDATE telemetry.stream SET retention_days = 60 WHERE name = 'playback';
+            DELETE FROM telemetry.stream WHERE name = 'learning';
+            DELETE FROM telemetry.stream_field WHERE field = 'data.message';
+            UPDATE telemetry.dialect SET failure = '{"oops": "$detail"}' WHERE name = 'core';
+            DELETE FROM telemetry.route WHERE path = '/increment';
+            INSERT INTO telemetry.stream (name, description) VALUES ('a_door', 'Doors.');
+            INSERT INTO telemetry.stream_field (stream, field, required) VALUES ('a_door', 'subject_id', true);
+            INSERT INTO telemetry.dialect (name, description, fields)
+            VALUES ('z_door', 'Doors.', '{"event_type": "what", "subject_id": "door"}');
+            CREATE FUNCTION public.doors(params jsonb, body jsonb) RETURNS telemetry.http_response
+                LANGUAGE sql AS $$ SELECT 200, '[]'::jsonb, NULL $$;
+            INSERT INTO telemetry.route (method, path, description, dialect, stream, function) VALUES
+                ('POST', '/a/door', 'Takes an event.', 'z_door', 'a_door', NULL),
+                ('GET', '/a/door', 'Lists doors.', 'z_door', NULL, 'public.doors(jsonb, jsonb)')""")
+        answer = self.source("""SELECT status FROM telemetry.http_events(
+            'POST /a/door', '{}', '{"what": "opened", "door": "front"}')""")
+        self.assertEqual(answer, "200\n")
+
+    def check_rules(self):
+        for query in (EVENTS, *RULES):
+            self.assertEqual(self.target(query), self.source(query))
+        answer = self.target("""SELECT status FROM telemetry.http_events(
+            'POST /a/door', '{}', '{"what": "closed"}')""")
+        self.assertEqual(answer, "400\n")
+
+    def test_streams_dialects_and_routes_go_with_a_plain_dump(self):
+        self.create()
+        self.change_rules()
+        self.restore_plain(self.dump_plain())
+        self.check_rules()
+
+    def test_streams_dialects_and_routes_go_with_a_parallel_restore(self):
+        self.create()
+        self.change_rules()
+        folder = support.make_folder("dump-")
+        self.addCleanup(support.shutil.rmtree, folder)
+        self.cluster.program("pg_dump", "--format=directory", f"--file={folder}/d", "source")
+        self.cluster.program("pg_restore", "--exit-on-error", "--jobs=4", "--dbname=target",
+                             f"{folder}/d")
+        self.check_rules()
 
     def test_plain_dump_into_psql(self):
         self.create()

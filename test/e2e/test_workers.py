@@ -96,7 +96,7 @@ class ComingAndGoing(SharedWorkers):
         self.sql(f"CREATE DATABASE {name}", "postgres")
         self.addCleanup(self.sql, f"DROP DATABASE IF EXISTS {name}", "postgres")
         if extension:
-            self.sql("CREATE EXTENSION telemetry", name)
+            self.sql("CREATE EXTENSION telemetry CASCADE", name)
 
     def test_worker_comes_with_the_extension_and_runs_jobs(self):
         self.create("other")
@@ -117,7 +117,7 @@ class ComingAndGoing(SharedWorkers):
 
     def test_rolled_back_extension_has_no_worker(self):
         self.create("other", extension=False)
-        self.sql("BEGIN; CREATE EXTENSION telemetry; ROLLBACK", "other")
+        self.sql("BEGIN; CREATE EXTENSION telemetry CASCADE; ROLLBACK", "other")
         self.create("later")
         self.wait_for_worker("later")
         self.assertEqual(self.processes("other"), [])
@@ -128,14 +128,14 @@ class ComingAndGoing(SharedWorkers):
             self.wait_for_worker("other")
             self.sql("DROP EXTENSION telemetry", "other")
             self.wait_for_no_worker("other")
-            self.sql("CREATE EXTENSION telemetry", "other")
+            self.sql("CREATE EXTENSION telemetry CASCADE", "other")
         self.wait_for_runs(database="other")
 
     def test_extension_made_anew_at_once_has_a_worker(self):
         self.create("other")
         self.wait_for_worker("other")
         for _ in range(5):
-            self.sql("DROP EXTENSION telemetry; CREATE EXTENSION telemetry", "other")
+            self.sql("DROP EXTENSION telemetry; CREATE EXTENSION telemetry CASCADE", "other")
         self.wait_for_worker("other")
         self.wait_for_runs(database="other")
 
@@ -219,7 +219,7 @@ class Restore(SharedWorkers):
         for name in ("source", "target"):
             self.sql(f"CREATE DATABASE {name}", "postgres")
             self.addCleanup(self.sql, f"DROP DATABASE {name} WITH (FORCE)", "postgres")
-        self.sql("CREATE EXTENSION telemetry", "source")
+        self.sql("CREATE EXTENSION telemetry CASCADE", "source")
         self.sql("""INSERT INTO telemetry.point (ts, device_id, metric, value)
             SELECT timestamptz '2024-01-01' + i * interval '1 minute', 'd' || i % 20, 'm', i::float8::telemetry.value
             FROM generate_series(1, 10000) AS i""", "source")
@@ -268,7 +268,7 @@ class Restore(SharedWorkers):
     def test_other_sessions_are_not_taken_for_one(self):
         session = support.Session(self.cluster, "target")  # which sets some timeouts
         self.addCleanup(session.close)
-        session.run("CREATE EXTENSION telemetry;")
+        session.run("CREATE EXTENSION telemetry CASCADE;")
         self.wait_for_runs(database="target")
 
 
@@ -279,7 +279,7 @@ class CommandsOnDatabases(SharedWorkers):
         super().setUp()
         self.sql("CREATE DATABASE busy", "postgres")
         self.addCleanup(self.sql, "DROP DATABASE IF EXISTS busy", "postgres")
-        self.sql("CREATE EXTENSION telemetry", "busy")
+        self.sql("CREATE EXTENSION telemetry CASCADE", "busy")
         self.wait_for_worker("busy")
         # Its worker is in the middle of something at any time.
         self.add_job("nap", "PERFORM pg_sleep(1); RETURN true;", "100 ms", "busy")

@@ -1,0 +1,652 @@
+-- Event rollups: counts, seconds and uniques by hour and day.
+--
+-- Additions commute, so flushes can be added in any order, as they commit; what is removed later is
+-- subtracted. Counts are integers and seconds decimal numbers, so both are exact. In every snapshot
+-- the events are those in the rollups, and those of the flushes in telemetry.event_batch, less
+-- the events in telemetry.event_change whose flush is not among these. Uniques cannot be subtracted: they
+-- are counted again.
+--
+-- A sketch of uniques is an hll of 2^15 registers of 5 bits; up to 256 values it has them as they are. All have this
+-- size, so that any two can be united: hll_add_agg(..., 15, 5, 256, 1). Nulls do not count.
+--
+-- An empty subject_id stands for none; views show it as null, and are searched by an index of what they show.
+-- Keys begin with the day: what is new goes to the end of an index, and what is old is found to be dropped.
+
+CREATE TABLE telemetry.event_rollup_hour (
+	hour timestamptz NOT NULL,
+	day date NOT NULL,
+	n bigint NOT NULL,
+	total_seconds numeric NOT NULL,
+	stream text COLLATE "C" NOT NULL,
+	subject_id text COLLATE "C" NOT NULL,
+	event_type text COLLATE "C" NOT NULL,
+	sessions hll NOT NULL,
+	users hll NOT NULL,
+	devices hll NOT NULL,
+	PRIMARY KEY (stream, day, event_type, subject_id, hour)
+) WITH (fillfactor = 50);
+CREATE INDEX event_rollup_hour_subject ON telemetry.event_rollup_hour (stream, nullif(subject_id, ''), hour);
+
+CREATE TABLE telemetry.event_rollup_day (
+	day date NOT NULL,
+	n bigint NOT NULL,
+	total_seconds numeric NOT NULL,
+	stream text COLLATE "C" NOT NULL,
+	subject_id text COLLATE "C" NOT NULL,
+	event_type text COLLATE "C" NOT NULL,
+	sessions hll NOT NULL,
+	users hll NOT NULL,
+	devices hll NOT NULL,
+	PRIMARY KEY (stream, day, event_type, subject_id)
+) WITH (fillfactor = 50);
+CREATE INDEX event_rollup_day_subject ON telemetry.event_rollup_day (stream, nullif(subject_id, ''), day);
+
+CREATE TABLE telemetry.stream_rollup_day (
+	day date NOT NULL,
+	n bigint NOT NULL,
+	total_seconds numeric NOT NULL,
+	stream text COLLATE "C" NOT NULL,
+	event_type text COLLATE "C" NOT NULL,
+	sessions hll NOT NULL,
+	users hll NOT NULL,
+	devices hll NOT NULL,
+	subjects hll NOT NULL,
+	PRIMARY KEY (stream, day, event_type)
+) WITH (fillfactor = 50);
+
+CREATE TABLE telemetry.user_rollup_day (
+	day date NOT NULL,
+	n bigint NOT NULL,
+	total_seconds numeric NOT NULL,
+	last_at timestamptz NOT NULL,
+	stream text COLLATE "C" NOT NULL,
+	user_id text COLLATE "C" NOT NULL,
+	event_type text COLLATE "C" NOT NULL,
+	subjects hll NOT NULL,
+	PRIMARY KEY (stream, day, event_type, user_id)
+) WITH (fillfactor = 50);
+CREATE INDEX user_rollup_day_user ON telemetry.user_rollup_day (user_id, stream, day);
+
+COMMENT ON TABLE telemetry.event_rollup_hour IS
+	'Events by stream, subject (empty: none), type and hour, kept by job roll_up_events. Read telemetry.event_hourly.';
+COMMENT ON TABLE telemetry.event_rollup_day IS 'The same by day. Read telemetry.event_daily.';
+COMMENT ON TABLE telemetry.stream_rollup_day IS 'Events by stream, type and day. Read telemetry.stream_daily.';
+COMMENT ON TABLE telemetry.user_rollup_day IS 'Events by stream, user, type and day. Read telemetry.user_daily.';
+
+CREATE TABLE telemetry.event_drop (
+	stream text COLLATE "C" PRIMARY KEY,
+	dropped_before timestamptz NOT NULL DEFAULT '-infinity',
+	rollups_dropped_before date NOT NULL DEFAULT '-infinity',
+	events bigint NOT NULL DEFAULT 0,
+	dropped_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE telemetry.event_drop IS
+	'The ledger of what job event_retention has removed of a stream. The rollups of events that are gone stay, and their '
+	'uniques are not counted again.';
+COMMENT ON COLUMN telemetry.event_drop.dropped_before IS 'Events received before then have been removed.';
+COMMENT ON COLUMN telemetry.event_drop.rollups_dropped_before IS 'Rollups of days before that one have been removed.';
+COMMENT ON COLUMN telemetry.event_drop.events IS 'How many events have been removed in all.';
+COMMENT ON COLUMN telemetry.event_drop.dropped_at IS 'When it last removed anything.';
+
+SELECT pg_catalog.pg_extension_config_dump('telemetry.event_rollup_hour', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.event_rollup_day', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.stream_rollup_day', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.user_rollup_day', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.event_drop', '');
+
+-- What was added by one clock cannot be subtracted by another.
+CREATE FUNCTION telemetry.keep_stream_clock() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	-- A stream without a row counts by received_at.
+	new_clock CONSTANT text := CASE WHEN TG_OP = 'UPDATE' AND NEW.name = OLD.name THEN NEW.clock ELSE 'received_at' END;
+BEGIN
+	IF OLD.clock <> new_clock AND EXISTS (SELECT FROM telemetry.event_log AS e WHERE e.stream = OLD.name) THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('cannot change the clock of stream "%s"', OLD.name),
+			DETAIL = format('There are events of it, which count by %s.', OLD.clock);
+	END IF;
+	RETURN CASE TG_OP WHEN 'UPDATE' THEN NEW ELSE OLD END;
+END
+$$;
+COMMENT ON FUNCTION telemetry.keep_stream_clock() IS
+	'Trigger of telemetry.stream: as long as there are events of a stream they go on to count by the same clock. Error: '
+	'object_not_in_prerequisite_state if it is changed, also by another name for the stream or by its removal.';
+CREATE TRIGGER keep_clock BEFORE UPDATE OF name, clock OR DELETE ON telemetry.stream
+	FOR EACH ROW EXECUTE FUNCTION telemetry.keep_stream_clock();
+
+-- Adding.
+CREATE FUNCTION telemetry.add_event_batches(ids bigint[]) RETURNS bigint
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+	-- One statement, so one snapshot: the events that it counts, and the removals that it forgets because it does
+	-- not see their events, are as of the same instant.
+	WITH taken AS (
+		DELETE FROM telemetry.event_batch AS b USING unnest(ids) AS k (id) WHERE b.id = k.id
+		RETURNING b.id, b.received_at
+	), forgotten AS (
+		DELETE FROM telemetry.event_change AS c WHERE c.id >> 20 << 20 IN (SELECT t.id FROM taken AS t)
+	), e AS MATERIALIZED (
+		SELECT e.stream, coalesce(e.subject_id, '') AS subject_id, e.event_type, e.user_id, e.session_id, e.device_id, e.received_at,
+			coalesce(e.duration_seconds::numeric, 0) AS seconds,
+			telemetry.hour_of(e.counted_at) AS hour, telemetry.day_of(e.counted_at) AS day
+		FROM taken AS t
+		CROSS JOIN LATERAL (
+			SELECT l.*, CASE WHEN s.clock = 'occurred_at' THEN l.occurred_at ELSE l.received_at END AS counted_at
+			FROM telemetry.event_log AS l
+			LEFT JOIN telemetry.stream AS s ON s.name = l.stream
+			WHERE l.received_at = t.received_at AND l.id >= t.id AND l.id < t.id + 1048576
+			OFFSET 0
+		) AS e
+	), hours AS MATERIALIZED (
+		SELECT e.stream, e.subject_id, e.event_type, e.hour, e.day, count(*) AS n, sum(e.seconds) AS total_seconds,
+			hll_add_agg(hll_hash_text(e.session_id), 15, 5, 256, 1) AS sessions,
+			hll_add_agg(hll_hash_text(e.user_id), 15, 5, 256, 1) AS users,
+			hll_add_agg(hll_hash_text(e.device_id), 15, 5, 256, 1) AS devices
+		FROM e
+		GROUP BY e.stream, e.subject_id, e.event_type, e.hour, e.day
+	), days AS MATERIALIZED (
+		SELECT h.stream, h.subject_id, h.event_type, h.day, sum(h.n)::bigint AS n, sum(h.total_seconds) AS total_seconds,
+			hll_union_agg(h.sessions) AS sessions, hll_union_agg(h.users) AS users, hll_union_agg(h.devices) AS devices
+		FROM hours AS h
+		GROUP BY h.stream, h.subject_id, h.event_type, h.day
+	), into_hour AS (
+		INSERT INTO telemetry.event_rollup_hour AS r (stream, subject_id, event_type, hour, day, n, total_seconds, sessions, users, devices)
+		SELECT h.stream, h.subject_id, h.event_type, h.hour, h.day, h.n, h.total_seconds, h.sessions, h.users, h.devices
+		FROM hours AS h
+		ORDER BY h.stream, h.day, h.event_type, h.subject_id, h.hour
+		ON CONFLICT (stream, day, event_type, subject_id, hour) DO UPDATE SET
+			n = r.n + excluded.n, total_seconds = r.total_seconds + excluded.total_seconds,
+			sessions = hll_union(r.sessions, excluded.sessions), users = hll_union(r.users, excluded.users),
+			devices = hll_union(r.devices, excluded.devices)
+	), into_day AS (
+		INSERT INTO telemetry.event_rollup_day AS r (stream, subject_id, event_type, day, n, total_seconds, sessions, users, devices)
+		SELECT d.stream, d.subject_id, d.event_type, d.day, d.n, d.total_seconds, d.sessions, d.users, d.devices
+		FROM days AS d
+		ORDER BY d.stream, d.day, d.event_type, d.subject_id
+		ON CONFLICT (stream, day, event_type, subject_id) DO UPDATE SET
+			n = r.n + excluded.n, total_seconds = r.total_seconds + excluded.total_seconds,
+			sessions = hll_union(r.sessions, excluded.sessions), users = hll_union(r.users, excluded.users),
+			devices = hll_union(r.devices, excluded.devices)
+	), into_stream AS (
+		INSERT INTO telemetry.stream_rollup_day AS r (stream, event_type, day, n, total_seconds, sessions, users, devices, subjects)
+		SELECT d.stream, d.event_type, d.day, sum(d.n)::bigint, sum(d.total_seconds), hll_union_agg(d.sessions),
+			hll_union_agg(d.users), hll_union_agg(d.devices), hll_add_agg(hll_hash_text(nullif(d.subject_id, '')), 15, 5, 256, 1)
+		FROM days AS d
+		GROUP BY d.stream, d.event_type, d.day
+		ON CONFLICT (stream, day, event_type) DO UPDATE SET
+			n = r.n + excluded.n, total_seconds = r.total_seconds + excluded.total_seconds,
+			sessions = hll_union(r.sessions, excluded.sessions), users = hll_union(r.users, excluded.users),
+			devices = hll_union(r.devices, excluded.devices), subjects = hll_union(r.subjects, excluded.subjects)
+	), into_user AS (
+		INSERT INTO telemetry.user_rollup_day AS r (stream, user_id, event_type, day, n, total_seconds, last_at, subjects)
+		SELECT e.stream, e.user_id, e.event_type, e.day, count(*), sum(e.seconds), max(e.received_at),
+			hll_add_agg(hll_hash_text(nullif(e.subject_id, '')), 15, 5, 256, 1)
+		FROM e
+		WHERE e.user_id IS NOT NULL
+		GROUP BY e.stream, e.user_id, e.event_type, e.day
+		ORDER BY e.stream, e.day, e.event_type, e.user_id
+		ON CONFLICT (stream, day, event_type, user_id) DO UPDATE SET
+			n = r.n + excluded.n, total_seconds = r.total_seconds + excluded.total_seconds,
+			last_at = greatest(r.last_at, excluded.last_at), subjects = hll_union(r.subjects, excluded.subjects)
+	)
+	SELECT count(*) FROM e;
+END;
+COMMENT ON FUNCTION telemetry.add_event_batches(bigint[]) IS
+	'Of job roll_up_events: adds the events of these flushes of telemetry.event_batch to the rollups; returns how many they were.';
+
+-- Subtracting. The changes stay until all of it is done, so that each statement knows of which cells they are.
+CREATE VIEW telemetry.changed_cell AS
+	SELECT c.id, c.stream, coalesce(c.subject_id, '') AS subject_id, c.event_type, c.user_id,
+		telemetry.hour_of(c.counted_at) AS hour, telemetry.day_of(c.counted_at) AS day,
+		coalesce(c.duration_seconds::numeric, 0) AS seconds, c.recount, coalesce(s.clock, 'received_at') AS clock,
+		-- From when on events of the hour may have been received; those of a stream that is gone count by that time.
+		telemetry.hour_of(c.counted_at) - CASE s.clock WHEN 'occurred_at' THEN s.max_future ELSE '0' END AS first_received_at,
+		coalesce(d.dropped_before, '-infinity') AS dropped_before
+	FROM telemetry.event_change AS c
+	LEFT JOIN telemetry.stream AS s ON s.name = c.stream
+	LEFT JOIN telemetry.event_drop AS d ON d.stream = c.stream;
+COMMENT ON VIEW telemetry.changed_cell IS
+	'Which rows of the rollups the removals of telemetry.event_change are of, and what it takes to count their uniques again.';
+
+CREATE FUNCTION telemetry.subtract_event_changes(ids bigint[]) RETURNS void
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+	UPDATE telemetry.event_rollup_hour AS r SET n = r.n - d.n, total_seconds = r.total_seconds - d.seconds
+	FROM (
+		SELECT c.stream, c.day, c.event_type, c.subject_id, c.hour, count(*) AS n, sum(c.seconds) AS seconds
+		FROM telemetry.changed_cell AS c
+		WHERE c.id = ANY (ids)
+		GROUP BY c.stream, c.day, c.event_type, c.subject_id, c.hour
+	) AS d
+	WHERE (r.stream, r.day, r.event_type, r.subject_id, r.hour) = (d.stream, d.day, d.event_type, d.subject_id, d.hour);
+	UPDATE telemetry.event_rollup_day AS r SET n = r.n - d.n, total_seconds = r.total_seconds - d.seconds
+	FROM (
+		SELECT c.stream, c.day, c.event_type, c.subject_id, count(*) AS n, sum(c.seconds) AS seconds
+		FROM telemetry.changed_cell AS c
+		WHERE c.id = ANY (ids)
+		GROUP BY c.stream, c.day, c.event_type, c.subject_id
+	) AS d
+	WHERE (r.stream, r.day, r.event_type, r.subject_id) = (d.stream, d.day, d.event_type, d.subject_id);
+	UPDATE telemetry.stream_rollup_day AS r SET n = r.n - d.n, total_seconds = r.total_seconds - d.seconds
+	FROM (
+		SELECT c.stream, c.day, c.event_type, count(*) AS n, sum(c.seconds) AS seconds
+		FROM telemetry.changed_cell AS c
+		WHERE c.id = ANY (ids)
+		GROUP BY c.stream, c.day, c.event_type
+	) AS d
+	WHERE (r.stream, r.day, r.event_type) = (d.stream, d.day, d.event_type);
+	UPDATE telemetry.user_rollup_day AS r SET n = r.n - d.n, total_seconds = r.total_seconds - d.seconds
+	FROM (
+		SELECT c.stream, c.day, c.event_type, c.user_id, count(*) AS n, sum(c.seconds) AS seconds
+		FROM telemetry.changed_cell AS c
+		WHERE c.id = ANY (ids) AND c.user_id IS NOT NULL
+		GROUP BY c.stream, c.day, c.event_type, c.user_id
+	) AS d
+	WHERE (r.stream, r.day, r.event_type, r.user_id) = (d.stream, d.day, d.event_type, d.user_id);
+END;
+COMMENT ON FUNCTION telemetry.subtract_event_changes(bigint[]) IS
+	'Of job roll_up_events: takes the counts and seconds of these rows of telemetry.event_change off the rollups.';
+
+CREATE FUNCTION telemetry.recount_event_uniques(ids bigint[]) RETURNS void
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+	-- Events that are not added yet are counted as well: adding them again changes nothing.
+	UPDATE telemetry.event_rollup_hour AS r SET sessions = u.sessions, users = u.users, devices = u.devices
+	FROM (
+		SELECT DISTINCT c.stream, c.day, c.event_type, c.subject_id, c.hour, c.clock, c.first_received_at,
+			CASE c.clock WHEN 'occurred_at' THEN 'infinity' ELSE c.hour + interval '1 hour' END AS received_before
+		FROM telemetry.changed_cell AS c
+		WHERE c.id = ANY (ids) AND c.recount AND c.first_received_at >= c.dropped_before
+	) AS k
+	CROSS JOIN LATERAL (
+		SELECT coalesce(hll_add_agg(hll_hash_text(e.session_id), 15, 5, 256, 1), hll_empty(15, 5, 256, 1)) AS sessions,
+			coalesce(hll_add_agg(hll_hash_text(e.user_id), 15, 5, 256, 1), hll_empty(15, 5, 256, 1)) AS users,
+			coalesce(hll_add_agg(hll_hash_text(e.device_id), 15, 5, 256, 1), hll_empty(15, 5, 256, 1)) AS devices
+		FROM (
+			-- Either part by its own index, whatever is known of a new partition.
+			SELECT s.received_at, s.occurred_at, s.session_id, s.user_id, s.device_id
+			FROM (
+				SELECT l.*
+				FROM telemetry.event_log AS l
+				WHERE l.subject_id = nullif(k.subject_id, '') AND l.received_at >= k.first_received_at AND l.received_at < k.received_before
+				OFFSET 0
+			) AS s
+			WHERE s.stream = k.stream AND s.event_type = k.event_type
+			UNION ALL
+			SELECT l.received_at, l.occurred_at, l.session_id, l.user_id, l.device_id
+			FROM telemetry.event_log AS l
+			WHERE k.subject_id = '' AND l.subject_id IS NULL AND l.stream = k.stream AND l.event_type = k.event_type
+				AND l.received_at >= k.first_received_at AND l.received_at < k.received_before
+		) AS e
+		WHERE telemetry.hour_of(CASE k.clock WHEN 'occurred_at' THEN e.occurred_at ELSE e.received_at END) = k.hour
+	) AS u
+	WHERE (r.stream, r.day, r.event_type, r.subject_id, r.hour) = (k.stream, k.day, k.event_type, k.subject_id, k.hour);
+	UPDATE telemetry.event_rollup_day AS r SET sessions = u.sessions, users = u.users, devices = u.devices
+	FROM (
+		SELECT DISTINCT c.stream, c.day, c.event_type, c.subject_id
+		FROM telemetry.changed_cell AS c
+		WHERE c.id = ANY (ids) AND c.recount
+	) AS k
+	CROSS JOIN LATERAL (
+		SELECT hll_union_agg(h.sessions) AS sessions, hll_union_agg(h.users) AS users, hll_union_agg(h.devices) AS devices
+		FROM telemetry.event_rollup_hour AS h
+		WHERE (h.stream, h.day, h.event_type, h.subject_id) = (k.stream, k.day, k.event_type, k.subject_id) AND h.n > 0
+		HAVING count(*) > 0
+	) AS u
+	WHERE (r.stream, r.day, r.event_type, r.subject_id) = (k.stream, k.day, k.event_type, k.subject_id);
+	UPDATE telemetry.stream_rollup_day AS r SET sessions = u.sessions, users = u.users, devices = u.devices, subjects = u.subjects
+	FROM (
+		SELECT DISTINCT c.stream, c.day, c.event_type
+		FROM telemetry.changed_cell AS c
+		WHERE c.id = ANY (ids) AND c.recount
+	) AS k
+	CROSS JOIN LATERAL (
+		SELECT hll_union_agg(d.sessions) AS sessions, hll_union_agg(d.users) AS users, hll_union_agg(d.devices) AS devices,
+			hll_add_agg(hll_hash_text(nullif(d.subject_id, '')), 15, 5, 256, 1) AS subjects
+		FROM telemetry.event_rollup_day AS d
+		WHERE (d.stream, d.day, d.event_type) = (k.stream, k.day, k.event_type) AND d.n > 0
+		HAVING count(*) > 0
+	) AS u
+	WHERE (r.stream, r.day, r.event_type) = (k.stream, k.day, k.event_type);
+	-- A day has 25 hours at most.
+	UPDATE telemetry.user_rollup_day AS r SET subjects = u.subjects, last_at = u.last_at
+	FROM (
+		SELECT c.stream, c.day, c.event_type, c.user_id, c.clock,
+			min(c.first_received_at) - interval '25 hours' AS first_received_at,
+			CASE c.clock WHEN 'occurred_at' THEN 'infinity' ELSE min(c.hour) + interval '26 hours' END AS received_before
+		FROM telemetry.changed_cell AS c
+		WHERE c.id = ANY (ids) AND c.recount AND c.user_id IS NOT NULL
+			AND c.first_received_at - interval '25 hours' >= c.dropped_before
+		GROUP BY c.stream, c.day, c.event_type, c.user_id, c.clock
+	) AS k
+	CROSS JOIN LATERAL (
+		SELECT hll_add_agg(hll_hash_text(e.subject_id), 15, 5, 256, 1) AS subjects, max(e.received_at) AS last_at
+		FROM (
+			SELECT l.*
+			FROM telemetry.event_log AS l
+			WHERE l.user_id = k.user_id AND l.received_at >= k.first_received_at AND l.received_at < k.received_before
+			OFFSET 0
+		) AS e
+		WHERE e.stream = k.stream AND e.event_type = k.event_type
+			AND telemetry.day_of(CASE k.clock WHEN 'occurred_at' THEN e.occurred_at ELSE e.received_at END) = k.day
+		HAVING count(*) > 0
+	) AS u
+	WHERE (r.stream, r.day, r.event_type, r.user_id) = (k.stream, k.day, k.event_type, k.user_id);
+END;
+COMMENT ON FUNCTION telemetry.recount_event_uniques(bigint[]) IS
+	'Of job roll_up_events: counts the uniques of the rows of the rollups again that these rows of telemetry.event_change '
+	'were part of, if they ask for it and the events are still there: of hours and users from events, of days from hours, of '
+	'streams from days.';
+
+CREATE FUNCTION telemetry.finish_event_changes(ids bigint[]) RETURNS void
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+	DELETE FROM telemetry.event_rollup_hour AS r USING telemetry.changed_cell AS c
+	WHERE c.id = ANY (ids) AND r.n <= 0
+		AND (r.stream, r.day, r.event_type, r.subject_id, r.hour) = (c.stream, c.day, c.event_type, c.subject_id, c.hour);
+	DELETE FROM telemetry.event_rollup_day AS r USING telemetry.changed_cell AS c
+	WHERE c.id = ANY (ids) AND r.n <= 0
+		AND (r.stream, r.day, r.event_type, r.subject_id) = (c.stream, c.day, c.event_type, c.subject_id);
+	DELETE FROM telemetry.stream_rollup_day AS r USING telemetry.changed_cell AS c
+	WHERE c.id = ANY (ids) AND r.n <= 0 AND (r.stream, r.day, r.event_type) = (c.stream, c.day, c.event_type);
+	DELETE FROM telemetry.user_rollup_day AS r USING telemetry.changed_cell AS c
+	WHERE c.id = ANY (ids) AND r.n <= 0 AND (r.stream, r.day, r.event_type, r.user_id) = (c.stream, c.day, c.event_type, c.user_id);
+	DELETE FROM telemetry.event_change AS c WHERE c.id = ANY (ids);
+END;
+COMMENT ON FUNCTION telemetry.finish_event_changes(bigint[]) IS
+	'Of job roll_up_events: removes the rows of the rollups that these rows of telemetry.event_change have left empty, and '
+	'then these themselves.';
+
+CREATE FUNCTION telemetry.job_roll_up_events() RETURNS boolean
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	-- Estimates of what is pending are too vague to compile anything for.
+	SET jit = off
+AS $$
+DECLARE
+	events_at_once CONSTANT integer := 50000;
+	changes_at_once CONSTANT integer := 1000;
+	ids bigint[];
+	changes bigint[];
+BEGIN
+	-- One transaction at a time changes the rollups.
+	IF NOT pg_try_advisory_xact_lock(21581, 1) THEN
+		RETURN false;
+	END IF;
+	-- Removals first: those of flushes that are not added yet are not there for them.
+	changes := ARRAY(
+		SELECT c.id
+		FROM telemetry.event_change AS c
+		WHERE NOT EXISTS (SELECT FROM telemetry.event_batch AS b WHERE b.id = c.id >> 20 << 20)
+		ORDER BY c.id
+		LIMIT changes_at_once);
+	IF changes <> '{}' THEN
+		PERFORM telemetry.subtract_event_changes(changes);
+		PERFORM telemetry.recount_event_uniques(changes);
+		PERFORM telemetry.finish_event_changes(changes);
+	END IF;
+	ids := ARRAY(
+		SELECT b.id
+		FROM (
+			SELECT o.id, sum(o.n) OVER (ORDER BY o.id) - o.n AS before
+			FROM (SELECT o.id, o.n FROM telemetry.event_batch AS o ORDER BY o.id LIMIT 5000) AS o
+		) AS b
+		WHERE b.before < events_at_once
+		ORDER BY b.id);
+	IF ids <> '{}' THEN
+		PERFORM telemetry.add_event_batches(ids);
+	END IF;
+	RETURN cardinality(changes) = changes_at_once
+		OR EXISTS (SELECT FROM telemetry.event_batch AS b WHERE b.id > ids[cardinality(ids)]);
+END
+$$;
+COMMENT ON FUNCTION telemetry.job_roll_up_events() IS
+	'Job roll_up_events: subtracts up to 1000 events that were removed from the rollups of events, and adds the flushes '
+	'that came first, of about 50000 events. True if there are more. Does nothing while another transaction does it.';
+
+-- These two are mostly empty. Never analyzed they would count as ten pages, and reading what is pending as so dear
+-- that it is compiled first.
+ANALYZE telemetry.event_batch, telemetry.event_change;
+
+-- What is pending: +1 for an event that is not in the rollups yet, -1 for one that is, and was removed.
+CREATE VIEW telemetry.pending_event AS
+	SELECT 1 AS sign, e.stream, coalesce(e.subject_id, '') AS subject_id, e.event_type, e.user_id, e.session_id, e.device_id,
+		e.received_at, CASE WHEN s.clock = 'occurred_at' THEN e.occurred_at ELSE e.received_at END AS counted_at,
+		coalesce(e.duration_seconds::numeric, 0) AS seconds
+	FROM telemetry.event_batch AS b
+	CROSS JOIN LATERAL (
+		SELECT l.* FROM telemetry.event_log AS l
+		WHERE l.received_at = b.received_at AND l.id >= b.id AND l.id < b.id + 1048576
+		OFFSET 0
+	) AS e
+	LEFT JOIN telemetry.stream AS s ON s.name = e.stream
+	UNION ALL
+	SELECT -1, c.stream, coalesce(c.subject_id, ''), c.event_type, c.user_id, NULL, NULL, NULL, c.counted_at,
+		-coalesce(c.duration_seconds::numeric, 0)
+	FROM telemetry.event_change AS c
+	WHERE NOT EXISTS (SELECT FROM telemetry.event_batch AS b WHERE b.id = c.id >> 20 << 20);
+COMMENT ON VIEW telemetry.pending_event IS
+	'What is to be added to the rollups of events, and (sign -1) subtracted, for an answer that is up to date.';
+
+CREATE VIEW telemetry.event_hourly AS
+	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.hour, r.n, r.total_seconds,
+		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
+		round(hll_cardinality(r.users))::bigint AS unique_users,
+		round(hll_cardinality(r.devices))::bigint AS unique_devices,
+		r.sessions, r.users, r.devices
+	FROM telemetry.event_rollup_hour AS r;
+COMMENT ON VIEW telemetry.event_hourly IS
+	'Events of a subject (null: none) and type in an hour (telemetry.hour_of) of its stream''s clock: n, total_seconds '
+	'(sum of duration_seconds), unique_sessions, unique_users and unique_devices, exact up to 256 and then within about 0.6 %. '
+	'sessions, users and devices are their sketches (hll), which can be united: hll_cardinality(hll_union_agg(users)). As '
+	'of the last round of job roll_up_events.';
+
+CREATE VIEW telemetry.event_hourly_live AS
+	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.hour, r.n, r.total_seconds,
+		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
+		round(hll_cardinality(r.users))::bigint AS unique_users,
+		round(hll_cardinality(r.devices))::bigint AS unique_devices,
+		r.sessions, r.users, r.devices
+	FROM (
+		SELECT r.stream, r.subject_id, r.event_type, r.hour, sum(r.n)::bigint AS n, sum(r.total_seconds) AS total_seconds,
+			hll_union_agg(r.sessions) AS sessions, hll_union_agg(r.users) AS users, hll_union_agg(r.devices) AS devices
+		FROM (
+			SELECT r.stream, r.subject_id, r.event_type, r.hour, r.n, r.total_seconds, r.sessions, r.users, r.devices
+			FROM telemetry.event_rollup_hour AS r
+			UNION ALL
+			SELECT p.stream, p.subject_id, p.event_type, telemetry.hour_of(p.counted_at), sum(p.sign), sum(p.seconds),
+				hll_add_agg(hll_hash_text(p.session_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
+				hll_add_agg(hll_hash_text(p.user_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
+				hll_add_agg(hll_hash_text(p.device_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1)
+			FROM telemetry.pending_event AS p
+			GROUP BY p.stream, p.subject_id, p.event_type, telemetry.hour_of(p.counted_at)
+		) AS r
+		GROUP BY r.stream, r.subject_id, r.event_type, r.hour
+		HAVING sum(r.n) > 0
+	) AS r;
+COMMENT ON VIEW telemetry.event_hourly_live IS
+	'telemetry.event_hourly with the events that are not rolled up yet, and without those removed: exact as of the last '
+	'that was committed. Uniques of what was removed count until the next round.';
+
+CREATE VIEW telemetry.event_daily AS
+	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.day, r.n, r.total_seconds,
+		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
+		round(hll_cardinality(r.users))::bigint AS unique_users,
+		round(hll_cardinality(r.devices))::bigint AS unique_devices,
+		r.sessions, r.users, r.devices
+	FROM telemetry.event_rollup_day AS r;
+COMMENT ON VIEW telemetry.event_daily IS
+	'The same as telemetry.event_hourly by local day (telemetry.day_of).';
+
+CREATE VIEW telemetry.event_daily_live AS
+	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.day, r.n, r.total_seconds,
+		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
+		round(hll_cardinality(r.users))::bigint AS unique_users,
+		round(hll_cardinality(r.devices))::bigint AS unique_devices,
+		r.sessions, r.users, r.devices
+	FROM (
+		SELECT r.stream, r.subject_id, r.event_type, r.day, sum(r.n)::bigint AS n, sum(r.total_seconds) AS total_seconds,
+			hll_union_agg(r.sessions) AS sessions, hll_union_agg(r.users) AS users, hll_union_agg(r.devices) AS devices
+		FROM (
+			SELECT r.stream, r.subject_id, r.event_type, r.day, r.n, r.total_seconds, r.sessions, r.users, r.devices
+			FROM telemetry.event_rollup_day AS r
+			UNION ALL
+			SELECT p.stream, p.subject_id, p.event_type, telemetry.day_of(p.counted_at), sum(p.sign), sum(p.seconds),
+				hll_add_agg(hll_hash_text(p.session_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
+				hll_add_agg(hll_hash_text(p.user_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
+				hll_add_agg(hll_hash_text(p.device_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1)
+			FROM telemetry.pending_event AS p
+			GROUP BY p.stream, p.subject_id, p.event_type, telemetry.day_of(p.counted_at)
+		) AS r
+		GROUP BY r.stream, r.subject_id, r.event_type, r.day
+		HAVING sum(r.n) > 0
+	) AS r;
+COMMENT ON VIEW telemetry.event_daily_live IS
+	'telemetry.event_daily with the events that are not rolled up yet, and without those removed: exact as of the last '
+	'that was committed. Uniques of what was removed count until the next round.';
+
+CREATE VIEW telemetry.stream_daily AS
+	SELECT r.stream, r.event_type, r.day, r.n, r.total_seconds,
+		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
+		round(hll_cardinality(r.users))::bigint AS unique_users,
+		round(hll_cardinality(r.devices))::bigint AS unique_devices,
+		round(hll_cardinality(r.subjects))::bigint AS unique_subjects,
+		r.sessions, r.users, r.devices, r.subjects
+	FROM telemetry.stream_rollup_day AS r;
+COMMENT ON VIEW telemetry.stream_daily IS
+	'Events of a type in a day, of all subjects: columns as in telemetry.event_daily, and unique_subjects.';
+
+CREATE VIEW telemetry.stream_daily_live AS
+	SELECT r.stream, r.event_type, r.day, r.n, r.total_seconds,
+		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
+		round(hll_cardinality(r.users))::bigint AS unique_users,
+		round(hll_cardinality(r.devices))::bigint AS unique_devices,
+		round(hll_cardinality(r.subjects))::bigint AS unique_subjects,
+		r.sessions, r.users, r.devices, r.subjects
+	FROM (
+		SELECT r.stream, r.event_type, r.day, sum(r.n)::bigint AS n, sum(r.total_seconds) AS total_seconds,
+			hll_union_agg(r.sessions) AS sessions, hll_union_agg(r.users) AS users, hll_union_agg(r.devices) AS devices,
+			hll_union_agg(r.subjects) AS subjects
+		FROM (
+			SELECT r.stream, r.event_type, r.day, r.n, r.total_seconds, r.sessions, r.users, r.devices, r.subjects
+			FROM telemetry.stream_rollup_day AS r
+			UNION ALL
+			SELECT p.stream, p.event_type, telemetry.day_of(p.counted_at), sum(p.sign), sum(p.seconds),
+				hll_add_agg(hll_hash_text(p.session_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
+				hll_add_agg(hll_hash_text(p.user_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
+				hll_add_agg(hll_hash_text(p.device_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
+				hll_add_agg(hll_hash_text(nullif(p.subject_id, '')), 15, 5, 256, 1) FILTER (WHERE p.sign = 1)
+			FROM telemetry.pending_event AS p
+			GROUP BY p.stream, p.event_type, telemetry.day_of(p.counted_at)
+		) AS r
+		GROUP BY r.stream, r.event_type, r.day
+		HAVING sum(r.n) > 0
+	) AS r;
+COMMENT ON VIEW telemetry.stream_daily_live IS
+	'telemetry.stream_daily with the events that are not rolled up yet, and without those removed: exact as of the last '
+	'that was committed. Uniques of what was removed count until the next round.';
+
+CREATE VIEW telemetry.user_daily AS
+	SELECT r.stream, r.user_id, r.event_type, r.day, r.n, r.total_seconds, r.last_at,
+		round(hll_cardinality(r.subjects))::bigint AS unique_subjects,
+		r.subjects
+	FROM telemetry.user_rollup_day AS r;
+COMMENT ON VIEW telemetry.user_daily IS
+	'Events of a user and type in a day: n, total_seconds, last_at (when the last was received), unique_subjects and '
+	'subjects, their sketch (hll).';
+
+CREATE VIEW telemetry.user_daily_live AS
+	SELECT r.stream, r.user_id, r.event_type, r.day, r.n, r.total_seconds, r.last_at,
+		round(hll_cardinality(r.subjects))::bigint AS unique_subjects,
+		r.subjects
+	FROM (
+		SELECT r.stream, r.user_id, r.event_type, r.day, sum(r.n)::bigint AS n, sum(r.total_seconds) AS total_seconds,
+			max(r.last_at) AS last_at, hll_union_agg(r.subjects) AS subjects
+		FROM (
+			SELECT r.stream, r.user_id, r.event_type, r.day, r.n, r.total_seconds, r.last_at, r.subjects
+			FROM telemetry.user_rollup_day AS r
+			UNION ALL
+			SELECT p.stream, p.user_id, p.event_type, telemetry.day_of(p.counted_at), sum(p.sign), sum(p.seconds),
+				max(p.received_at),
+				hll_add_agg(hll_hash_text(nullif(p.subject_id, '')), 15, 5, 256, 1) FILTER (WHERE p.sign = 1)
+			FROM telemetry.pending_event AS p
+			WHERE p.user_id IS NOT NULL
+			GROUP BY p.stream, p.user_id, p.event_type, telemetry.day_of(p.counted_at)
+		) AS r
+		GROUP BY r.stream, r.user_id, r.event_type, r.day
+		HAVING sum(r.n) > 0
+	) AS r;
+COMMENT ON VIEW telemetry.user_daily_live IS
+	'telemetry.user_daily with the events that are not rolled up yet, and without those removed: exact as of the last '
+	'that was committed. Uniques and last_at of what was removed count until the next round.';
+
+CREATE FUNCTION telemetry.rebuild_event_days() RETURNS void
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+	UPDATE telemetry.event_rollup_hour AS r SET day = telemetry.day_of(r.hour) WHERE r.day <> telemetry.day_of(r.hour);
+	DELETE FROM telemetry.event_rollup_day;
+	INSERT INTO telemetry.event_rollup_day (stream, subject_id, event_type, day, n, total_seconds, sessions, users, devices)
+	SELECT h.stream, h.subject_id, h.event_type, h.day, sum(h.n)::bigint, sum(h.total_seconds), hll_union_agg(h.sessions),
+		hll_union_agg(h.users), hll_union_agg(h.devices)
+	FROM telemetry.event_rollup_hour AS h
+	GROUP BY h.stream, h.subject_id, h.event_type, h.day;
+	DELETE FROM telemetry.stream_rollup_day;
+	INSERT INTO telemetry.stream_rollup_day (stream, event_type, day, n, total_seconds, sessions, users, devices, subjects)
+	SELECT d.stream, d.event_type, d.day, sum(d.n)::bigint, sum(d.total_seconds), hll_union_agg(d.sessions),
+		hll_union_agg(d.users), hll_union_agg(d.devices), hll_add_agg(hll_hash_text(nullif(d.subject_id, '')), 15, 5, 256, 1)
+	FROM telemetry.event_rollup_day AS d
+	GROUP BY d.stream, d.event_type, d.day;
+	-- Days that retention has dropped events of stay as they are.
+	DELETE FROM telemetry.user_rollup_day AS r
+	USING telemetry.layout AS y
+	WHERE NOT EXISTS (
+		SELECT FROM telemetry.event_drop AS d
+		LEFT JOIN telemetry.stream AS s ON s.name = d.stream
+		WHERE d.stream = r.stream AND r.day::timestamp AT TIME ZONE y.day_timezone
+			< d.dropped_before + CASE s.clock WHEN 'occurred_at' THEN s.max_future ELSE '0' END);
+	-- Of the events that count now: those that are pending will be added, those that were removed subtracted.
+	INSERT INTO telemetry.user_rollup_day (stream, user_id, event_type, day, n, total_seconds, last_at, subjects)
+	SELECT e.stream, e.user_id, e.event_type, e.day, count(*), sum(coalesce(e.duration_seconds::numeric, 0)), max(e.received_at),
+		hll_add_agg(hll_hash_text(e.subject_id), 15, 5, 256, 1)
+	FROM (
+		SELECT l.stream, l.user_id, l.event_type, l.subject_id, l.duration_seconds, l.received_at,
+			telemetry.day_of(CASE s.clock WHEN 'occurred_at' THEN l.occurred_at ELSE l.received_at END) AS day
+		FROM telemetry.event_log AS l
+		LEFT JOIN telemetry.stream AS s ON s.name = l.stream
+		WHERE l.user_id IS NOT NULL
+			AND NOT EXISTS (SELECT FROM telemetry.event_batch AS b WHERE b.id = l.id >> 20 << 20)
+		UNION ALL
+		SELECT c.stream, c.user_id, c.event_type, c.subject_id, c.duration_seconds, c.counted_at, telemetry.day_of(c.counted_at)
+		FROM telemetry.event_change AS c
+		WHERE c.user_id IS NOT NULL
+			AND NOT EXISTS (SELECT FROM telemetry.event_batch AS b WHERE b.id = c.id >> 20 << 20)
+	) AS e
+	GROUP BY e.stream, e.user_id, e.event_type, e.day
+	ON CONFLICT DO NOTHING;
+END;
+COMMENT ON FUNCTION telemetry.rebuild_event_days() IS
+	'Of telemetry.set_day_timezone(): makes the daily rollups of events anew by the days there are now, while no other '
+	'transaction changes them. Those of users whose events retention has dropped keep the days they had.';
+
+CREATE VIEW telemetry.event_freshness AS
+	SELECT count(*) AS pending_batches, coalesce(sum(b.n), 0)::bigint AS pending_events,
+		coalesce(greatest(clock_timestamp() - min(b.received_at), interval '0'), interval '0') AS lag,
+		current_setting('telemetry.lag_target')::interval AS target,
+		coalesce(clock_timestamp() - min(b.received_at) <= current_setting('telemetry.lag_target')::interval, true) AS fresh
+	FROM telemetry.event_batch AS b;
+COMMENT ON VIEW telemetry.event_freshness IS
+	'How far behind the rollups of events are: flushes and events that are not in them yet, how long ago the oldest of these was '
+	'received (0 if there is none), and whether that is within the target, telemetry.lag_target.';
+
+REVOKE ALL ON FUNCTION telemetry.add_event_batches(bigint[]), telemetry.subtract_event_changes(bigint[]),
+	telemetry.recount_event_uniques(bigint[]), telemetry.finish_event_changes(bigint[]), telemetry.job_roll_up_events(),
+	telemetry.rebuild_event_days(), telemetry.keep_stream_clock() FROM PUBLIC;
+GRANT SELECT ON telemetry.event_hourly, telemetry.event_daily, telemetry.stream_daily, telemetry.user_daily,
+	telemetry.event_hourly_live, telemetry.event_daily_live, telemetry.stream_daily_live, telemetry.user_daily_live,
+	telemetry.event_freshness, telemetry.event_drop TO telemetry_reader;
+GRANT SELECT ON telemetry.event_rollup_hour, telemetry.event_rollup_day, telemetry.stream_rollup_day,
+	telemetry.user_rollup_day TO telemetry_admin;
+GRANT EXECUTE ON FUNCTION telemetry.job_roll_up_events() TO telemetry_admin;

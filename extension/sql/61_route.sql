@@ -1,0 +1,235 @@
+-- Routes of the HTTP interface, and the dialects that they speak: what there is beside the endpoints
+-- that are compiled into the proxy. An app's routes are rows of these two tables.
+
+CREATE TABLE telemetry.dialect (
+	name text COLLATE "C" PRIMARY KEY
+		CONSTRAINT name_is_short_and_plain CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'),
+	description text NOT NULL,
+	events text,
+	item text,
+	batch_id text,
+	kind text,
+	kinds jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(kinds) = 'object'),
+	fields jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(fields) = 'object'),
+	unknown text NOT NULL DEFAULT 'keep' CHECK (unknown IN ('keep', 'ignore', 'refuse')),
+	success_status integer NOT NULL DEFAULT 200 CHECK (success_status BETWEEN 200 AND 299),
+	success json NOT NULL DEFAULT '{"success": true, "event_id": "$event_id", "outcome": "$outcome"}',
+	batch json NOT NULL DEFAULT '{"success": true, "accepted": "$accepted", "duplicates": "$duplicates", "conflicts": "$conflicts", '
+		'"rejected": "$rejected", "results": "$results"}',
+	result json NOT NULL DEFAULT '{"index": "$index", "event_id": "$event_id", "outcome": "$outcome", "code": "$code", "detail": "$detail"}',
+	results text NOT NULL DEFAULT 'all' CHECK (results IN ('all', 'rejected')),
+	outcomes jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(outcomes) = 'object'),
+	failure json NOT NULL DEFAULT '{"detail": "$detail", "code": "$code"}',
+	failure_type text NOT NULL DEFAULT 'application/json' CHECK (failure_type ~ '^[a-z]+/[a-z0-9.+-]+$'),
+	problems jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(problems) = 'object')
+);
+COMMENT ON TABLE telemetry.dialect IS
+	'How an app words its events, and how it wants to be answered: where in a body the columns of telemetry.event are, '
+	'and the shapes of answers. A path is names of members joined by dots, such as metadata.eventId, which begins '
+	'at the event, or with a word before it elsewhere: item: at the element of the batch that the event lies in, body: at the '
+	'whole body, params: at what is known beside the body (telemetry.route.params, parts of the path, the query; '
+	'caller.user_id, caller.device_id, caller.user_agent of the one who asks). What is null counts as not there. '
+	'A template is JSON in whose strings $name stands for a value; a string of nothing but $name becomes the value '
+	'itself, such as a number. Error on writing a row that cannot be read: invalid_parameter_value. '
+	'A change counts from the next statement on; DELETE removes the routes that speak the dialect.';
+COMMENT ON COLUMN telemetry.dialect.name IS 'What telemetry.route.dialect says.';
+COMMENT ON COLUMN telemetry.dialect.events IS
+	'Path in the body of a batch to the array of events; null: the body is the array. A single event is always the body.';
+COMMENT ON COLUMN telemetry.dialect.item IS
+	'Path in an element of that array to the event; null: the element is the event.';
+COMMENT ON COLUMN telemetry.dialect.batch_id IS
+	'Path of the sender''s name for a batch, a text of 1 to 256 bytes; if there is none, it is the correlation id.';
+COMMENT ON COLUMN telemetry.dialect.kind IS
+	'Path of a text that says what kind of event it is; null: there is none, and kinds does not count.';
+COMMENT ON COLUMN telemetry.dialect.kinds IS
+	'The kinds there are: {text: event_type that such an event has, or null if fields tells}. An event of another kind is rejected.';
+COMMENT ON COLUMN telemetry.dialect.fields IS
+	'Where the fields are: {field: path, or array of paths of which the first with a value counts}. A field is a column of '
+	'telemetry.event but stream, received_at and correlation_id, or data.name, a member of data; data itself must be '
+	'an object, whose members all go into data.';
+COMMENT ON COLUMN telemetry.dialect.unknown IS
+	'What becomes of members of an event that no path goes through: they are kept in data, ignored, or the event is refused.';
+COMMENT ON COLUMN telemetry.dialect.success_status IS 'HTTP status of an answer that is no failure.';
+COMMENT ON COLUMN telemetry.dialect.success IS
+	'Template of the answer to a single event that was not rejected. Values: $correlation_id, $event_id, $outcome, '
+	'$resolution (kept or replaced after a conflict, else null), $is_repeated (true if it was there before), $received_at.';
+COMMENT ON COLUMN telemetry.dialect.batch IS
+	'Template of the answer to a batch. Values: $correlation_id, $batch_id, the numbers $received, $accepted, $duplicates, '
+	'$conflicts, $repeated (duplicates and conflicts), $rejected, $settled (all but rejected), and $results.';
+COMMENT ON COLUMN telemetry.dialect.result IS
+	'Template of an element of $results. Values: $index, 0-based, $event_id, $kind, $outcome, $resolution, $is_repeated, '
+	'$received_at; $code, $title, $type and $detail if it was rejected.';
+COMMENT ON COLUMN telemetry.dialect.results IS 'Which events $results tells of: all, or those that were rejected.';
+COMMENT ON COLUMN telemetry.dialect.outcomes IS
+	'What $outcome says instead of accepted, duplicate, kept, replaced, sampled and rejected: {outcome: text}.';
+COMMENT ON COLUMN telemetry.dialect.failure IS
+	'Template of the body when a request fails: a single event was rejected, a batch has not the shape, is too long or has '
+	'a subject that the user may not access, or the request did not come so far. Values: $status, $code, $type, $title, $detail.';
+COMMENT ON COLUMN telemetry.dialect.failure_type IS 'Its Content-Type.';
+COMMENT ON COLUMN telemetry.dialect.problems IS
+	'How codes are told: {code: {"status", "type", "title"}}, each optional: else status 400, a type in lower '
+	'case with hyphens, and a title in words. Codes are those of telemetry.stream_field, ACCESS_DENIED, VALIDATION_ERROR '
+	'(a body that has not the shape), BATCH_TOO_LARGE, and UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT, '
+	'PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, RATE_LIMIT_EXCEEDED, INTERNAL_ERROR, SERVICE_UNAVAILABLE, whose status is given.';
+
+CREATE TABLE telemetry.route (
+	method text COLLATE "C" NOT NULL CHECK (method IN ('GET', 'POST')),
+	path text COLLATE "C" NOT NULL
+		CONSTRAINT path_is_of_names_and_parameters CHECK (path ~ '^(/([A-Za-z0-9._~-]+|\{[a-zA-Z_][a-zA-Z0-9_]*\}))+$'),
+	description text NOT NULL,
+	dialect text COLLATE "C" NOT NULL,
+	stream text COLLATE "C",
+	function regprocedure,
+	batch boolean NOT NULL DEFAULT false,
+	max_events integer CHECK (max_events BETWEEN 1 AND 10000),
+	params jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(params) = 'object'),
+	caller text CHECK (caller IN ('user', 'device')),
+	log_batches boolean NOT NULL DEFAULT false,
+	PRIMARY KEY (method, path),
+	CONSTRAINT it_brings_events_or_calls_a_function CHECK ((stream IS NULL) <> (function IS NULL)),
+	CONSTRAINT events_are_posted CHECK (stream IS NULL OR method = 'POST')
+);
+COMMENT ON TABLE telemetry.route IS
+	'Routes of the HTTP interface: each brings events of a stream, or calls a function. The proxy follows a change within '
+	'seconds; a route that is compiled into it cannot be changed here.';
+COMMENT ON COLUMN telemetry.route.path IS
+	'/name/{parameter}/…: what stands for {parameter} is a member of params.';
+COMMENT ON COLUMN telemetry.route.dialect IS 'Whose shape answers have; of a function, failures before it is called.';
+COMMENT ON COLUMN telemetry.route.stream IS 'Which stream the events of the body are of.';
+COMMENT ON COLUMN telemetry.route.function IS
+	'A function (params jsonb, body jsonb) RETURNS telemetry.http_response; called by the proxy''s role. Of its errors those of '
+	'class 22 are the sender''s.';
+COMMENT ON COLUMN telemetry.route.batch IS 'Whether the body holds many events; then max_batch_age of the stream counts.';
+COMMENT ON COLUMN telemetry.route.max_events IS 'How many it may hold; null: 10000.';
+COMMENT ON COLUMN telemetry.route.params IS 'Members that params always has, whatever the path and the query say.';
+COMMENT ON COLUMN telemetry.route.caller IS
+	'Who must be known to ask, a user or a device, else the answer is 401; null: anyone may.';
+COMMENT ON COLUMN telemetry.route.log_batches IS 'Whether each batch leaves a row in telemetry.batch_log.';
+
+CREATE FUNCTION telemetry.check_dialect() RETURNS trigger
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_check_dialect';
+COMMENT ON FUNCTION telemetry.check_dialect() IS
+	'Trigger of telemetry.dialect: refuses a row that cannot be read. Error: invalid_parameter_value.';
+CREATE TRIGGER check_dialect BEFORE INSERT OR UPDATE ON telemetry.dialect
+	FOR EACH ROW EXECUTE FUNCTION telemetry.check_dialect();
+
+CREATE FUNCTION telemetry.check_route() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF new.function IS NOT NULL AND NOT EXISTS (
+		SELECT
+		FROM pg_proc AS p
+		WHERE p.oid = new.function AND p.prokind = 'f' AND NOT p.proretset
+			AND p.pronargs = 2 AND p.proargtypes[0] = 'jsonb'::regtype AND p.proargtypes[1] = 'jsonb'::regtype
+			AND p.prorettype = 'telemetry.http_response'::regtype
+	) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('function %s cannot serve a route', new.function),
+			DETAIL = 'It must be a function (params jsonb, body jsonb) RETURNS telemetry.http_response.';
+	END IF;
+	PERFORM FROM telemetry.dialect AS d WHERE d.name = new.dialect FOR KEY SHARE;
+	IF NOT FOUND THEN
+		IF NOT telemetry.is_being_restored() THEN
+			RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', MESSAGE = format('there is no dialect "%s"', new.dialect);
+		END IF;
+	END IF;
+	RETURN new;
+END
+$$;
+COMMENT ON FUNCTION telemetry.check_route() IS
+	'Trigger of telemetry.route: refuses a function that cannot serve one, and an unknown dialect. '
+	'Errors: invalid_parameter_value, foreign_key_violation.';
+CREATE TRIGGER check_route BEFORE INSERT OR UPDATE ON telemetry.route
+	FOR EACH ROW EXECUTE FUNCTION telemetry.check_route();
+CREATE TRIGGER check_stream BEFORE INSERT OR UPDATE ON telemetry.route
+	FOR EACH ROW EXECUTE FUNCTION telemetry.check_stream();
+
+CREATE FUNCTION telemetry.follow_dialect() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		UPDATE telemetry.route AS r SET dialect = new.name WHERE r.dialect = old.name;
+	ELSIF NOT telemetry.is_being_restored() THEN
+		DELETE FROM telemetry.route AS r WHERE r.dialect = old.name;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION telemetry.follow_dialect() IS
+	'Trigger of telemetry.dialect: its routes are renamed with it, and deleted.';
+CREATE TRIGGER follow_dialect AFTER DELETE OR UPDATE OF name ON telemetry.dialect
+	FOR EACH ROW EXECUTE FUNCTION telemetry.follow_dialect();
+
+CREATE FUNCTION telemetry.route_changed() RETURNS trigger
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_route_changed';
+COMMENT ON FUNCTION telemetry.route_changed() IS
+	'Trigger of telemetry.route and telemetry.dialect: tells all sessions, which keep them in memory.';
+CREATE TRIGGER route_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON telemetry.route
+	FOR EACH STATEMENT EXECUTE FUNCTION telemetry.route_changed();
+CREATE TRIGGER route_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON telemetry.dialect
+	FOR EACH STATEMENT EXECUTE FUNCTION telemetry.route_changed();
+
+SELECT pg_catalog.pg_extension_config_dump('telemetry.dialect', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.route', '');
+
+CREATE FUNCTION telemetry.http_problem(dialect text, status integer, code text, detail text)
+	RETURNS telemetry.http_response
+	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'telemetry_http_problem';
+COMMENT ON FUNCTION telemetry.http_problem(text, integer, text, text) IS
+	'A failure in a dialect''s shape, {"detail"} if there is no such dialect. status null: what telemetry.dialect.problems has '
+	'for the code; code null: what is usual for the status. If both are null, "$status" stays in the body.';
+
+CREATE FUNCTION telemetry.http_routes(known text DEFAULT NULL) RETURNS jsonb
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH current AS MATERIALIZED (
+		SELECT md5(concat(
+			(SELECT string_agg(r::text, E'\n' ORDER BY r.method, r.path) FROM telemetry.route AS r), E'\n\n',
+			(SELECT string_agg(d::text, E'\n' ORDER BY d.name) FROM telemetry.dialect AS d))) AS version
+	), failure AS (
+		SELECT d.name, jsonb_object_agg(s.key, replace(p.body::text, '"$status"', '$status')) AS templates
+		FROM telemetry.dialect AS d
+		CROSS JOIN (VALUES ('400', 400), ('401', 401), ('403', 403), ('404', 404), ('405', 405), ('408', 408),
+			('413', 413), ('415', 415), ('429', 429), ('500', 500), ('503', 503), ('default', NULL)) AS s (key, status)
+		CROSS JOIN LATERAL telemetry.http_problem(d.name, s.status, NULL, '$detail') AS p
+		GROUP BY d.name
+	), listed AS (
+		SELECT jsonb_build_object(
+				'method', r.method,
+				'path', r.path,
+				'name', r.method || ' ' || r.path,
+				'params', r.params,
+				'caller', r.caller,
+				'error_type', d.failure_type,
+				'errors', f.templates)
+			|| CASE WHEN r.function IS NULL THEN '{"kind": "events"}'
+				ELSE jsonb_build_object('kind', 'call', 'function', n.nspname || '.' || p.proname) END AS route
+		FROM telemetry.route AS r
+		JOIN telemetry.dialect AS d ON d.name = r.dialect
+		JOIN failure AS f ON f.name = r.dialect
+		LEFT JOIN pg_proc AS p ON p.oid = r.function
+		LEFT JOIN pg_namespace AS n ON n.oid = p.pronamespace
+		WHERE r.function IS NULL OR n.nspname IS NOT NULL
+		ORDER BY r.method, r.path
+	)
+	SELECT CASE WHEN c.version IS DISTINCT FROM http_routes.known
+		THEN jsonb_build_object('version', c.version, 'routes', coalesce((SELECT jsonb_agg(l.route) FROM listed AS l), '[]'))
+	END
+	FROM current AS c;
+END;
+COMMENT ON FUNCTION telemetry.http_routes(text) IS
+	'What the proxy serves: {"version": text, "routes": [{"method", "path", "name", "kind": "events" or "call", "function": '
+	'schema.name of a call, "params", "caller", "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
+	'null if the version is the one that is known. The bodies are texts in which $detail stands for what is wrong, '
+	'as part of a JSON string, and $status for the status. Routes whose function is gone are left out.';
+
+REVOKE ALL ON FUNCTION telemetry.http_problem(text, integer, text, text), telemetry.http_routes(text) FROM PUBLIC;
+GRANT SELECT ON telemetry.dialect, telemetry.route TO telemetry_reader;
+GRANT INSERT, UPDATE, DELETE ON telemetry.dialect, telemetry.route TO telemetry_admin;
+GRANT EXECUTE ON FUNCTION telemetry.http_problem(text, integer, text, text) TO telemetry_reader, telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_routes(text) TO telemetry_writer;

@@ -1,0 +1,320 @@
+-- What the systems of streams playback and learning read: plays of tracks and users, and how
+-- synchronisation goes.
+
+CREATE TABLE telemetry.subject (
+	stream text COLLATE "C" NOT NULL,
+	subject_id text COLLATE "C" NOT NULL,
+	title text,
+	artist text,
+	owner_id text COLLATE "C",
+	attributes jsonb,
+	PRIMARY KEY (stream, subject_id)
+);
+COMMENT ON TABLE telemetry.subject IS
+	'What an app tells of the subjects of its events, such as the titles of tracks; filled by the app, never needed by ingest.';
+COMMENT ON COLUMN telemetry.subject.title IS 'What people call it.';
+COMMENT ON COLUMN telemetry.subject.artist IS 'Of a track.';
+COMMENT ON COLUMN telemetry.subject.owner_id IS 'The user it belongs to.';
+COMMENT ON COLUMN telemetry.subject.attributes IS 'Whatever else there is.';
+SELECT pg_catalog.pg_extension_config_dump('telemetry.subject', '');
+
+CREATE VIEW telemetry.track_daily AS
+	SELECT d.subject_id AS track_id, d.day, d.event_type, d.n, d.total_seconds, d.users
+	FROM telemetry.event_daily_live AS d
+	WHERE d.stream = 'playback';
+COMMENT ON VIEW telemetry.track_daily IS
+	'Events of stream playback by track, day and type, as of now; users is a sketch (hll) of the listeners.';
+
+CREATE VIEW telemetry.playback_daily AS
+	SELECT d.day, d.event_type, d.n, d.total_seconds, d.users, d.subjects
+	FROM telemetry.stream_daily_live AS d
+	WHERE d.stream = 'playback';
+COMMENT ON VIEW telemetry.playback_daily IS
+	'Events of stream playback by day and type, as of now; users and subjects are sketches (hll) of listeners and tracks.';
+
+CREATE VIEW telemetry.listener_daily AS
+	SELECT d.user_id, d.day, d.event_type, d.n, d.total_seconds, d.last_at, d.subjects
+	FROM telemetry.user_daily_live AS d
+	WHERE d.stream = 'playback';
+COMMENT ON VIEW telemetry.listener_daily IS
+	'Events of stream playback by user, day and type, as of now; subjects is a sketch (hll) of the tracks.';
+
+CREATE FUNCTION telemetry.time_span(seconds numeric) RETURNS text
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN seconds >= 86400 THEN floor(seconds / 86400)::text || '.' ELSE '' END
+		|| lpad((floor(seconds / 3600)::bigint % 24)::text, 2, '0') || ':' || lpad((floor(seconds / 60)::bigint % 60)::text, 2, '0')
+		|| ':' || lpad((floor(seconds)::bigint % 60)::text, 2, '0')
+		|| CASE WHEN seconds <> floor(seconds) THEN '.' || lpad(floor((seconds - floor(seconds)) * 10000000)::bigint::text, 7, '0') ELSE '' END;
+END;
+COMMENT ON FUNCTION telemetry.time_span(numeric) IS
+	'Seconds as .NET writes a TimeSpan: [days.]hh:mm:ss[.fffffff].';
+
+CREATE FUNCTION telemetry.track_analytics(track_id text, start_date date, end_date date) RETURNS jsonb
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	WITH d AS MATERIALIZED (
+		SELECT t.day, t.event_type, t.n, t.total_seconds, t.users
+		FROM telemetry.track_daily AS t
+		WHERE t.track_id = track_analytics.track_id AND t.day >= start_date AND t.day <= end_date
+	)
+	SELECT jsonb_build_object(
+		'trackId', track_analytics.track_id, 'startDate', start_date, 'endDate', end_date,
+		'totalPlays', coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_start'), 0),
+		'completedPlays', coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_complete'), 0),
+		'totalListenTime', telemetry.time_span(coalesce(sum(d.total_seconds), 0)),
+		'totalSecondsPlayed', coalesce(sum(d.total_seconds), 0),
+		'uniqueListeners', coalesce(round(hll_cardinality(hll_union_agg(d.users))), 0),
+		'dailyBreakdown', (SELECT coalesce(jsonb_agg(jsonb_build_object('date', b.day, 'plays', b.plays, 'completed', b.completed) ORDER BY b.day), '[]')
+			FROM (SELECT d.day, coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_start'), 0) AS plays,
+					coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_complete'), 0) AS completed
+				FROM d GROUP BY d.day) AS b))
+	FROM d;
+END;
+COMMENT ON FUNCTION telemetry.track_analytics(text, date, date) IS
+	'Plays of a track in days from start_date to end_date: {"trackId", "startDate", "endDate", "totalPlays" (play_start), "completedPlays" '
+	'(play_complete), "totalListenTime" (TimeSpan), "totalSecondsPlayed", "uniqueListeners", "dailyBreakdown": [{"date", "plays", "completed"}]}.';
+
+CREATE FUNCTION telemetry.top_tracks("count" integer, since date)
+	RETURNS TABLE (track_id text, title text, artist text, user_id text, play_count bigint, total_seconds numeric)
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT t.track_id, coalesce(s.title, t.track_id), s.artist, s.owner_id, t.plays, t.seconds
+	FROM (
+		SELECT d.track_id, sum(d.n) FILTER (WHERE d.event_type = 'play_start')::bigint AS plays, sum(d.total_seconds) AS seconds
+		FROM telemetry.track_daily AS d
+		WHERE d.day >= since AND d.track_id IS NOT NULL
+		GROUP BY d.track_id
+		HAVING sum(d.n) FILTER (WHERE d.event_type = 'play_start') > 0
+		ORDER BY 2 DESC, d.track_id
+		LIMIT "count"
+	) AS t
+	LEFT JOIN telemetry.subject AS s ON s.stream = 'playback' AND s.subject_id = t.track_id
+	ORDER BY t.plays DESC, t.track_id;
+END;
+COMMENT ON FUNCTION telemetry.top_tracks(integer, date) IS
+	'The count tracks that were started most since a day; title, artist and owner as telemetry.subject has them (title: '
+	'else the track''s id).';
+
+CREATE FUNCTION telemetry.user_activity(user_id text, start_date date, end_date date) RETURNS jsonb
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT jsonb_build_object(
+		'userId', user_activity.user_id, 'startDate', start_date, 'endDate', end_date,
+		'tracksPlayed', coalesce(round(hll_cardinality(hll_union_agg(d.subjects) FILTER (WHERE d.event_type = 'play_start'))), 0),
+		'totalPlays', coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_start'), 0),
+		'totalListenTime', telemetry.time_span(coalesce(sum(d.total_seconds), 0)),
+		'totalSecondsPlayed', coalesce(sum(d.total_seconds), 0),
+		'lastActivityAt', telemetry.json_time(max(d.last_at)))
+	FROM telemetry.listener_daily AS d
+	WHERE d.user_id = user_activity.user_id AND d.day >= start_date AND d.day <= end_date;
+END;
+COMMENT ON FUNCTION telemetry.user_activity(text, date, date) IS
+	'What a user played in days from start_date to end_date: {"userId", "startDate", "endDate", "tracksPlayed", "totalPlays", '
+	'"totalListenTime" (TimeSpan), "totalSecondsPlayed", "lastActivityAt" or null}.';
+
+CREATE FUNCTION telemetry.recent_activity("count" integer)
+	RETURNS TABLE (user_id text, track_id text, event_type text, at timestamptz)
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT e.user_id, e.subject_id, e.event_type, e.received_at
+	FROM telemetry.event AS e
+	WHERE e.stream = 'playback'
+	ORDER BY e.received_at DESC
+	LIMIT "count";
+END;
+COMMENT ON FUNCTION telemetry.recent_activity(integer) IS 'The events of stream playback that were received last.';
+
+CREATE FUNCTION telemetry.playback_overview(start_date date, end_date date) RETURNS jsonb
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	WITH d AS MATERIALIZED (
+		SELECT p.day, p.event_type, p.n, p.total_seconds, p.users, p.subjects
+		FROM telemetry.playback_daily AS p
+		WHERE p.day >= start_date AND p.day <= end_date
+	)
+	SELECT jsonb_build_object(
+		'startDate', start_date, 'endDate', end_date,
+		'totalEvents', coalesce(sum(d.n), 0),
+		'totalPlays', coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_start'), 0),
+		'completedPlays', coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_complete'), 0),
+		'totalListenTime', telemetry.time_span(coalesce(sum(d.total_seconds), 0)),
+		'totalSecondsPlayed', coalesce(sum(d.total_seconds), 0),
+		'uniqueListeners', coalesce(round(hll_cardinality(hll_union_agg(d.users))), 0),
+		'uniqueTracks', coalesce(round(hll_cardinality(hll_union_agg(d.subjects))), 0),
+		'dailyBreakdown', (SELECT coalesce(jsonb_agg(jsonb_build_object('date', b.day, 'plays', b.plays, 'completed', b.completed,
+				'uniqueListeners', b.listeners) ORDER BY b.day), '[]')
+			FROM (SELECT d.day, coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_start'), 0) AS plays,
+					coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_complete'), 0) AS completed,
+					round(hll_cardinality(hll_union_agg(d.users))) AS listeners
+				FROM d GROUP BY d.day) AS b))
+	FROM d;
+END;
+COMMENT ON FUNCTION telemetry.playback_overview(date, date) IS
+	'Plays of all tracks in days from start_date to end_date: {"startDate", "endDate", "totalEvents", "totalPlays", "completedPlays", '
+	'"totalListenTime", "totalSecondsPlayed", "uniqueListeners", "uniqueTracks", "dailyBreakdown"}.';
+
+CREATE FUNCTION telemetry.first_day(params jsonb, name text) RETURNS date
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT coalesce(telemetry.date_parameter(params ->> name), telemetry.day_of(now()) - 30);
+END;
+COMMENT ON FUNCTION telemetry.first_day(jsonb, text) IS 'A date of params, or 30 days ago.';
+CREATE FUNCTION telemetry.last_day(params jsonb, name text) RETURNS date
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT coalesce(telemetry.date_parameter(params ->> name), telemetry.day_of(now()));
+END;
+COMMENT ON FUNCTION telemetry.last_day(jsonb, text) IS 'A date of params, or today.';
+
+-- JIT would cost more than these queries take.
+CREATE FUNCTION telemetry.http_track_analytics(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{startDate,endDate}', '{}'),
+		(200, telemetry.track_analytics(params ->> 'id', telemetry.first_day(params, 'startDate'), telemetry.last_day(params, 'endDate')),
+			NULL)::telemetry.http_response)).*;
+END;
+COMMENT ON FUNCTION telemetry.http_track_analytics(jsonb, jsonb) IS
+	'GET of telemetry.track_analytics(): params id, startDate, endDate (the last 30 days).';
+
+CREATE FUNCTION telemetry.http_top_tracks(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{since}', '{"count": [1, 100]}'),
+		(200, (SELECT coalesce(jsonb_agg(jsonb_build_object('trackId', t.track_id, 'title', t.title, 'artist', t.artist, 'userId', t.user_id,
+				'playCount', t.play_count, 'totalListenTime', telemetry.time_span(t.total_seconds), 'totalSecondsPlayed', t.total_seconds)
+				ORDER BY t.play_count DESC, t.track_id), '[]')
+			FROM telemetry.top_tracks(coalesce(telemetry.integer_parameter(params ->> 'count', 1, 100), 10),
+				telemetry.first_day(params, 'since')) AS t), NULL)::telemetry.http_response)).*;
+END;
+COMMENT ON FUNCTION telemetry.http_top_tracks(jsonb, jsonb) IS
+	'GET of telemetry.top_tracks(): params count (1 to 100, 10), since (30 days ago). 200 [{"trackId", "title", "artist", "userId", "playCount", '
+	'"totalListenTime", "totalSecondsPlayed"}].';
+
+CREATE FUNCTION telemetry.http_user_analytics(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{startDate,endDate}', '{}'),
+		(200, telemetry.user_activity(params ->> 'id', telemetry.first_day(params, 'startDate'), telemetry.last_day(params, 'endDate')),
+			NULL)::telemetry.http_response)).*;
+END;
+COMMENT ON FUNCTION telemetry.http_user_analytics(jsonb, jsonb) IS
+	'GET of telemetry.user_activity(): params id, startDate, endDate (the last 30 days).';
+
+CREATE FUNCTION telemetry.http_recent_activity(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{}', '{"count": [1, 500]}'),
+		(200, (SELECT coalesce(jsonb_agg(jsonb_build_object('userId', r.user_id, 'trackId', r.track_id, 'eventType', r.event_type,
+				'timestamp', telemetry.json_time(r.at)) ORDER BY r.at DESC), '[]')
+			FROM telemetry.recent_activity(coalesce(telemetry.integer_parameter(params ->> 'count', 1, 500), 50)) AS r),
+			NULL)::telemetry.http_response)).*;
+END;
+COMMENT ON FUNCTION telemetry.http_recent_activity(jsonb, jsonb) IS
+	'GET of telemetry.recent_activity(): params count (1 to 500, 50). 200 [{"userId", "trackId", "eventType", "timestamp"}].';
+
+CREATE FUNCTION telemetry.http_analytics_overview(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{startDate,endDate}', '{}'),
+		(200, telemetry.playback_overview(telemetry.first_day(params, 'startDate'), telemetry.last_day(params, 'endDate')),
+			NULL)::telemetry.http_response)).*;
+END;
+COMMENT ON FUNCTION telemetry.http_analytics_overview(jsonb, jsonb) IS
+	'GET of telemetry.playback_overview(): params startDate, endDate (the last 30 days).';
+
+-- Stream learning: synchronisation.
+
+CREATE VIEW telemetry.sync_health AS
+	SELECT count(*) AS batches, coalesce(sum(b.item_count), 0)::bigint AS items,
+		coalesce(sum(b.success_count + b.duplicate_count + b.conflict_count) / nullif(sum(b.item_count), 0)::numeric, 1) AS success_rate,
+		coalesce(sum(b.failure_count) / nullif(sum(b.item_count), 0)::numeric, 0) AS failed_rate,
+		coalesce(sum(b.conflict_count) / nullif(sum(b.item_count), 0)::numeric, 0) AS conflict_rate,
+		coalesce(sum(b.duplicate_count) / nullif(sum(b.item_count), 0)::numeric, 0) AS duplicate_rate,
+		avg(b.duration_ms) AS average_duration_ms
+	FROM telemetry.batch_log AS b
+	WHERE b.end_time >= now() - interval '1 hour';
+COMMENT ON VIEW telemetry.sync_health IS
+	'How the batches of the last hour went, as telemetry.batch_log has them: shares of their items that were settled, rejected, in '
+	'conflict and repeated, and milliseconds a batch.';
+
+CREATE FUNCTION telemetry.sync_status(user_id text) RETURNS jsonb
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT jsonb_build_object('syncStatus', jsonb_build_object(
+		'lastSyncTime', telemetry.json_time((SELECT max(b.end_time) FROM telemetry.batch_log AS b WHERE b.user_id = sync_status.user_id)),
+		'pendingItems', p.n,
+		'totalItems', (SELECT coalesce(sum(d.n), 0) FROM telemetry.user_daily_live AS d
+			WHERE d.stream = 'learning' AND d.user_id = sync_status.user_id) + p.n,
+		'syncHealth', (SELECT CASE
+				WHEN coalesce(sum(b.item_count - b.failure_count) / nullif(sum(b.item_count), 0)::numeric, 1) >= 0.95 THEN 'good'
+				WHEN sum(b.item_count - b.failure_count) / sum(b.item_count)::numeric >= 0.8 THEN 'degraded'
+				ELSE 'poor' END
+			FROM telemetry.batch_log AS b
+			WHERE b.user_id = sync_status.user_id AND b.end_time >= now() - interval '1 hour')))
+	FROM (
+		SELECT count(*) AS n FROM telemetry.dead_letter AS l
+		WHERE l.kind = 'event' AND l.attempts < 5 AND l.payload ->> 'stream' = 'learning' AND l.payload ->> 'user_id' = sync_status.user_id
+	) AS p;
+END;
+COMMENT ON FUNCTION telemetry.sync_status(text) IS
+	'How a user''s synchronisation goes: {"syncStatus": {"lastSyncTime": of the last batch, or null, "pendingItems": rejected ones that '
+	'may be tried again, "totalItems": these and those stored, "syncHealth": good if 95 % of the last hour''s items were not rejected, '
+	'degraded if 80 % were not, else poor}}.';
+
+CREATE INDEX dead_letter_user ON telemetry.dead_letter ((payload ->> 'user_id')) WHERE payload ? 'user_id';
+
+CREATE FUNCTION telemetry.http_sync_status(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+	SELECT (CASE WHEN params #>> '{caller,user_id}' IS NULL
+		THEN telemetry.http_problem(params ->> 'dialect', 401, 'UNAUTHORIZED', 'a user must be known')
+		ELSE (200, telemetry.sync_status(params #>> '{caller,user_id}'), NULL)::telemetry.http_response END).*;
+END;
+COMMENT ON FUNCTION telemetry.http_sync_status(jsonb, jsonb) IS 'GET of telemetry.sync_status() of the caller.';
+
+CREATE FUNCTION telemetry.http_app_health(params jsonb DEFAULT NULL, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	is_running CONSTANT boolean :=
+		EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.backend_type = 'telemetry worker' AND a.datname = current_database())
+		OR EXISTS (SELECT FROM telemetry.job_state AS j WHERE j.last_started_at > now() - interval '5 minutes');
+BEGIN
+	RETURN (200, jsonb_build_object(
+		'status', 'healthy',
+		'uptime', floor(extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())),
+		'services', jsonb_build_object(
+			'database', 'connected',
+			'cache', 'connected',
+			'scheduler', CASE WHEN is_running THEN 'running' ELSE 'stopped' END)), NULL)::telemetry.http_response;
+END
+$$;
+COMMENT ON FUNCTION telemetry.http_app_health(jsonb, jsonb) IS
+	'GET of the application''s health: 200 {"status": "healthy", "uptime": seconds, "services": {"database", "cache", "scheduler"}}. The cache is '
+	'the database''s own; the scheduler is running if there is a worker here, or a job ran within 5 minutes.';
+
+REVOKE ALL ON FUNCTION telemetry.time_span(numeric), telemetry.track_analytics(text, date, date), telemetry.top_tracks(integer, date),
+	telemetry.user_activity(text, date, date), telemetry.recent_activity(integer), telemetry.playback_overview(date, date),
+	telemetry.first_day(jsonb, text), telemetry.last_day(jsonb, text), telemetry.sync_status(text),
+	telemetry.http_track_analytics(jsonb, jsonb), telemetry.http_top_tracks(jsonb, jsonb), telemetry.http_user_analytics(jsonb, jsonb),
+	telemetry.http_recent_activity(jsonb, jsonb), telemetry.http_analytics_overview(jsonb, jsonb),
+	telemetry.http_sync_status(jsonb, jsonb), telemetry.http_app_health(jsonb, jsonb) FROM PUBLIC;
+GRANT SELECT ON telemetry.subject, telemetry.track_daily, telemetry.playback_daily, telemetry.listener_daily, telemetry.sync_health
+	TO telemetry_reader;
+GRANT INSERT, UPDATE, DELETE ON telemetry.subject TO telemetry_admin, telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.time_span(numeric), telemetry.track_analytics(text, date, date), telemetry.top_tracks(integer, date),
+	telemetry.user_activity(text, date, date), telemetry.recent_activity(integer), telemetry.playback_overview(date, date),
+	telemetry.sync_status(text) TO telemetry_reader;
+GRANT EXECUTE ON FUNCTION telemetry.http_track_analytics(jsonb, jsonb), telemetry.http_top_tracks(jsonb, jsonb),
+	telemetry.http_user_analytics(jsonb, jsonb), telemetry.http_recent_activity(jsonb, jsonb),
+	telemetry.http_analytics_overview(jsonb, jsonb), telemetry.http_sync_status(jsonb, jsonb), telemetry.http_app_health(jsonb, jsonb)
+	TO telemetry_reader, telemetry_writer;

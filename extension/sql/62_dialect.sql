@@ -22,7 +22,7 @@ CREATE TABLE telemetry.batch_log (
 CREATE INDEX batch_log_end_time ON telemetry.batch_log (end_time);
 CREATE INDEX batch_log_user ON telemetry.batch_log (user_id, end_time) WHERE user_id IS NOT NULL;
 COMMENT ON TABLE telemetry.batch_log IS
-	'How batches went that came by routes with log_batches. A batch that came again is here again.';
+	'How batches went that came by routes with log_batches. A batch that came again is here again. Kept for 90 days.';
 COMMENT ON COLUMN telemetry.batch_log.batch_id IS 'The sender''s name for it, or its correlation_id.';
 COMMENT ON COLUMN telemetry.batch_log.user_id IS 'Who sent it.';
 COMMENT ON COLUMN telemetry.batch_log.device_id IS 'The device that sent it.';

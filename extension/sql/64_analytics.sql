@@ -265,7 +265,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION telemetry.sync_status(text) IS
 	'How a user''s synchronisation goes: {"syncStatus": {"lastSyncTime": of the last batch, or null, "pendingItems": rejected ones that '
-	'may be tried again, "totalItems": these and those stored, "syncHealth": good if 95 % of the last hour''s items were not rejected, '
+	'have not been given up, "totalItems": these and those stored, "syncHealth": good if 95 % of the last hour''s items were not rejected, '
 	'degraded if 80 % were not, else poor}}.';
 
 CREATE INDEX dead_letter_user ON telemetry.dead_letter ((payload ->> 'user_id')) WHERE payload ? 'user_id';

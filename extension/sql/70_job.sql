@@ -400,12 +400,20 @@ BEGIN
 		WHERE o.detected_at < now() - interval '90 days'
 		ORDER BY o.detected_at LIMIT at_once FOR UPDATE SKIP LOCKED);
 	GET DIAGNOSTICS pruned = ROW_COUNT;
+	more := more OR pruned = at_once;
+
+	DELETE FROM telemetry.batch_log AS b
+	WHERE b.id IN (
+		SELECT o.id FROM telemetry.batch_log AS o
+		WHERE o.end_time < now() - interval '90 days'
+		ORDER BY o.end_time LIMIT at_once FOR UPDATE SKIP LOCKED);
+	GET DIAGNOSTICS pruned = ROW_COUNT;
 	RETURN more OR pruned = at_once;
 END
 $$;
 COMMENT ON FUNCTION telemetry.job_prune() IS
-	'Job prune: removes receipts older than telemetry.batch_window, dead letters older than 30 days and conflicts older '
-	'than 90, up to 5000 of each, and progress of processes that are gone. True if there may be more.';
+	'Job prune: removes receipts older than telemetry.batch_window, dead letters older than 30 days, conflicts and the '
+	'batch log older than 90, up to 5000 of each, and progress of processes that are gone. True if there may be more.';
 
 INSERT INTO telemetry.job (name, description, run_every) VALUES
 	('roll_up', 'Adds newly ingested points to the hourly and daily aggregates.', '2 s'),

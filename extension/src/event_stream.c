@@ -260,7 +260,7 @@ read_all(void)
 		read_stream(&row, &streams[i]);
 	}
 
-	/* Both are in the order of streams. */
+	/* The rules of a stream lie together. */
 	tl_store_execute(&read_rules, NULL, NULL, false, 0);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{

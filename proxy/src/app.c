@@ -43,6 +43,7 @@ static bool polling;
 static bool poll_failed; /* and that has been logged */
 static TlAppTable *table;
 static TlBuf params;
+static TlBuf decoded; /* a parameter of the query */
 
 /* Routes ---------------------------------------------------------------------------------- */
 
@@ -121,6 +122,7 @@ tl_app_shutdown(void)
 {
 	tl_app_table_free(table);
 	tl_buf_free(&params);
+	tl_buf_free(&decoded);
 }
 
 /* Parameters ------------------------------------------------------------------------------ */
@@ -145,7 +147,6 @@ add_text(const char *name, size_t name_len, const char *text, size_t len)
 static bool
 add_query(const char *query)
 {
-	static TlBuf decoded;
 	unsigned int count = 0;
 
 	while (query != NULL && *query != '\0')

@@ -90,7 +90,7 @@ def check_targets(results):
     ]
     for label, goal in ROLLUP_GOALS_MS.items():
         targets.append(below(label, read(label), goal, "{:.3f} ms"))
-    return targets + check_compaction(results) + check_lag(results)
+    return targets + check_compaction(results) + check_lag(results) + check_events(results)
 
 
 def check_compaction(results):
@@ -126,6 +126,42 @@ def check_lag(results):
         targets.append(at_least(f"full speed, {connections} conn., workers on / off",
                                 statistics.median(runs["ratios"]) if busy else None, 0.6))
     return targets
+
+
+def check_events(results):
+    plain = figure(results, "event", "copy", "plain", "rows_per_second")
+    http = figure(results, "event", "http") or {}
+    best = max((run["events_per_second"] for run in http.values()), default=None)
+    return [
+        at_least("events by COPY / INSERT ... ON CONFLICT, plain table",
+                 ratio(figure(results, "event", "copy", "event", "rows_per_second"), plain), 2),
+        at_least("events over HTTP in batches of 50, events/s", best, 50_000, "{:,.0f}"),
+        below("a new event, many / few keys in the ledger", ledger_ratio(results, "new_us"), 2, "{:.2f} x"),
+    ]
+
+
+def ledger_ratio(results, cost):
+    ledger = figure(results, "event", "ledger")
+    if not ledger:
+        return None
+    few, many = sorted(ledger, key=int)
+    return ratio(ledger[many][cost], ledger[few][cost])
+
+
+def print_event(event):
+    print_head(f"{event['events']:,} events", "events/s", "/ plain table")
+    taken = event.get("copy", {})
+    plain = figure(taken, "plain", "rows_per_second")
+    for name, label in (("event", "one COPY"), ("event of 5,000", "COPYs of 5,000"), ("event of 50", "COPYs of 50"),
+                        ("plain", "plain table, INSERTs of 1,000")):
+        rate = figure(taken, name, "rows_per_second")
+        print_line(label, thousands(rate), times(ratio(rate, plain)))
+    again = figure(event, "again", "rows_per_second")
+    print_line("the same once more, one COPY", thousands(again), times(ratio(again, plain)))
+    for clients, run in event.get("http", {}).items():
+        print_line(f"HTTP, batches of 50, {clients} clients", thousands(run["events_per_second"]))
+    for keys, cost in event.get("ledger", {}).items():
+        print_line(f"{int(keys):,} keys: us a new event, a repeat", f"{cost['new_us']:.2f}", f"{cost['again_us']:.2f}")
 
 
 def rollup_ratio(results):
@@ -322,7 +358,7 @@ def print_report(results):
     for name, show in (("copy", print_copy), ("small", print_small), ("http", print_http),
                        ("series", print_series), ("read", print_read),
                        ("compact", print_compact), ("rollup_cost", print_rollup_cost),
-                       ("lag", print_lag)):
+                       ("lag", print_lag), ("event", print_event)):
         if name in results:
             show(results[name])
     print_targets(results["targets"])

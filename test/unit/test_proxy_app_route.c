@@ -1,0 +1,151 @@
+/*
+ * test_proxy_app_route.c
+ *		The routes that the database has, and the shapes of failures.
+ */
+#include "app_route.h"
+#include "tap.h"
+
+#include <string.h>
+
+#define FAILURES                                                                                   \
+	"\"error_type\": \"application/problem+json\", \"errors\": {"                                  \
+	"\"400\": \"{\\\"ok\\\": false, \\\"why\\\": \\\"$detail\\\"}\","                              \
+	"\"default\": \"{\\\"status\\\": $status, \\\"cost\\\": \\\"5$\\\"}\"}"
+
+static TlAppTable *
+table_of(const char *routes)
+{
+	static char json[4096];
+
+	snprintf(json, sizeof(json), "{\"version\": \"v\", \"routes\": [%s]}", routes);
+	return tl_app_table_create(json, strlen(json));
+}
+
+static const TlAppRoute *
+find(const TlAppTable *table, TlMethod method, const char *path, unsigned int *methods)
+{
+	static char text[256];
+	TlRequest request = {.method = method};
+	TlFailure *failure;
+
+	snprintf(text, sizeof(text), "%s", path);
+	for (char *p = strtok(text, "/"); p != NULL; p = strtok(NULL, "/"))
+		request.segments[request.segment_count++] = (TlSegment){p, strlen(p)};
+	return tl_app_table_find(table, &request, methods, &failure);
+}
+
+static void
+routes_are_found_by_path_and_method(void)
+{
+	TlAppTable *table = table_of(
+		"{\"method\": \"GET\", \"path\": \"/a/b\", \"kind\": \"call\","
+		" \"function\": \"s.plain\", " FAILURES "},"
+		"{\"method\": \"GET\", \"path\": \"/a/{id}\", \"kind\": \"call\","
+		" \"function\": \"s.one\", \"params\": {\"x\": 1}, \"caller\": \"user\", " FAILURES "},"
+		"{\"method\": \"POST\", \"path\": \"/a/b\", \"kind\": \"events\","
+		" \"name\": \"POST /a/b\", " FAILURES "}");
+	const TlAppRoute *route;
+	unsigned int methods;
+
+	TAP_CHECK(table != NULL && strcmp(tl_app_table_version(table), "v") == 0);
+	route = find(table, TL_METHOD_GET, "/a/b", &methods);
+	TAP_CHECK(route != NULL && strstr(route->query, "s.plain(") != NULL);
+	route = find(table, TL_METHOD_HEAD, "/a/c", &methods);
+	TAP_CHECK(route != NULL && strstr(route->query, "s.one(") != NULL);
+	TAP_CHECK(route->caller == TL_APP_USER && strcmp(route->params, "\"x\":1") == 0);
+	route = find(table, TL_METHOD_POST, "/a/b", &methods);
+	TAP_CHECK(route != NULL && route->kind == TL_APP_EVENTS && route->params[0] == '\0');
+	TAP_CHECK(find(table, TL_METHOD_OTHER, "/a/b", &methods) == NULL);
+	TAP_CHECK(methods == (TL_METHOD_GET | TL_METHOD_POST));
+	TAP_CHECK(find(table, TL_METHOD_GET, "/a", &methods) == NULL && methods == 0);
+	TAP_CHECK(find(table, TL_METHOD_GET, "/a/b/c", &methods) == NULL && methods == 0);
+	tl_app_table_free(table);
+}
+
+static void
+routes_that_cannot_be_served_are_left_out(void)
+{
+	static const char *const wrong[] = {
+		"7",
+		"{}",
+		"{\"method\": \"PUT\", \"path\": \"/w\", \"kind\": \"call\", \"function\": "
+		"\"s.f\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"w\", \"kind\": \"call\", \"function\": "
+		"\"s.f\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w//w\", \"kind\": \"call\", \"function\": "
+		"\"s.f\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w/1/2/3/4/5/6/7/8\", \"kind\": \"call\", \"function\": "
+		"\"s.f\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": \"f\", " FAILURES
+		"}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": \"s.f(); DROP "
+		"TABLE x\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": "
+		"\"s.F\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"events\", \"name\": \"GET "
+		"/w\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": \"s.f\", "
+		"\"caller\": \"king\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": \"s.f\"}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": \"s.f\","
+		" \"error_type\": \"a\\r\\nb\", \"errors\": {\"default\": \"\"}}",
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+	{
+		TlAppTable *table = table_of(wrong[i]);
+		unsigned int methods;
+
+		TAP_CHECK(table != NULL);
+		find(table, TL_METHOD_GET, "/w", &methods);
+		if (!TAP_CHECK(methods == 0))
+			printf("# %s\n", wrong[i]);
+		tl_app_table_free(table);
+	}
+}
+
+static void
+what_is_no_table_is_refused(void)
+{
+	TAP_CHECK(tl_app_table_create("", 0) == NULL);
+	TAP_CHECK(tl_app_table_create("[]", 2) == NULL);
+	TAP_CHECK(tl_app_table_create("{\"version\": 1, \"routes\": []}", 28) == NULL);
+	TAP_CHECK(tl_app_table_create("{\"version\": \"v\", \"routes\": {}}", 30) == NULL);
+}
+
+static bool
+composes_to(const TlAppRoute *route, int status, const char *detail, const char *expected)
+{
+	TlBuf out = {0};
+	bool same;
+
+	tl_failure_compose(route->failure, status, detail, &out);
+	same = out.len == strlen(expected) && memcmp(out.data, expected, out.len) == 0;
+	tl_buf_free(&out);
+	return same;
+}
+
+static void
+failures_have_the_shape_of_their_status(void)
+{
+	TlAppTable *table = table_of("{\"method\": \"GET\", \"path\": \"/a\", \"kind\": \"call\","
+								 " \"function\": \"s.f\", " FAILURES "}");
+	unsigned int methods;
+	const TlAppRoute *route = find(table, TL_METHOD_GET, "/a", &methods);
+
+	TAP_CHECK(composes_to(route, 400, "say \"$status\"\n",
+						  "{\"ok\": false, \"why\": \"say \\\"$status\\\"\\u000a\"}"));
+	TAP_CHECK(composes_to(route, 503, "away", "{\"status\": 503, \"cost\": \"5$\"}"));
+	TAP_CHECK(strcmp(tl_failure_content_type(route->failure), "application/problem+json") == 0);
+	tl_app_table_free(table);
+}
+
+int
+main(void)
+{
+	TAP_RUN(routes_are_found_by_path_and_method);
+	TAP_RUN(routes_that_cannot_be_served_are_left_out);
+	TAP_RUN(what_is_no_table_is_refused);
+	TAP_RUN(failures_have_the_shape_of_their_status);
+	return tap_end();
+}

@@ -121,7 +121,9 @@ telemetry_event_statement(PG_FUNCTION_ARGS)
 		refuse_call("event_statement");
 	if (TRIGGER_FIRED_BEFORE(trigger->tg_event))
 		begin_level();
-	else if (top != NULL)
+	else if (top == NULL)
+		elog(ERROR, "no ingest of events is under way");
+	else
 		end_level();
 	return PointerGetDatum(NULL);
 }

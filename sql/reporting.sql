@@ -57,6 +57,35 @@ SELECT body -> 'failures' -> 0 ->> 'message' AS message FROM http_recent_failure
 SELECT status, body FROM (VALUES ('{"limit": "0"}'), ('{"source": "both"}')) AS v (wrong), http_recent_failures('{"dialect": "flash"}' || wrong::jsonb);
 SELECT * FROM parity('2026-03-01', '2026-03-03');
 
+-- Times are UTC whatever the session's zone is.
+SET timezone = 'America/New_York';
+SELECT body #>> '{failures,0,occurred_at}' AS occurred_at, body #>> '{failures,0,received_at}' AS received_at FROM http_recent_failures('{"limit": "1"}');
+SET timezone = 'UTC';
+
+-- Pages meet all events once, in order, even when many were received at once and ids hold the cursor's separator.
+INSERT INTO event (stream, event_id, event_type, occurred_at, received_at, device_id, subject_id)
+SELECT 'core', 'a|' || i || '|z', 'shown', '2026-03-01 12:00', '2026-03-02 13:00', 'device-9', 'paged' FROM generate_series(1, 5) AS i;
+WITH RECURSIVE page AS (
+	SELECT 1 AS number, h.body FROM http_core_events('{"moduleId": "paged", "limit": "2"}') AS h
+	UNION ALL
+	SELECT p.number + 1, h.body
+	FROM page AS p, http_core_events(jsonb_build_object('moduleId', 'paged', 'limit', '2', 'cursor', p.body ->> 'cursor')) AS h
+	WHERE p.body ->> 'cursor' IS NOT NULL
+)
+SELECT number, jsonb_path_query_array(body, '$.events[*].eventId') AS ids FROM page ORDER BY number;
+SELECT status, body FROM (VALUES ('2026-03-02'), ('2026-03-02|'), ('|x')) AS v (cursor),
+	http_core_events(jsonb_build_object('dialect', 'core', 'cursor', v.cursor));
+
+-- A reader may read the views; the proxy answers without any right on what it reads.
+SET ROLE telemetry_reader;
+SELECT count(*) FROM core_events('paged', NULL, NULL, NULL, NULL, 10);
+SELECT count(*) FROM recent_failures;
+SET ROLE telemetry_writer;
+SELECT status FROM http_core_events('{"moduleId": "paged"}');
+SELECT status FROM http_recent_failures('{}');
+SELECT count(*) FROM recent_failures;
+RESET ROLE;
+
 UPDATE stream SET max_batch_age = '30 days' WHERE name = 'core';
 TRUNCATE event_log, event_key, event_batch, event_change, event_rollup_hour, event_rollup_day, stream_rollup_day, user_rollup_day, dead_letter;
 DROP TABLE event_log_20260301, event_log_20260302;

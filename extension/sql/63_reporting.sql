@@ -122,6 +122,7 @@ COMMENT ON FUNCTION telemetry.core_modules(date, date, text) IS
 
 CREATE FUNCTION telemetry.core_summary("from" date, "to" date, module text DEFAULT NULL, top integer DEFAULT 100) RETURNS jsonb
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SET jit = off
 BEGIN ATOMIC
 	SELECT jsonb_build_object(
 		'from', "from", 'to', "to",
@@ -163,21 +164,25 @@ END;
 COMMENT ON FUNCTION telemetry.core_timeline(text, timestamptz, timestamptz, text, text) IS
 	'Events of a module of stream core by hour or (UTC) day and type, from <= hour < to; at most 10000 rows.';
 
+-- Planned with its arguments each time: what is null is no condition then, and the others find indexes and partitions.
 CREATE FUNCTION telemetry.core_events(
 	module text, device text, type text, "from" timestamptz, "to" timestamptz, "limit" integer, before timestamptz DEFAULT NULL, before_id text DEFAULT NULL)
 	RETURNS SETOF telemetry.event
-	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-BEGIN ATOMIC
+	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $$
+BEGIN
+	RETURN QUERY
 	SELECT e.*
 	FROM telemetry.event AS e
 	WHERE e.stream = 'core' AND (module IS NULL OR e.subject_id = module) AND (device IS NULL OR e.device_id = device)
 		AND (core_events.type IS NULL OR e.event_type = core_events.type)
 		AND ("from" IS NULL OR e.received_at >= "from") AND ("to" IS NULL OR e.received_at < "to")
-		AND (before IS NULL OR (e.received_at, e.event_id) < (before, coalesce(before_id, '')))
+		AND (before IS NULL OR e.received_at <= before AND (e.received_at, e.event_id) < (before, coalesce(before_id, '')))
 	ORDER BY e.received_at DESC, e.event_id DESC
 	LIMIT least("limit", 100000);
-END;
+END
+$$;
 COMMENT ON FUNCTION telemetry.core_events(text, text, text, timestamptz, timestamptz, integer, timestamptz, text) IS
 	'Events of stream core, those received last first, of a module, device and type (null: any), received in from <= t < to, '
 	'before the event of that time and id; at most 100000.';
@@ -186,11 +191,12 @@ CREATE FUNCTION telemetry.http_core_summary(params jsonb, body jsonb DEFAULT NUL
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{from,to}', '{"top": [1, 1000]}'),
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(telemetry.check_parameters(params, '{}', '{from,to}', '{"top": [1, 1000]}'),
 		(200, telemetry.core_summary(
 			coalesce(telemetry.date_parameter(params ->> 'from'), telemetry.day_of(now()) - 30),
 			coalesce(telemetry.date_parameter(params ->> 'to'), telemetry.day_of(now())),
-			params ->> 'moduleId', coalesce(telemetry.integer_parameter(params ->> 'top', 1, 1000), 100)), NULL)::telemetry.http_response)).*;
+			params ->> 'moduleId', coalesce(telemetry.integer_parameter(params ->> 'top', 1, 1000), 100)), NULL)::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_core_summary(jsonb, jsonb) IS
 	'GET of telemetry.core_summary(): params from, to (dates; the last 30 days), moduleId, top.';
@@ -199,14 +205,15 @@ CREATE FUNCTION telemetry.http_core_summary_csv(params jsonb, body jsonb DEFAULT
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{from,to}', '{}'),
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(telemetry.check_parameters(params, '{}', '{from,to}', '{}'),
 		(200, (SELECT to_jsonb(E'moduleId,total,shown,okClick,moreInfoClick,expired,dismissed,uniqueDevices,clickThrough\r\n'
 				|| coalesce(string_agg(concat_ws(',', telemetry.csv_field(m.module_id), m.total, m.shown, m.ok_clicks, m.more_info_clicks,
 					m.expired, m.dismissed, m.unique_devices, coalesce(m.click_through::text, '')) || E'\r\n', '' ORDER BY m.total DESC, m.module_id), ''))
 			FROM (SELECT * FROM telemetry.core_modules(
 				coalesce(telemetry.date_parameter(params ->> 'from'), telemetry.day_of(now()) - 30),
 				coalesce(telemetry.date_parameter(params ->> 'to'), telemetry.day_of(now())), params ->> 'moduleId') LIMIT 100000) AS m),
-			'text/csv; charset=utf-8')::telemetry.http_response)).*;
+			'text/csv; charset=utf-8')::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_core_summary_csv(jsonb, jsonb) IS
 	'GET of telemetry.core_modules() as CSV: params from, to (dates; the last 30 days), moduleId.';
@@ -215,7 +222,8 @@ CREATE FUNCTION telemetry.http_core_timeline(params jsonb, body jsonb DEFAULT NU
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT (coalesce(telemetry.check_parameters(params, '{from,to}', '{}', '{}'),
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(telemetry.check_parameters(params, '{from,to}', '{}', '{}'),
 		CASE WHEN coalesce(params ->> 'interval', 'hour') NOT IN ('hour', 'day')
 			THEN telemetry.http_problem(params ->> 'dialect', 400, 'VALIDATION_ERROR', 'interval must be hour or day') END,
 		(200, jsonb_build_object(
@@ -225,7 +233,7 @@ BEGIN ATOMIC
 				FROM telemetry.core_timeline(params ->> 'moduleId',
 					coalesce(telemetry.time_parameter(params ->> 'from'), now() - interval '7 days'),
 					coalesce(telemetry.time_parameter(params ->> 'to'), now() + interval '1 day'),
-					coalesce(params ->> 'interval', 'hour'), params ->> 'type') AS t)), NULL)::telemetry.http_response)).*;
+					coalesce(params ->> 'interval', 'hour'), params ->> 'type') AS t)), NULL)::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_core_timeline(jsonb, jsonb) IS
 	'GET of telemetry.core_timeline(): params moduleId, from, to (times; the last week), interval (hour, day), type.';
@@ -238,10 +246,12 @@ BEGIN ATOMIC
 		SELECT e.* FROM telemetry.core_events(params ->> 'moduleId', params ->> 'deviceId', params ->> 'type',
 			telemetry.time_parameter(params ->> 'from'), telemetry.time_parameter(params ->> 'to'),
 			coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100),
-			telemetry.time_parameter(split_part(params ->> 'cursor', '|', 1)), split_part(params ->> 'cursor', '|', 2)) AS e
+			telemetry.time_parameter(split_part(params ->> 'cursor', '|', 1)), substring(params ->> 'cursor' FROM '\|(.*)$')) AS e
 	)
-	SELECT (coalesce(telemetry.check_parameters(params, '{from,to}', '{}', '{"limit": [1, 1000]}'),
-		CASE WHEN params ? 'cursor' AND telemetry.time_parameter(split_part(params ->> 'cursor', '|', 1)) IS NULL
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(telemetry.check_parameters(params, '{from,to}', '{}', '{"limit": [1, 1000]}'),
+		CASE WHEN params ? 'cursor'
+			AND (telemetry.time_parameter(split_part(params ->> 'cursor', '|', 1)) IS NULL OR params ->> 'cursor' !~ '\|.')
 			THEN telemetry.http_problem(params ->> 'dialect', 400, 'VALIDATION_ERROR', 'cursor is not one that was given out') END,
 		(200, jsonb_build_object(
 			'events', (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -249,7 +259,7 @@ BEGIN ATOMIC
 					'occurredUtc', telemetry.json_time(e.occurred_at), 'receivedUtc', telemetry.json_time(e.received_at),
 					'appVersion', e.app_version, 'details', e.data) ORDER BY e.received_at DESC, e.event_id DESC), '[]') FROM listed AS e),
 			'cursor', (SELECT to_char(e.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '|' || e.event_id
-				FROM listed AS e ORDER BY e.received_at, e.event_id LIMIT 1)), NULL)::telemetry.http_response)).*;
+				FROM listed AS e ORDER BY e.received_at, e.event_id LIMIT 1)), NULL)::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_core_events(jsonb, jsonb) IS
 	'GET of telemetry.core_events(): params moduleId, deviceId, type, from, to, limit (1 to 1000, 100), cursor (what the page before '
@@ -259,7 +269,8 @@ CREATE FUNCTION telemetry.http_core_events_csv(params jsonb, body jsonb DEFAULT 
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT (coalesce(telemetry.check_parameters(params, '{from,to}', '{}', '{"limit": [1, 100000]}'),
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(telemetry.check_parameters(params, '{from,to}', '{}', '{"limit": [1, 100000]}'),
 		(200, (SELECT to_jsonb(E'eventId,type,moduleId,deviceId,occurredUtc,receivedUtc,appVersion,details\r\n'
 				|| coalesce(string_agg(concat_ws(',', telemetry.csv_field(e.event_id), telemetry.csv_field(e.event_type),
 					telemetry.csv_field(e.subject_id), telemetry.csv_field(e.device_id), telemetry.json_time(e.occurred_at),
@@ -268,7 +279,7 @@ BEGIN ATOMIC
 			FROM telemetry.core_events(params ->> 'moduleId', params ->> 'deviceId', params ->> 'type',
 				telemetry.time_parameter(params ->> 'from'), telemetry.time_parameter(params ->> 'to'),
 				coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 100000), 100000)) AS e),
-			'text/csv; charset=utf-8')::telemetry.http_response)).*;
+			'text/csv; charset=utf-8')::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_core_events_csv(jsonb, jsonb) IS
 	'GET of telemetry.core_events() as CSV: params as of telemetry.http_core_events(), limit up to 100000, no cursor.';
@@ -298,7 +309,7 @@ COMMENT ON FUNCTION telemetry.flash_total() IS 'Successes by any route, each onc
 CREATE VIEW telemetry.recent_failures AS
 	SELECT CASE e.stream WHEN 'flash' THEN 'unified' ELSE 'legacy' END AS source, e.event_id, e.event_type, e.occurred_at, e.received_at,
 		e.session_id, e.app_version, e.data ->> 'message' AS message, e.data ->> 'model' AS model, e.data ->> 'error_name' AS error_name,
-		e.data ->> 'stack' AS stack, e.data
+		e.data ->> 'stack' AS stack, e.data, e.stream
 	FROM telemetry.event AS e
 	WHERE e.stream = 'flash' AND e.event_type IN ('flash_error', 'connect_error', 'window_error', 'unhandled_rejection')
 		OR e.stream = 'flash_legacy' AND e.event_type = 'client_log';
@@ -323,27 +334,50 @@ END;
 COMMENT ON FUNCTION telemetry.http_count(jsonb, jsonb) IS
 	'GET of the successes by any route: 200 {"ok": true, "count", "total"}, both telemetry.flash_total().';
 
+-- Of each type the newest are found by index, and the newest of these are those of all.
 CREATE FUNCTION telemetry.http_recent_failures(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
-	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-BEGIN ATOMIC
-	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{}', '{"limit": [1, 500]}'),
-		CASE WHEN coalesce(params ->> 'source', 'unified') NOT IN ('unified', 'legacy')
-			THEN telemetry.http_problem(params ->> 'dialect', 400, 'VALIDATION_ERROR', 'source must be unified or legacy') END,
-		(200, jsonb_build_object('ok', true, 'failures', (
-			SELECT coalesce(jsonb_agg(to_jsonb(f) - 'source' ORDER BY f.received_at DESC, f.event_id), '[]')
-			FROM (
-				SELECT r.* FROM telemetry.recent_failures AS r
-				WHERE r.source = coalesce(params ->> 'source', 'unified')
-				ORDER BY r.received_at DESC
-				LIMIT coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 500), 50)
-			) AS f)), NULL)::telemetry.http_response)).*;
-END;
+	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+	wanted CONSTANT text := coalesce(params ->> 'source', 'unified');
+	shown CONSTANT integer := coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 500), 50);
+	failure telemetry.http_response := telemetry.check_parameters(params, '{}', '{}', '{"limit": [1, 500]}');
+	failures jsonb;
+BEGIN
+	IF failure.status IS NULL AND wanted NOT IN ('unified', 'legacy') THEN
+		failure := telemetry.http_problem(params ->> 'dialect', 400, 'VALIDATION_ERROR', 'source must be unified or legacy');
+	END IF;
+	IF failure.status IS NOT NULL THEN
+		RETURN failure;
+	END IF;
+	SELECT coalesce(jsonb_agg(to_jsonb(f) - '{source,stream}'::text[] || jsonb_build_object(
+			'occurred_at', telemetry.json_time(f.occurred_at), 'received_at', telemetry.json_time(f.received_at))
+			ORDER BY f.received_at DESC, f.event_id DESC), '[]')
+	INTO failures
+	FROM (
+		SELECT r.*
+		FROM (VALUES ('unified', 'flash', 'flash_error'), ('unified', 'flash', 'connect_error'), ('unified', 'flash', 'window_error'),
+			('unified', 'flash', 'unhandled_rejection'), ('legacy', 'flash_legacy', 'client_log')) AS k (source, stream, event_type)
+		CROSS JOIN LATERAL (
+			SELECT *
+			FROM telemetry.recent_failures AS r
+			WHERE r.stream = k.stream AND r.event_type = k.event_type
+			ORDER BY r.received_at DESC, r.event_id DESC
+			LIMIT shown
+		) AS r
+		WHERE k.source = wanted
+		ORDER BY r.received_at DESC, r.event_id DESC
+		LIMIT shown
+	) AS f;
+	RETURN (200, jsonb_build_object('ok', true, 'failures', failures), NULL)::telemetry.http_response;
+END
+$$;
 COMMENT ON FUNCTION telemetry.http_recent_failures(jsonb, jsonb) IS
 	'GET of telemetry.recent_failures, the newest first: params limit (1 to 500, 50), source (unified, legacy). 200 {"ok": true, "failures"}.';
 
 CREATE FUNCTION telemetry.parity("from" timestamptz, "to" timestamptz)
-	RETURNS TABLE (day date, what text, legacy bigint, unified bigint, only_legacy bigint, only_unified bigint, ratio numeric, ok boolean)
+	RETURNS TABLE (day date, what text, legacy bigint, unified bigint, only_legacy bigint, only_unified bigint, difference bigint, ratio numeric, ok boolean)
 	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
@@ -365,15 +399,15 @@ BEGIN ATOMIC
 		GROUP BY s.day, s.what
 	)
 	SELECT c.day, c.what, c.legacy, c.unified, coalesce(s.only_legacy, 0), coalesce(s.only_unified, 0),
-		round(c.unified / nullif(c.legacy, 0)::numeric, 4), c.unified >= c.legacy * 0.99
+		c.unified - c.legacy, round(c.unified / nullif(c.legacy, 0)::numeric, 4), c.unified >= c.legacy * 0.99
 	FROM counted AS c
 	LEFT JOIN sessions AS s ON s.day IS NOT DISTINCT FROM c.day AND s.what = c.what
 	ORDER BY c.day NULLS LAST, c.what DESC;
 END;
 COMMENT ON FUNCTION telemetry.parity(timestamptz, timestamptz) IS
 	'Compares what was received in from <= t < to by the old routes (legacy: /increment, /client-log) and in stream flash '
-	'(unified), for each day and (day null) in all: successes and failures, sessions that are in one only, and the ratio '
-	'unified / legacy. ok: no significant drop, unified is at least 99 % of legacy.';
+	'(unified), for each day and (day null) in all: successes and failures, sessions that are in one only, the difference '
+	'unified - legacy and the ratio unified / legacy. ok: no significant drop, unified is at least 99 % of legacy.';
 
 REVOKE ALL ON FUNCTION telemetry.core_modules(date, date, text), telemetry.core_summary(date, date, text, integer),
 	telemetry.core_timeline(text, timestamptz, timestamptz, text, text),

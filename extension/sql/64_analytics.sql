@@ -172,9 +172,10 @@ CREATE FUNCTION telemetry.http_track_analytics(params jsonb, body jsonb DEFAULT 
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{startDate,endDate}', '{}'),
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(telemetry.check_parameters(params, '{}', '{startDate,endDate}', '{}'),
 		(200, telemetry.track_analytics(params ->> 'id', telemetry.first_day(params, 'startDate'), telemetry.last_day(params, 'endDate')),
-			NULL)::telemetry.http_response)).*;
+			NULL)::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_track_analytics(jsonb, jsonb) IS
 	'GET of telemetry.track_analytics(): params id, startDate, endDate (the last 30 days).';
@@ -183,12 +184,13 @@ CREATE FUNCTION telemetry.http_top_tracks(params jsonb, body jsonb DEFAULT NULL)
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{since}', '{"count": [1, 100]}'),
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(telemetry.check_parameters(params, '{}', '{since}', '{"count": [1, 100]}'),
 		(200, (SELECT coalesce(jsonb_agg(jsonb_build_object('trackId', t.track_id, 'title', t.title, 'artist', t.artist, 'userId', t.user_id,
 				'playCount', t.play_count, 'totalListenTime', telemetry.time_span(t.total_seconds), 'totalSecondsPlayed', t.total_seconds)
 				ORDER BY t.play_count DESC, t.track_id), '[]')
 			FROM telemetry.top_tracks(coalesce(telemetry.integer_parameter(params ->> 'count', 1, 100), 10),
-				telemetry.first_day(params, 'since')) AS t), NULL)::telemetry.http_response)).*;
+				telemetry.first_day(params, 'since')) AS t), NULL)::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_top_tracks(jsonb, jsonb) IS
 	'GET of telemetry.top_tracks(): params count (1 to 100, 10), since (30 days ago). 200 [{"trackId", "title", "artist", "userId", "playCount", '
@@ -198,9 +200,10 @@ CREATE FUNCTION telemetry.http_user_analytics(params jsonb, body jsonb DEFAULT N
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{startDate,endDate}', '{}'),
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(telemetry.check_parameters(params, '{}', '{startDate,endDate}', '{}'),
 		(200, telemetry.user_activity(params ->> 'id', telemetry.first_day(params, 'startDate'), telemetry.last_day(params, 'endDate')),
-			NULL)::telemetry.http_response)).*;
+			NULL)::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_user_analytics(jsonb, jsonb) IS
 	'GET of telemetry.user_activity(): params id, startDate, endDate (the last 30 days).';
@@ -209,11 +212,12 @@ CREATE FUNCTION telemetry.http_recent_activity(params jsonb, body jsonb DEFAULT 
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{}', '{"count": [1, 500]}'),
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(telemetry.check_parameters(params, '{}', '{}', '{"count": [1, 500]}'),
 		(200, (SELECT coalesce(jsonb_agg(jsonb_build_object('userId', r.user_id, 'trackId', r.track_id, 'eventType', r.event_type,
 				'timestamp', telemetry.json_time(r.at)) ORDER BY r.at DESC), '[]')
 			FROM telemetry.recent_activity(coalesce(telemetry.integer_parameter(params ->> 'count', 1, 500), 50)) AS r),
-			NULL)::telemetry.http_response)).*;
+			NULL)::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_recent_activity(jsonb, jsonb) IS
 	'GET of telemetry.recent_activity(): params count (1 to 500, 50). 200 [{"userId", "trackId", "eventType", "timestamp"}].';
@@ -222,9 +226,10 @@ CREATE FUNCTION telemetry.http_analytics_overview(params jsonb, body jsonb DEFAU
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT (coalesce(telemetry.check_parameters(params, '{}', '{startDate,endDate}', '{}'),
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(telemetry.check_parameters(params, '{}', '{startDate,endDate}', '{}'),
 		(200, telemetry.playback_overview(telemetry.first_day(params, 'startDate'), telemetry.last_day(params, 'endDate')),
-			NULL)::telemetry.http_response)).*;
+			NULL)::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_analytics_overview(jsonb, jsonb) IS
 	'GET of telemetry.playback_overview(): params startDate, endDate (the last 30 days).';
@@ -274,9 +279,10 @@ CREATE FUNCTION telemetry.http_sync_status(params jsonb, body jsonb DEFAULT NULL
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT (CASE WHEN params #>> '{caller,user_id}' IS NULL
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(CASE WHEN params #>> '{caller,user_id}' IS NULL
 		THEN telemetry.http_problem(params ->> 'dialect', 401, 'UNAUTHORIZED', 'a user must be known')
-		ELSE (200, telemetry.sync_status(params #>> '{caller,user_id}'), NULL)::telemetry.http_response END).*;
+		ELSE (200, telemetry.sync_status(params #>> '{caller,user_id}'), NULL)::telemetry.http_response END) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_sync_status(jsonb, jsonb) IS 'GET of telemetry.sync_status() of the caller.';
 

@@ -39,6 +39,7 @@
 #ifndef TL_BLOCK_H
 #define TL_BLOCK_H
 
+#include "bytes.h"
 #include "run.h"
 
 #define TL_BLOCK_HEADER_SIZE 48

@@ -13,23 +13,7 @@
 #define TL_CODEC_BYTES_H
 
 #include "bytes.h"
-
-/* A string somewhere else: data NULL means absent where that is possible. */
-typedef struct TlSlice
-{
-	const char *data;
-	uint32 len;
-} TlSlice;
-
-static inline bool
-tl_slice_equal(TlSlice a, TlSlice b)
-{
-	return a.len == b.len && (a.data == NULL) == (b.data == NULL) &&
-		   (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-/* A 64-bit FNV-1a hash with a final mix: the same on every machine and version. */
-extern uint64 tl_hash_bytes(const char *data, size_t len, uint64 seed);
+#include "slice.h"
 
 extern void tl_bytes_encode(TlBuf *buf, const TlSlice *const *v, uint32 n);
 

@@ -4,6 +4,7 @@
  */
 #include "codec_value.h"
 
+#include "codec_bytes.h"
 #include "codec_number.h"
 
 StaticAssertDecl(sizeof(TlCell) == sizeof(double), "a cell is as wide as a number");

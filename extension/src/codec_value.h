@@ -10,6 +10,7 @@
 #ifndef TL_CODEC_VALUE_H
 #define TL_CODEC_VALUE_H
 
+#include "bytes.h"
 #include "run.h"
 
 extern void tl_values_encode(TlBuf *buf, const TlRun *run);

@@ -16,7 +16,7 @@
 #include "refresh.h"
 #include "run_builder.h"
 #include "scan.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"

@@ -9,7 +9,7 @@
 #include "catalog/pg_proc.h"
 #include "fmgr.h"
 #include "ingest_json_point.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"

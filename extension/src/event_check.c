@@ -11,7 +11,7 @@
 #include "guc.h"
 #include "ingest_json_point.h"
 #include "mb/pg_wchar.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/json.h"

@@ -11,7 +11,7 @@
 #include "fmgr.h"
 #include "ingest_json_point.h"
 #include "ingest_json_time.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/json.h"

@@ -10,7 +10,7 @@
 #include "executor/spi.h"
 #include "guc.h"
 #include "rows.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "store.h"
 #include "utils/array.h"
 #include "utils/builtins.h"

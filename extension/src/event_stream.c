@@ -14,7 +14,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "store.h"
 #include "utils/array.h"
 #include "utils/inval.h"

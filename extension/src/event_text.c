@@ -9,7 +9,7 @@
 #include "catalog/pg_type.h"
 #include "guc.h"
 #include "mb/pg_wchar.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/datetime.h"
 #include "utils/float.h"
 #include "utils/json.h"

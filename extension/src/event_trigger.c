@@ -12,7 +12,7 @@
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 

@@ -9,7 +9,7 @@
 
 #include "executor/executor.h"
 #include "nodes/pg_list.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"

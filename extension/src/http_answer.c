@@ -5,7 +5,7 @@
 #include "http_answer.h"
 
 #include "catalog/pg_type.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
 #include "utils/timestamp.h"

@@ -5,7 +5,7 @@
 #include "http_batch_log.h"
 
 #include "catalog/pg_type.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "store.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"

@@ -12,7 +12,7 @@
 #include "ingest_json_point.h"
 #include "ingest_json_time.h"
 #include "port/pg_bswap.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"

@@ -8,7 +8,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "ingest_json_point.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"

@@ -19,7 +19,7 @@
 #include "http_batch_log.h"
 #include "http_decode.h"
 #include "rows.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"

@@ -11,7 +11,7 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "store.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"

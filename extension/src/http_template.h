@@ -9,7 +9,7 @@
 #ifndef TL_HTTP_TEMPLATE_H
 #define TL_HTTP_TEMPLATE_H
 
-#include "codec_bytes.h"
+#include "slice.h"
 
 #include "lib/stringinfo.h"
 

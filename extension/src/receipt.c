@@ -14,7 +14,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "guc.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "store.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"

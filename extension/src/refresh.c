@@ -10,7 +10,7 @@
 #include "retention.h"
 #include "rollup_compute.h"
 #include "scan.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"

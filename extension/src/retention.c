@@ -11,7 +11,7 @@
 #include "block.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "store.h"
 #include "utils/array.h"
 #include "utils/builtins.h"

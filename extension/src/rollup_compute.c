@@ -6,7 +6,7 @@
 
 #include "access/xact.h"
 #include "merge_day.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"

@@ -9,7 +9,7 @@
 #include "rollup_update.h"
 
 #include "rollup_compute.h"
-#include "slice.h"
+#include "slice_text.h"
 #include "store.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"

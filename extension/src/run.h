@@ -9,7 +9,7 @@
 #ifndef TL_RUN_H
 #define TL_RUN_H
 
-#include "codec_bytes.h"
+#include "slice.h"
 #include "value.h"
 
 /* Longest device_id, metric and unit, in bytes. */
@@ -86,14 +86,6 @@ tl_run_part(const TlRun *run, uint32 from, uint32 n)
 	if (part.attrs != NULL)
 		part.attrs += from;
 	return part;
-}
-
-static inline int
-tl_slice_compare(TlSlice a, TlSlice b)
-{
-	int c = memcmp(a.data, b.data, Min(a.len, b.len));
-
-	return c != 0 ? c : (a.len > b.len) - (a.len < b.len);
 }
 
 static inline int

@@ -1,38 +1,36 @@
 /*
  * slice.h
- *		Slices in the server: copies of them, and texts made of them or seen as them.
+ *		A string somewhere else, compared and hashed by its bytes.
  */
 #ifndef TL_SLICE_H
 #define TL_SLICE_H
 
-#include "codec_bytes.h"
-#include "fmgr.h"
-#include "utils/builtins.h"
+#include "compat.h"
 
-static inline TlSlice
-tl_slice_copy(MemoryContext context, TlSlice s)
+/* Owns nothing; data NULL means absent where that is possible. */
+typedef struct TlSlice
 {
-	char *copy = MemoryContextAllocHuge(context, Max(s.len, 1));
+	const char *data;
+	uint32 len;
+} TlSlice;
 
-	if (s.len > 0)
-		memcpy(copy, s.data, s.len);
-	return (TlSlice){copy, s.len};
+static inline bool
+tl_slice_equal(TlSlice a, TlSlice b)
+{
+	return a.len == b.len && (a.data == NULL) == (b.data == NULL) &&
+		   (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-/* A text, palloc'd in the current memory context. */
-static inline Datum
-tl_slice_to_text(TlSlice s)
+/* Bytewise; of two that begin alike the shorter one comes first. */
+static inline int
+tl_slice_compare(TlSlice a, TlSlice b)
 {
-	return PointerGetDatum(cstring_to_text_with_len(s.data, (int) s.len));
+	int c = memcmp(a.data, b.data, Min(a.len, b.len));
+
+	return c != 0 ? c : (a.len > b.len) - (a.len < b.len);
 }
 
-/* The bytes of a text, which is detoasted if need be. */
-static inline TlSlice
-tl_slice_of_text(Datum datum)
-{
-	text *t = DatumGetTextPP(datum);
-
-	return (TlSlice){VARDATA_ANY(t), (uint32) VARSIZE_ANY_EXHDR(t)};
-}
+/* A 64-bit FNV-1a hash with a final mix: the same on every machine and version. */
+extern uint64 tl_hash_bytes(const char *data, size_t len, uint64 seed);
 
 #endif

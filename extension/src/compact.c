@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "guc.h"
+#include "statement.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -56,7 +57,7 @@ tl_compact_store(TlCompactStats *stats, TlBlockWriter *writer, int bucket, int l
 void
 tl_compact_record(const char *step, const TlCompactStats *stats)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[8];
 
 	if (stats->blocks_in == 0)
@@ -69,9 +70,9 @@ tl_compact_record(const char *step, const TlCompactStats *stats)
 	values[5] = Int64GetDatum(stats->expired);
 	values[6] = Int64GetDatum(stats->bytes_in);
 	values[7] = Int64GetDatum(stats->bytes_out);
-	tl_store_begin(&scope);
-	tl_store_execute(&record, values, NULL, false, 0);
-	tl_store_end(&scope);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&record, values, NULL, false, 0);
+	tl_statement_end(&scope);
 }
 
 void
@@ -101,11 +102,11 @@ static TlStatement write_notes = {
 int64
 tl_compact_settled_seq(void)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	int64 settled = 0;
 
-	tl_store_begin(&scope);
-	tl_store_execute(&read_notes, NULL, NULL, true, 1);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&read_notes, NULL, NULL, true, 1);
 	if (SPI_processed == 1)
 	{
 		HeapTuple tuple = SPI_tuptable->vals[0];
@@ -123,9 +124,9 @@ tl_compact_settled_seq(void)
 			Datum values[2] = {Int64GetDatum(noted), Int64GetDatum(last)};
 
 			settled = noted;
-			tl_store_execute(&write_notes, values, NULL, false, 0);
+			tl_statement_execute(&write_notes, values, NULL, false, 0);
 		}
 	}
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return settled;
 }

@@ -28,6 +28,7 @@
 #include "merge.h"
 #include "retention.h"
 #include "run_builder.h"
+#include "statement.h"
 #include "utils/date.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -94,11 +95,11 @@ static Todo *
 read_todo(uint32 *n)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Todo *todo;
 
-	tl_store_begin(&scope);
-	tl_store_execute(&list_todo, NULL, NULL, true, 0);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&list_todo, NULL, NULL, true, 0);
 	*n = (uint32) SPI_processed;
 	todo = MemoryContextAlloc(caller, sizeof(Todo) * Max(*n, 1));
 	for (uint32 i = 0; i < *n; i++)
@@ -110,7 +111,7 @@ read_todo(uint32 *n)
 		todo[i].day =
 			time_of_date(DatumGetDateADT(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull)));
 	}
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return todo;
 }
 
@@ -120,11 +121,11 @@ write_todo(int bucket, bool done, int64 day)
 {
 	Datum values[2] = {Int16GetDatum((int16) bucket),
 					   DateADTGetDatum((DateADT) (day / TL_USECS_PER_DAY))};
-	TlStoreScope scope;
+	TlStatementScope scope;
 
-	tl_store_begin(&scope);
-	tl_store_execute(done ? &finish : &put_off, values, NULL, false, 0);
-	tl_store_end(&scope);
+	tl_statement_begin(&scope);
+	tl_statement_execute(done ? &finish : &put_off, values, NULL, false, 0);
+	tl_statement_end(&scope);
 }
 
 /* Days expire as a whole, so the points of a run do. */

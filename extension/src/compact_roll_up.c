@@ -13,6 +13,7 @@
 #include "merge_day.h"
 #include "rollup_update.h"
 #include "run_builder.h"
+#include "statement.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -43,12 +44,12 @@ static TlStatement note_done = {"UPDATE telemetry.compaction_state SET rolled_up
 static void
 note_rolled_up_until(int64 time)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[1] = {TimestampTzGetDatum(time)};
 
-	tl_store_begin(&scope);
-	tl_store_execute(&note_done, values, NULL, false, 0);
-	tl_store_end(&scope);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&note_done, values, NULL, false, 0);
+	tl_statement_end(&scope);
 }
 
 /* Takes off the points that retention would drop at once; false if nothing is left. */

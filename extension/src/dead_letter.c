@@ -10,7 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
-#include "store.h"
+#include "statement.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -174,7 +174,7 @@ void
 tl_dead_letters_flush(TlDeadLetters *letters)
 {
 	MemoryContext old;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[6];
 	NameData sender;
 
@@ -189,9 +189,9 @@ tl_dead_letters_flush(TlDeadLetters *letters)
 		construct_array(letters->whole, letters->n, BOOLOID, 1, true, TYPALIGN_CHAR));
 	values[4] = CStringGetTextDatum(letters->kind);
 	values[5] = NameGetDatum(&sender);
-	tl_store_begin(&scope);
-	tl_store_execute(&insert_letters, values, NULL, false, 0);
-	tl_store_end(&scope);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&insert_letters, values, NULL, false, 0);
+	tl_statement_end(&scope);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(letters->context);
 	letters->n = 0;

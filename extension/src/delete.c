@@ -17,6 +17,7 @@
 #include "run_builder.h"
 #include "scan.h"
 #include "slice_text.h"
+#include "statement.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -106,17 +107,17 @@ log_deletion(const TlFilter *doomed, int64 deleted)
 	bool all_metrics = doomed->n_metrics == 0;
 	char nulls[5] = {' ', all_metrics ? 'n' : ' ', doomed->from == DT_NOBEGIN ? 'n' : ' ',
 					 doomed->to == DT_NOEND ? 'n' : ' ', ' '};
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[5];
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	values[0] = tl_slice_to_text(doomed->devices[0]);
 	values[1] = all_metrics ? (Datum) 0 : tl_slice_to_text(doomed->metrics[0]);
 	values[2] = Int64GetDatum(doomed->from);
 	values[3] = Int64GetDatum(doomed->to == DT_NOEND ? DT_NOEND : doomed->to + 1);
 	values[4] = Int64GetDatum(deleted);
-	tl_store_execute(&log_drop, values, nulls, false, 0);
-	tl_store_end(&scope);
+	tl_statement_execute(&log_drop, values, nulls, false, 0);
+	tl_statement_end(&scope);
 }
 
 static int64

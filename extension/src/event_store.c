@@ -11,6 +11,7 @@
 #include "guc.h"
 #include "rows.h"
 #include "slice_text.h"
+#include "statement.h"
 #include "store.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -123,7 +124,7 @@ execute_with(const TlEventBatch *b, TlEventSet **sets, uint32 n, TlStatement *st
 		flushed = b;
 		flushed_sets = sets;
 		n_flushed_sets = n;
-		tl_store_execute(statement, NULL, NULL, false, 0);
+		tl_statement_execute(statement, NULL, NULL, false, 0);
 	}
 	PG_FINALLY();
 	{
@@ -135,13 +136,13 @@ execute_with(const TlEventBatch *b, TlEventSet **sets, uint32 n, TlStatement *st
 int64
 tl_event_store_next_id(void)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	int64 number;
 
-	tl_store_begin(&scope);
-	tl_store_execute(&next_number, NULL, NULL, false, 1);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&next_number, NULL, NULL, false, 1);
 	number = int64_column(0, 1);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return number << TL_EVENT_FLUSH_BITS;
 }
 
@@ -170,10 +171,10 @@ tl_event_store_claim(TlEventBatch *b)
 {
 	uint32 n;
 	TlEventSet **sets = unsettled_sets(b, &n);
-	TlStoreScope scope;
+	TlStatementScope scope;
 	uint32 at = 0;
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	execute_with(b, sets, n, &claim_keys);
 	/* Rows come back in the order in which they were given. */
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -187,7 +188,7 @@ tl_event_store_claim(TlEventBatch *b)
 		sets[at]->settled = true;
 		sets[at]->is_new = true;
 	}
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }
 
 static Datum
@@ -205,14 +206,14 @@ tl_event_store_look_up(TlEventBatch *b)
 {
 	uint32 n;
 	TlEventSet **sets = unsettled_sets(b, &n);
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum keys;
 
 	if (n == 0)
 		return;
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	keys = key_array(b, sets, n);
-	tl_store_execute(&look_up_keys, &keys, NULL, false, 0);
+	tl_statement_execute(&look_up_keys, &keys, NULL, false, 0);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		TlEventSet *set = sets[int64_column(i, 1) - 1];
@@ -222,7 +223,7 @@ tl_event_store_look_up(TlEventBatch *b)
 		set->id = int64_column(i, 3);
 		set->received_at = int64_column(i, 4);
 	}
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }
 
 /* False if the key has gone. */
@@ -231,7 +232,7 @@ lock_set(const TlEventBatch *b, TlEventSet *set)
 {
 	Datum key = UUIDPGetDatum((pg_uuid_t *) key_of(b, set));
 
-	tl_store_execute(&lock_key, &key, NULL, false, 1);
+	tl_statement_execute(&lock_key, &key, NULL, false, 1);
 	if (SPI_processed == 0)
 		return false;
 	set->content = (uint64) int64_column(0, 1);
@@ -249,7 +250,7 @@ read_version(const TlEventSet *set, MemoryContext context, TlEventVersion *versi
 	Datum datum;
 
 	*version = (TlEventVersion){.content = set->content, .received_at = set->received_at};
-	tl_store_execute(&read_event, values, NULL, false, 1);
+	tl_statement_execute(&read_event, values, NULL, false, 1);
 	if (SPI_processed == 0)
 	{
 		version->removed = true;
@@ -272,9 +273,9 @@ void
 tl_event_store_read_versions(TlEventBatch *b, TlEventSet **sets, uint32 n, bool lock,
 							 TlEventVersion *versions)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	for (uint32 i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -285,13 +286,13 @@ tl_event_store_read_versions(TlEventBatch *b, TlEventSet **sets, uint32 n, bool 
 		else
 			read_version(sets[i], b->context, &versions[i]);
 	}
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }
 
 void
 tl_event_store_replace(TlEventBatch *b, TlEventSet **sets, uint32 n)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum *received;
 	Datum *ids;
 	Datum *recount;
@@ -299,7 +300,7 @@ tl_event_store_replace(TlEventBatch *b, TlEventSet **sets, uint32 n)
 
 	if (n == 0)
 		return;
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	received = palloc(sizeof(Datum) * n);
 	ids = palloc(sizeof(Datum) * n);
 	recount = palloc(sizeof(Datum) * n);
@@ -314,9 +315,9 @@ tl_event_store_replace(TlEventBatch *b, TlEventSet **sets, uint32 n)
 	values[1] = PointerGetDatum(
 		construct_array(ids, (int) n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	values[2] = PointerGetDatum(construct_array(recount, (int) n, BOOLOID, 1, true, TYPALIGN_CHAR));
-	tl_store_execute(&remove_events, values, NULL, false, 0);
+	tl_statement_execute(&remove_events, values, NULL, false, 0);
 	execute_with(b, sets, n, &change_keys);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }
 
 /* Makes the partition of the day of a time if there is none. */
@@ -333,7 +334,7 @@ provide_partition(int64 received_at)
 	j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &day_of_month);
 	snprintf(name, sizeof(name), "event_log_%04d%02d%02d", year, month, day_of_month);
 	if (!OidIsValid(get_relname_relid(name, get_namespace_oid("telemetry", false))))
-		tl_store_execute(&create_partition, &date, NULL, false, 0);
+		tl_statement_execute(&create_partition, &date, NULL, false, 0);
 }
 
 static int
@@ -389,7 +390,7 @@ insert_flushes(TlEventSet **sets, uint32 n)
 	values[1] = PointerGetDatum(
 		construct_array(times, n_flushes, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	values[2] = PointerGetDatum(construct_array(counts, n_flushes, INT4OID, 4, true, TYPALIGN_INT));
-	tl_store_execute(&insert_batches, values, NULL, false, 0);
+	tl_statement_execute(&insert_batches, values, NULL, false, 0);
 }
 
 void
@@ -397,12 +398,12 @@ tl_event_store_insert(TlEventBatch *b)
 {
 	uint32 n;
 	TlEventSet **sets = winning_sets(b, &n);
-	TlStoreScope scope;
+	TlStatementScope scope;
 	int64 day = PG_INT64_MIN;
 
 	if (n == 0)
 		return;
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	for (uint32 i = 0; i < n; i++)
 	{
 		int64 received_at = sets[i]->winner->received_at;
@@ -413,7 +414,7 @@ tl_event_store_insert(TlEventBatch *b)
 	}
 	execute_with(b, sets, n, &insert_events);
 	insert_flushes(sets, n);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }
 
 /* A column of conflicts as an array of texts. */
@@ -453,11 +454,11 @@ tl_event_store_conflicts(TlEventBatch *b)
 	int bounds[1] = {1};
 	Texts columns[9];
 	Datum values[9];
-	TlStoreScope scope;
+	TlStatementScope scope;
 
 	if (n == 0)
 		return;
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	for (size_t c = 0; c < lengthof(columns); c++)
 		columns[c] = (Texts){palloc(sizeof(Datum) * n), palloc(sizeof(bool) * n)};
 	for (uint32 i = 0; i < n; i++)
@@ -479,8 +480,8 @@ tl_event_store_conflicts(TlEventBatch *b)
 	for (size_t c = 0; c < lengthof(columns); c++)
 		values[c] = PointerGetDatum(construct_md_array(columns[c].values, columns[c].nulls, 1, dims,
 													   bounds, TEXTOID, -1, false, TYPALIGN_INT));
-	tl_store_execute(&insert_conflicts, values, NULL, false, 0);
-	tl_store_end(&scope);
+	tl_statement_execute(&insert_conflicts, values, NULL, false, 0);
+	tl_statement_end(&scope);
 }
 
 /* What is flushed is in memory already, and once more at most. */

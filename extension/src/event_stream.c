@@ -15,7 +15,7 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "slice_text.h"
-#include "store.h"
+#include "statement.h"
 #include "utils/array.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -249,7 +249,7 @@ read_all(void)
 {
 	SPITupleTable *rows;
 
-	tl_store_execute(&read_streams, NULL, NULL, false, 0);
+	tl_statement_execute(&read_streams, NULL, NULL, false, 0);
 	n_streams = (int) SPI_processed;
 	rows = SPI_tuptable;
 	streams = MemoryContextAllocZero(streams_context, sizeof(TlStream) * Max(n_streams, 1));
@@ -261,7 +261,7 @@ read_all(void)
 	}
 
 	/* The rules of a stream lie together. */
-	tl_store_execute(&read_rules, NULL, NULL, false, 0);
+	tl_statement_execute(&read_rules, NULL, NULL, false, 0);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		Row row = {SPI_tuptable->vals[i], SPI_tuptable->tupdesc};
@@ -280,8 +280,8 @@ void
 tl_streams_refresh(void)
 {
 	static bool registered = false;
-	Oid relid = tl_store_relation("stream");
-	TlStoreScope scope;
+	Oid relid = tl_relation("stream");
+	TlStatementScope scope;
 
 	if (!registered)
 	{
@@ -301,9 +301,9 @@ tl_streams_refresh(void)
 	streams_stale = false;
 	PG_TRY();
 	{
-		tl_store_begin(&scope);
+		tl_statement_begin(&scope);
 		read_all();
-		tl_store_end(&scope);
+		tl_statement_end(&scope);
 	}
 	PG_CATCH();
 	{
@@ -370,6 +370,6 @@ telemetry_stream_changed(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("telemetry.stream_changed() is a trigger function")));
-	CacheInvalidateRelcacheByRelid(tl_store_relation("stream"));
+	CacheInvalidateRelcacheByRelid(tl_relation("stream"));
 	return PointerGetDatum(NULL);
 }

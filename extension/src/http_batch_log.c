@@ -6,7 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "slice_text.h"
-#include "store.h"
+#include "statement.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"
 
@@ -84,7 +84,7 @@ tl_http_log_batches(const TlHttpRequest *requests, uint32 n)
 	Datum *values[COLUMNS];
 	bool *nulls[COLUMNS];
 	Datum arrays[COLUMNS];
-	TlStoreScope scope;
+	TlStatementScope scope;
 	int rows = 0;
 
 	for (uint32 i = 0; i < n; i++)
@@ -102,7 +102,7 @@ tl_http_log_batches(const TlHttpRequest *requests, uint32 n)
 			set_row(&requests[i], now, values, nulls, rows++);
 	for (int i = 0; i < COLUMNS; i++)
 		arrays[i] = make_array(i, values[i], nulls[i], rows);
-	tl_store_begin(&scope);
-	tl_store_execute(&insert_batches, arrays, NULL, false, 0);
-	tl_store_end(&scope);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&insert_batches, arrays, NULL, false, 0);
+	tl_statement_end(&scope);
 }

@@ -12,7 +12,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "slice_text.h"
-#include "store.h"
+#include "statement.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
@@ -88,7 +88,7 @@ read_all(void)
 	SPITupleTable *rows;
 	uint64 n;
 
-	tl_store_execute(&read_dialects, NULL, NULL, false, 0);
+	tl_statement_execute(&read_dialects, NULL, NULL, false, 0);
 	n = SPI_processed;
 	rows = SPI_tuptable;
 	old = MemoryContextSwitchTo(routes_context);
@@ -97,7 +97,7 @@ read_all(void)
 		tl_dialect_read(&dialects[n_dialects++], rows->vals[i], rows->tupdesc);
 	MemoryContextSwitchTo(old);
 
-	tl_store_execute(&read_routes, NULL, NULL, false, 0);
+	tl_statement_execute(&read_routes, NULL, NULL, false, 0);
 	n = SPI_processed;
 	rows = SPI_tuptable;
 	MemoryContextSwitchTo(routes_context);
@@ -116,8 +116,8 @@ void
 tl_routes_refresh(void)
 {
 	static bool registered = false;
-	Oid relid = tl_store_relation("route");
-	TlStoreScope scope;
+	Oid relid = tl_relation("route");
+	TlStatementScope scope;
 
 	if (!registered)
 	{
@@ -138,9 +138,9 @@ tl_routes_refresh(void)
 	routes_stale = false;
 	PG_TRY();
 	{
-		tl_store_begin(&scope);
+		tl_statement_begin(&scope);
 		read_all();
-		tl_store_end(&scope);
+		tl_statement_end(&scope);
 	}
 	PG_CATCH();
 	{
@@ -160,6 +160,6 @@ telemetry_route_changed(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("telemetry.route_changed() is a trigger function")));
-	CacheInvalidateRelcacheByRelid(tl_store_relation("route"));
+	CacheInvalidateRelcacheByRelid(tl_relation("route"));
 	return PointerGetDatum(NULL);
 }

@@ -11,7 +11,7 @@
 #include "lib/stringinfo.h"
 #include "progress.h"
 #include "storage/lock.h"
-#include "store.h"
+#include "statement.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/resowner.h"
@@ -40,11 +40,11 @@ static bool
 call_function(const char *name)
 {
 	StringInfoData sql;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum value;
 	bool isnull;
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	/* The end of the subtransaction restores it. */
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
@@ -58,7 +58,7 @@ call_function(const char *name)
 	if (isnull)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("function telemetry.job_%s() returned null", name)));
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return DatumGetBool(value);
 }
 

@@ -6,7 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "store.h"
+#include "statement.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -105,13 +105,13 @@ read_job(uint64 row, MemoryContext caller, TlJob *job)
 bool
 tl_job_must_wait(void)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	bool must_wait;
 
-	tl_store_begin(&scope);
-	tl_store_execute(&ask_restore, NULL, NULL, false, 1);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&ask_restore, NULL, NULL, false, 1);
 	must_wait = DatumGetBool(column(0, 1));
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return must_wait;
 }
 
@@ -119,16 +119,16 @@ TlJob *
 tl_job_list(int *n_jobs)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	TlJob *jobs;
 
-	tl_store_begin(&scope);
-	tl_store_execute(&list_jobs, NULL, NULL, READ_ONLY, 0);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&list_jobs, NULL, NULL, READ_ONLY, 0);
 	*n_jobs = (int) SPI_processed;
 	jobs = MemoryContextAlloc(caller, sizeof(TlJob) * Max(*n_jobs, 1));
 	for (int i = 0; i < *n_jobs; i++)
 		read_job((uint64) i, caller, &jobs[i]);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return jobs;
 }
 
@@ -136,17 +136,17 @@ bool
 tl_job_look_up(const char *name, TlJob *job)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum value;
 	bool found;
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	value = CStringGetTextDatum(name);
-	tl_store_execute(&look_up_job, &value, NULL, READ_ONLY, 1);
+	tl_statement_execute(&look_up_job, &value, NULL, READ_ONLY, 1);
 	found = SPI_processed == 1;
 	if (found)
 		read_job(0, caller, job);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return found;
 }
 
@@ -154,17 +154,17 @@ char *
 tl_job_names(void)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	char *names = NULL;
 	Datum value;
 	bool isnull;
 
-	tl_store_begin(&scope);
-	tl_store_execute(&list_names, NULL, NULL, READ_ONLY, 1);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&list_names, NULL, NULL, READ_ONLY, 1);
 	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	if (!isnull)
 		names = MemoryContextStrdup(caller, TextDatumGetCString(value));
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return names;
 }
 
@@ -202,11 +202,11 @@ tl_job_record(const TlJob *job, const TlJobRun *run)
 	bool is_over = run->status != TL_JOB_RUNNING;
 	bool is_good = run->status == TL_JOB_SUCCESS || run->status == TL_JOB_UNFINISHED;
 	int failures = is_good ? 0 : job->failures + 1;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[11];
 	char nulls[12] = "           ";
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	values[0] = CStringGetTextDatum(job->name);
 	values[1] = TimestampTzGetDatum(next_due(job, run, failures));
 	values[2] = TimestampTzGetDatum(run->started);
@@ -229,6 +229,6 @@ tl_job_record(const TlJob *job, const TlJobRun *run)
 			nulls[8] = ' ';
 		}
 	}
-	tl_store_execute(&record_run, values, nulls, false, 0);
-	tl_store_end(&scope);
+	tl_statement_execute(&record_run, values, nulls, false, 0);
+	tl_statement_end(&scope);
 }

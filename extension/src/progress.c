@@ -10,7 +10,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "store.h"
+#include "statement.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -38,11 +38,11 @@ static bool has_reported = false;
 void
 tl_progress_report(const char *command, const char *phase, int64 done, int64 total)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[7];
 	char nulls[8] = "       ";
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	values[0] = Int32GetDatum(MyProcPid);
 	values[1] = TimestampTzGetDatum(MyStartTimestamp);
 	values[2] = CStringGetTextDatum(command);
@@ -53,21 +53,21 @@ tl_progress_report(const char *command, const char *phase, int64 done, int64 tot
 	if (total <= 0)
 		nulls[5] = 'n';
 	has_reported = true;
-	tl_store_execute(&report_row, values, nulls, false, 0);
-	tl_store_end(&scope);
+	tl_statement_execute(&report_row, values, nulls, false, 0);
+	tl_statement_end(&scope);
 }
 
 void
 tl_progress_end(void)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum pid = Int32GetDatum(MyProcPid);
 
 	if (!has_reported)
 		return;
-	tl_store_begin(&scope);
-	tl_store_execute(&end_row, &pid, NULL, false, 0);
-	tl_store_end(&scope);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&end_row, &pid, NULL, false, 0);
+	tl_statement_end(&scope);
 }
 
 /* report_progress(command, phase, done, total) and end_progress(): for work written in SQL. */

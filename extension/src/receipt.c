@@ -15,7 +15,7 @@
 #include "fmgr.h"
 #include "guc.h"
 #include "slice_text.h"
-#include "store.h"
+#include "statement.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
@@ -103,7 +103,7 @@ read_earlier(TlSlice batch, Datum *key_and_hash, MemoryContext caller, TlReceipt
 {
 	MemoryContext spi;
 
-	tl_store_execute(&look_up, key_and_hash, NULL, false, 1);
+	tl_statement_execute(&look_up, key_and_hash, NULL, false, 1);
 	if (SPI_processed != 1)
 		elog(ERROR, "a receipt has vanished");
 	if (!DatumGetBool(column(1)))
@@ -124,17 +124,17 @@ tl_receipt_claim(TlSlice device, TlSlice batch, const JsonbValue *content, TlRec
 {
 	MemoryContext caller = CurrentMemoryContext;
 	int64 now = GetCurrentTimestamp();
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[5];
 	bool claimed;
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	values[0] = tl_slice_to_text(device);
 	values[1] = tl_slice_to_text(batch);
 	values[2] = hash_content(content);
 	values[3] = TimestampTzGetDatum(now);
 	values[4] = TimestampTzGetDatum(window_start(now));
-	tl_store_execute(&claim, values, NULL, false, 0);
+	tl_statement_execute(&claim, values, NULL, false, 0);
 	claimed = SPI_processed == 1;
 	if (!claimed)
 		read_earlier(batch, values, caller, earlier);
@@ -143,19 +143,19 @@ tl_receipt_claim(TlSlice device, TlSlice batch, const JsonbValue *content, TlRec
 		/* With an old snapshot, receipts that others have pruned would be an error. */
 		Datum start = values[4];
 
-		tl_store_execute(&prune_few, &start, NULL, false, 0);
+		tl_statement_execute(&prune_few, &start, NULL, false, 0);
 	}
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return claimed;
 }
 
 void
 tl_receipt_complete(TlSlice device, TlSlice batch, const TlReceipt *receipt)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[7];
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	values[0] = tl_slice_to_text(device);
 	values[1] = tl_slice_to_text(batch);
 	values[2] = BoolGetDatum(receipt->failed == 0);
@@ -163,10 +163,10 @@ tl_receipt_complete(TlSlice device, TlSlice batch, const TlReceipt *receipt)
 	values[4] = Int32GetDatum(receipt->failed);
 	values[5] = Int32GetDatum(receipt->total);
 	values[6] = JsonbPGetDatum(receipt->errors);
-	tl_store_execute(&complete, values, NULL, false, 0);
+	tl_statement_execute(&complete, values, NULL, false, 0);
 	if (SPI_processed != 1)
 		elog(ERROR, "a receipt has vanished");
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }
 
 /* prune_receipts(): removes all receipts that have expired, and counts them. */
@@ -174,16 +174,16 @@ Datum
 telemetry_prune_receipts(PG_FUNCTION_ARGS)
 {
 	Datum start = TimestampTzGetDatum(window_start(GetCurrentTimestamp()));
-	TlStoreScope scope;
+	TlStatementScope scope;
 	int64 pruned = 0;
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		tl_store_execute(&prune_many, &start, NULL, false, 0);
+		tl_statement_execute(&prune_many, &start, NULL, false, 0);
 		pruned += (int64) SPI_processed;
 	} while (SPI_processed > 0);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	PG_RETURN_INT64(pruned);
 }

@@ -11,6 +11,7 @@
 #include "rollup_compute.h"
 #include "scan.h"
 #include "slice_text.h"
+#include "statement.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -51,17 +52,17 @@ static TlStatement series_metrics = {
 static bool
 clamp(Refresh *r)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	bool known = false;
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	{
 		Datum values[1] = {tl_slice_to_text(r->device)};
 		bool isnull = true;
 		bool ignored;
 		Datum first;
 
-		tl_store_execute(&series_bounds, values, NULL, false, 1);
+		tl_statement_execute(&series_bounds, values, NULL, false, 1);
 		first = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 		if (!isnull)
 		{
@@ -71,7 +72,7 @@ clamp(Refresh *r)
 			known = true;
 		}
 	}
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return known && r->from <= r->to;
 }
 
@@ -198,15 +199,15 @@ static void
 refresh_series(const Refresh *r)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[2];
 	TlSeriesRow *series;
 	uint32 n;
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	values[0] = tl_slice_to_text(r->device);
 	values[1] = tl_slice_to_text(r->metric);
-	tl_store_execute(&series_metrics, values, NULL, false, 0);
+	tl_statement_execute(&series_metrics, values, NULL, false, 0);
 	n = (uint32) SPI_processed;
 	series = MemoryContextAllocHuge(caller, sizeof(TlSeriesRow) * Max(n, 1));
 	memset(series, 0, sizeof(TlSeriesRow) * n);
@@ -218,7 +219,7 @@ refresh_series(const Refresh *r)
 		series[i].key.metric =
 			(TlSlice){MemoryContextStrdup(caller, metric), (uint32) strlen(metric)};
 	}
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 
 	PushCopiedSnapshot(GetActiveSnapshot());
 	UpdateActiveSnapshotCommandId();

@@ -12,7 +12,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "slice_text.h"
-#include "store.h"
+#include "statement.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -72,7 +72,7 @@ compare_rules(const void *a, const void *b)
 static void
 load_rules(TlRetention *r, int64 day, MemoryContext context)
 {
-	tl_store_execute(&list_rules, NULL, NULL, true, 0);
+	tl_statement_execute(&list_rules, NULL, NULL, true, 0);
 	r->rules = MemoryContextAlloc(context, sizeof(Rule) * (SPI_processed + 1));
 	r->others = r->latest = DT_NOBEGIN;
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -110,7 +110,7 @@ load_exceptions(Drop *drop, Datum array, MemoryContext context)
 static void
 load_drops(TlRetention *r, MemoryContext context)
 {
-	tl_store_execute(&list_drops, NULL, NULL, true, 0);
+	tl_statement_execute(&list_drops, NULL, NULL, true, 0);
 	r->drops = MemoryContextAllocZero(context, sizeof(Drop) * (SPI_processed + 1));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -140,12 +140,12 @@ tl_retention_load_as_of(int64 day)
 {
 	MemoryContext context = CurrentMemoryContext;
 	TlRetention *r = palloc0(sizeof(TlRetention));
-	TlStoreScope scope;
+	TlStatementScope scope;
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	load_rules(r, day, context);
 	load_drops(r, context);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return r;
 }
 
@@ -234,9 +234,9 @@ tl_retention_count_dropped(TlRetention *r, TlSlice metric, uint64 points)
 void
 tl_retention_write_counts(const TlRetention *r)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	for (uint32 i = 0; i < r->n_drops; i++)
 	{
 		const Drop *drop = &r->drops[i];
@@ -247,7 +247,7 @@ tl_retention_write_counts(const TlRetention *r)
 		values[0] = PointerGetDatum(cstring_to_text_with_len(
 			drop->others ? "" : drop->metric.data, drop->others ? 0 : (int) drop->metric.len));
 		values[1] = Int64GetDatum((int64) drop->dropped);
-		tl_store_execute(&add_dropped, values, NULL, false, 0);
+		tl_statement_execute(&add_dropped, values, NULL, false, 0);
 	}
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }

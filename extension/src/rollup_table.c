@@ -13,7 +13,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "slice_text.h"
-#include "store.h"
+#include "statement.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -285,23 +285,23 @@ void
 tl_rollup_table_read(TlPeriod period, TlRollupRow *rows, uint32 n)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[3];
 
 	for (uint32 i = 0; i < n; i++)
 		memset(&rows[i].rollup, 0, sizeof(TlRollup));
 	if (n == 0)
 		return;
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	bind_keys(period, rows, n, values);
-	tl_store_execute(&read_rows[period], values, NULL, false, 0);
+	tl_statement_execute(&read_rows[period], values, NULL, false, 0);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple tuple = SPI_tuptable->vals[i];
 
 		read_rollup(tuple, 2, &rows[count_field(tuple, 1) - 1].rollup, caller);
 	}
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }
 
 /* One column of numbers of all rows; null where a row has none. */
@@ -363,12 +363,12 @@ void
 tl_rollup_table_write(TlPeriod period, const TlRollupRow *rows, uint32 n)
 {
 	TlStatement *s = &write_rows[period];
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[15];
 
 	if (n == 0)
 		return;
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	bind_keys(TL_PERIOD_HOUR, rows, n, values);
 	values[3] = count_array(rows, n, offsetof(TlRollup, n), INT8OID);
 	values[4] = number_array(rows, n, offsetof(TlRollup, sum));
@@ -382,22 +382,22 @@ tl_rollup_table_write(TlPeriod period, const TlRollupRow *rows, uint32 n)
 	values[12] = count_array(rows, n, offsetof(TlRollup, last_ts), TIMESTAMPTZOID);
 	values[13] = place_array(rows, n, true);
 	values[14] = sketch_array(rows, n, bind_own_type(s, 14, "sketch"));
-	tl_store_execute(s, values, NULL, false, 0);
-	tl_store_end(&scope);
+	tl_statement_execute(s, values, NULL, false, 0);
+	tl_statement_end(&scope);
 }
 
 void
 tl_rollup_table_delete(TlPeriod period, const TlRollupRow *rows, uint32 n)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[3];
 
 	if (n == 0)
 		return;
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	bind_keys(period, rows, n, values);
-	tl_store_execute(&delete_rows[period], values, NULL, false, 0);
-	tl_store_end(&scope);
+	tl_statement_execute(&delete_rows[period], values, NULL, false, 0);
+	tl_statement_end(&scope);
 }
 
 static Datum
@@ -427,17 +427,17 @@ tl_rollup_table_range(const TlSlice *devices, uint32 n_devices, const TlSlice *m
 					  uint32 n_metrics, int64 from, int64 to, uint32 *n)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[5];
 	TlRollupRow *rows;
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	values[0] = slice_array(devices, n_devices);
 	values[1] = slice_array(metrics, n_metrics);
 	values[2] = Int64GetDatum(from);
 	values[3] = Int64GetDatum(to);
 	values[4] = BoolGetDatum(n_metrics == 0);
-	tl_store_execute_planned(&hours_in_range, values, NULL, false, 0);
+	tl_statement_execute_planned(&hours_in_range, values, NULL, false, 0);
 	rows = MemoryContextAllocHuge(caller, sizeof(TlRollupRow) * Max(SPI_processed, 1));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -451,7 +451,7 @@ tl_rollup_table_range(const TlSlice *devices, uint32 n_devices, const TlSlice *m
 		read_rollup(tuple, 5, &rows[i].rollup, caller);
 	}
 	*n = (uint32) SPI_processed;
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return rows;
 }
 
@@ -494,33 +494,33 @@ write_series(TlStatement *s, const TlSeriesRow *rows, uint32 n)
 	values[3] = series_array(rows, n, offsetof(TlSeriesRow, first_ts), TIMESTAMPTZOID);
 	values[4] = series_array(rows, n, offsetof(TlSeriesRow, last_ts), TIMESTAMPTZOID);
 	values[5] = last_value_array(rows, n, bind_own_type(s, 5, "value"));
-	tl_store_execute_planned(s, values, NULL, false, 0);
+	tl_statement_execute_planned(s, values, NULL, false, 0);
 }
 
 void
 tl_series_table_add(const TlSeriesRow *rows, uint32 n)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 
 	if (n == 0)
 		return;
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	write_series(&add_series, rows, n);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }
 
 void
 tl_series_table_rebuild(const TlSeriesRow *rows, uint32 n)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[2];
 
 	if (n == 0)
 		return;
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	write_series(&rebuild_series, rows, n);
 	values[0] = key_array(rows, n, sizeof(TlSeriesRow), false);
 	values[1] = key_array(rows, n, sizeof(TlSeriesRow), true);
-	tl_store_execute_planned(&forget_series, values, NULL, false, 0);
-	tl_store_end(&scope);
+	tl_statement_execute_planned(&forget_series, values, NULL, false, 0);
+	tl_statement_end(&scope);
 }

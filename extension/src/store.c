@@ -7,20 +7,17 @@
  */
 #include "store.h"
 
-#include "access/htup_details.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "statement.h"
 #include "storage/bufmgr.h"
 #include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #define EQ " OPERATOR(pg_catalog.=) "
@@ -149,90 +146,9 @@ static TlStatement read_layout = {"SELECT buckets FROM telemetry.layout", 0, {In
 #define DEFAULT_BUCKETS 64
 
 Oid
-tl_store_relation(const char *name)
-{
-	Oid schema = get_namespace_oid("telemetry", false);
-	Oid oid = get_relname_relid(name, schema);
-
-	if (!OidIsValid(oid))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("table \"telemetry.%s\" does not exist", name),
-						errhint("Run CREATE EXTENSION telemetry in this database.")));
-	return oid;
-}
-
-Oid
 tl_store_relid(void)
 {
-	return tl_store_relation("block");
-}
-
-static Oid
-relation_owner(Oid relid)
-{
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-void
-tl_store_begin(TlStoreScope *scope)
-{
-	/* An error restores the user with the transaction's state; no PG_TRY is needed. */
-	GetUserIdAndSecContext(&scope->user, &scope->security_context);
-	SetUserIdAndSecContext(relation_owner(tl_store_relid()), scope->security_context |
-																 SECURITY_LOCAL_USERID_CHANGE |
-																 SECURITY_NOFORCE_RLS);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-}
-
-void
-tl_store_end(const TlStoreScope *scope)
-{
-	SPI_finish();
-	SetUserIdAndSecContext(scope->user, scope->security_context);
-}
-
-static SPIPlanPtr
-prepared(TlStatement *s)
-{
-	if (s->plan == NULL)
-	{
-		SPIPlanPtr plan = SPI_prepare_cursor(s->sql, s->n_args, s->args, CURSOR_OPT_GENERIC_PLAN);
-
-		if (plan == NULL)
-			elog(ERROR, "could not prepare \"%s\": %s", s->sql, SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		s->plan = plan;
-	}
-	return s->plan;
-}
-
-int
-tl_store_execute(TlStatement *s, Datum *values, const char *nulls, bool read_only, long limit)
-{
-	int rc = SPI_execute_plan(prepared(s), values, nulls, read_only, limit);
-
-	if (rc < 0)
-		elog(ERROR, "could not execute \"%s\": %s", s->sql, SPI_result_code_string(rc));
-	return rc;
-}
-
-int
-tl_store_execute_planned(TlStatement *s, Datum *values, const char *nulls, bool read_only,
-						 long limit)
-{
-	int rc = SPI_execute_with_args(s->sql, s->n_args, s->args, values, nulls, read_only, limit);
-
-	if (rc < 0)
-		elog(ERROR, "could not execute \"%s\": %s", s->sql, SPI_result_code_string(rc));
-	return rc;
+	return tl_relation("block");
 }
 
 int
@@ -240,15 +156,15 @@ tl_store_buckets(void)
 {
 	static Oid known_for = InvalidOid;
 	static int known;
-	Oid relid = tl_store_relation("layout");
+	Oid relid = tl_relation("layout");
 
 	/* The row never changes; another relation means the extension was created anew. */
 	if (known_for != relid)
 	{
-		TlStoreScope scope;
+		TlStatementScope scope;
 
-		tl_store_begin(&scope);
-		tl_store_execute(&read_layout, NULL, NULL, true, 1);
+		tl_statement_begin(&scope);
+		tl_statement_execute(&read_layout, NULL, NULL, true, 1);
 		known = DEFAULT_BUCKETS;
 		if (SPI_processed == 1)
 		{
@@ -257,7 +173,7 @@ tl_store_buckets(void)
 			known = DatumGetInt16(
 				SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 		}
-		tl_store_end(&scope);
+		tl_statement_end(&scope);
 		known_for = relid;
 	}
 	return known;
@@ -267,7 +183,7 @@ void
 tl_store_insert(int bucket, int level, int64 seq, const TlBlockInfo *info)
 {
 	Datum values[8];
-	TlStoreScope scope;
+	TlStatementScope scope;
 
 	values[0] = Int16GetDatum((int16) bucket);
 	values[1] = Int16GetDatum((int16) level);
@@ -277,9 +193,9 @@ tl_store_insert(int bucket, int level, int64 seq, const TlBlockInfo *info)
 	values[5] = Int64GetDatum(info->max_ts);
 	values[6] = Int32GetDatum((int32) info->n_points);
 	values[7] = PointerGetDatum(info->data);
-	tl_store_begin(&scope);
-	tl_store_execute(of_level(insert_block, level), values, NULL, false, 0);
-	tl_store_end(&scope);
+	tl_statement_begin(&scope);
+	tl_statement_execute(of_level(insert_block, level), values, NULL, false, 0);
+	tl_statement_end(&scope);
 }
 
 static int64
@@ -352,17 +268,17 @@ tl_store_list(const int *buckets, int n_buckets, int64 from, int64 to, TlLevels 
 {
 	MemoryContext caller = CurrentMemoryContext;
 	TlBlockMeta *list;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[4];
 
-	tl_store_begin(&scope);
+	tl_statement_begin(&scope);
 	values[0] = bucket_array(buckets, n_buckets);
 	values[1] = Int64GetDatum(from);
 	values[2] = Int64GetDatum(to);
 	values[3] = Int64GetDatum(end_of_day(to));
-	tl_store_execute(&list_blocks[levels], values, NULL, true, 0);
+	tl_statement_execute(&list_blocks[levels], values, NULL, true, 0);
 	list = read_metas(caller, n_blocks);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return list;
 }
 
@@ -374,16 +290,16 @@ list_new(int64 from_seq, int64 to_seq, int64 limit, uint32 *n_blocks)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	TlBlockMeta *list;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[3];
 
 	values[0] = Int64GetDatum(from_seq);
 	values[1] = Int64GetDatum(to_seq);
 	values[2] = Int64GetDatum(limit);
-	tl_store_begin(&scope);
-	tl_store_execute(&oldest_new_blocks, values, NULL, true, 0);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&oldest_new_blocks, values, NULL, true, 0);
 	list = read_metas(caller, n_blocks);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return list;
 }
 
@@ -461,7 +377,7 @@ fetch_next(TlStoreCursor *cursor)
 {
 	const TlBlockMeta *last =
 		cursor->n_fetched == 0 ? NULL : &cursor->fetched[cursor->n_fetched - 1];
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[7];
 
 	values[0] = Int16GetDatum((int16) cursor->bucket);
@@ -471,13 +387,13 @@ fetch_next(TlStoreCursor *cursor)
 	values[4] = Int64GetDatum(last == NULL ? DT_NOEND : last->max_ts);
 	values[5] = Int64GetDatum(last == NULL ? PG_INT64_MAX : last->seq);
 	values[6] = Int64GetDatum(cursor->fetch);
-	tl_store_begin(&scope);
-	tl_store_execute(&newest_blocks[cursor->levels], values, NULL, true, 0);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&newest_blocks[cursor->levels], values, NULL, true, 0);
 	cursor->n_fetched = (int) SPI_processed;
 	cursor->next = 0;
 	for (int i = 0; i < cursor->n_fetched; i++)
 		read_meta(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &cursor->fetched[i]);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	cursor->fetch =
 		cursor->n_fetched < cursor->fetch ? 0 : Min(cursor->fetch * 2, CURSOR_FETCH_MOST);
 }
@@ -497,7 +413,7 @@ char *
 tl_store_read(const TlBlockMeta *meta, uint32 offset, uint32 len, uint32 *got)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[6];
 	Datum value;
 	bool isnull;
@@ -511,8 +427,8 @@ tl_store_read(const TlBlockMeta *meta, uint32 offset, uint32 len, uint32 *got)
 	values[3] = Int16GetDatum((int16) meta->level);
 	values[4] = Int32GetDatum((int32) offset + 1);
 	values[5] = Int32GetDatum((int32) len);
-	tl_store_begin(&scope);
-	tl_store_execute(of_level(read_block, meta->level), values, NULL, true, 1);
+	tl_statement_begin(&scope);
+	tl_statement_execute(of_level(read_block, meta->level), values, NULL, true, 1);
 	if (SPI_processed != 1)
 		elog(ERROR, "block " INT64_FORMAT " of bucket %d has vanished", meta->seq, meta->bucket);
 	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
@@ -521,25 +437,25 @@ tl_store_read(const TlBlockMeta *meta, uint32 offset, uint32 len, uint32 *got)
 	*got = (uint32) VARSIZE_ANY_EXHDR(DatumGetPointer(value));
 	copy = MemoryContextAllocHuge(caller, Max(*got, 1));
 	memcpy(copy, VARDATA_ANY(DatumGetPointer(value)), *got);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return copy;
 }
 
 void
 tl_store_totals(TlLevels levels, double *blocks, double *points)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	HeapTuple tuple;
 	bool isnull;
 	Datum sum;
 
-	tl_store_begin(&scope);
-	tl_store_execute(&total_blocks[levels], NULL, NULL, true, 1);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&total_blocks[levels], NULL, NULL, true, 1);
 	tuple = SPI_tuptable->vals[0];
 	*blocks = (double) column(tuple, SPI_tuptable->tupdesc, 1);
 	sum = SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull);
 	*points = isnull ? 0 : (double) DatumGetInt64(sum);
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }
 
 TlStorePlace *
@@ -547,15 +463,15 @@ tl_store_list_places(const TlStorePlace *after, bool level_1_only, uint32 limit,
 {
 	MemoryContext caller = CurrentMemoryContext;
 	TlStorePlace *places;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[3];
 
 	values[0] = DateADTGetDatum(after == NULL ? DATEVAL_NOBEGIN
 											  : (DateADT) (after->day / TL_USECS_PER_DAY));
 	values[1] = Int16GetDatum(after == NULL ? 0 : (int16) after->bucket);
 	values[2] = Int32GetDatum((int32) limit);
-	tl_store_begin(&scope);
-	tl_store_execute(&list_places[level_1_only], values, NULL, true, 0);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&list_places[level_1_only], values, NULL, true, 0);
 	places = MemoryContextAllocHuge(caller, sizeof(TlStorePlace) * Max(SPI_processed, 1));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -567,7 +483,7 @@ tl_store_list_places(const TlStorePlace *after, bool level_1_only, uint32 limit,
 															  SPI_tuptable->tupdesc, 2, &isnull));
 	}
 	*n = (uint32) SPI_processed;
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return places;
 }
 
@@ -580,7 +496,7 @@ tl_store_pages(TlLevels levels, double *without_data)
 	*without_data = 0;
 	for (int i = levels == TL_LEVELS_ROLLED; i < (levels == TL_LEVELS_NEW ? 1 : LEAVES); i++)
 	{
-		Relation leaf = table_open(tl_store_relation(leaves[i]), AccessShareLock);
+		Relation leaf = table_open(tl_relation(leaves[i]), AccessShareLock);
 		Relation toast = OidIsValid(leaf->rd_rel->reltoastrelid)
 							 ? table_open(leaf->rd_rel->reltoastrelid, AccessShareLock)
 							 : NULL;
@@ -621,34 +537,34 @@ tl_store_try_lock_bucket(int bucket)
 void
 tl_store_delete(const TlBlockMeta *meta)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[4];
 
 	values[0] = Int16GetDatum((int16) meta->bucket);
 	values[1] = Int64GetDatum(meta->max_ts);
 	values[2] = Int64GetDatum(meta->seq);
 	values[3] = Int16GetDatum((int16) meta->level);
-	tl_store_begin(&scope);
-	tl_store_execute(of_level(delete_block, meta->level), values, NULL, false, 0);
+	tl_statement_begin(&scope);
+	tl_statement_execute(of_level(delete_block, meta->level), values, NULL, false, 0);
 	if (SPI_processed != 1)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("a block was replaced by another transaction"),
 						errhint("Retry the transaction.")));
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }
 
 void
 tl_store_delete_new(int64 seq, uint32 n)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[1];
 
 	values[0] = Int64GetDatum(seq);
-	tl_store_begin(&scope);
-	tl_store_execute(&delete_new_blocks, values, NULL, false, 0);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&delete_new_blocks, values, NULL, false, 0);
 	if (SPI_processed != n)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("blocks were replaced by another transaction"),
 						errhint("Retry the transaction.")));
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }

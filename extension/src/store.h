@@ -117,34 +117,7 @@ extern void tl_store_delete(const TlBlockMeta *meta);
 /* Deletes all n blocks of level 0 up to an order number, which must not exceed the horizon. */
 extern void tl_store_delete_new(int64 seq, uint32 n);
 
-/* The OID of telemetry.block, or of another relation of the schema. */
+/* The OID of telemetry.block. */
 extern Oid tl_store_relid(void);
-extern Oid tl_store_relation(const char *name);
-
-/*
- * Runs one of our own statements as the owner of telemetry.block.  It is planned on first use,
- * for any values, and kept.  Between begin and end an SPI connection is open.
- */
-typedef struct TlStatement
-{
-	const char *sql;
-	int n_args;
-	Oid args[16];
-	struct _SPI_plan *plan;
-} TlStatement;
-
-typedef struct TlStoreScope
-{
-	Oid user;
-	int security_context;
-} TlStoreScope;
-
-extern void tl_store_begin(TlStoreScope *scope);
-extern void tl_store_end(const TlStoreScope *scope);
-extern int tl_store_execute(TlStatement *statement, Datum *values, const char *nulls,
-							bool read_only, long limit);
-/* The same, planned for these values alone: where a plan made for small tables would do harm. */
-extern int tl_store_execute_planned(TlStatement *statement, Datum *values, const char *nulls,
-									bool read_only, long limit);
 
 #endif

@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "executor/spi.h"
+#include "statement.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/resowner.h"
@@ -91,7 +92,7 @@ lock_number(int64 seq)
 int64
 tl_store_next_seq(void)
 {
-	int64 seq = nextval_internal(tl_store_relation("block_seq"), false);
+	int64 seq = nextval_internal(tl_relation("block_seq"), false);
 
 	if (!number_locked)
 		lock_number(seq);
@@ -122,12 +123,12 @@ static void
 look(const Unknown *listed, Unknown *still, int64 *horizon, bool *open)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Datum values[1];
 
-	tl_store_begin(&scope);
-	values[0] = ObjectIdGetDatum(tl_store_relation("block_seq"));
-	tl_store_execute(&open_flushes, values, NULL, true, 0);
+	tl_statement_begin(&scope);
+	values[0] = ObjectIdGetDatum(tl_relation("block_seq"));
+	tl_statement_execute(&open_flushes, values, NULL, true, 0);
 	still->transactions = MemoryContextAlloc(caller, sizeof(char *) * (SPI_processed + 1));
 	still->n = 0;
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -146,25 +147,25 @@ look(const Unknown *listed, Unknown *still, int64 *horizon, bool *open)
 			*open = true;
 		}
 	}
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 }
 
 int64
 tl_store_horizon(bool *open)
 {
-	TlStoreScope scope;
+	TlStatementScope scope;
 	Unknown unknown;
 	int64 horizon;
 	bool isnull;
 
 	/* The number first: whoever takes a later one need not be known. */
-	tl_store_begin(&scope);
-	tl_store_execute(&last_number, NULL, NULL, true, 1);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&last_number, NULL, NULL, true, 1);
 	horizon =
 		SPI_processed == 1
 			? DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull))
 			: 0;
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 
 	*open = false;
 	look(NULL, &unknown, &horizon, open);

@@ -5,7 +5,7 @@
 #include "zone.h"
 
 #include "executor/spi.h"
-#include "store.h"
+#include "statement.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -29,13 +29,13 @@ pg_tz *
 tl_zone_load(void)
 {
 	char name[TZ_STRLEN_MAX + 1] = "UTC";
-	TlStoreScope scope;
+	TlStatementScope scope;
 
-	tl_store_begin(&scope);
-	tl_store_execute(&read_zone, NULL, NULL, true, 1);
+	tl_statement_begin(&scope);
+	tl_statement_execute(&read_zone, NULL, NULL, true, 1);
 	if (SPI_processed == 1)
 		strlcpy(name, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1), sizeof(name));
-	tl_store_end(&scope);
+	tl_statement_end(&scope);
 	return tl_zone_named(name);
 }
 

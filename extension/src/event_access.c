@@ -8,7 +8,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "fmgr.h"
-#include "ingest_json_point.h"
+#include "json_value.h"
 #include "slice_text.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
@@ -106,10 +106,10 @@ is_allowed(Oid function, TlSlice subject, TlSlice user)
 		CurrentResourceOwner = owner;
 		if (!timed_out && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 			ReThrowError(error);
-		ereport(WARNING, (errmsg("could not check access to subject \"%s\": %s",
-								 tl_ingest_json_quote(subject),
-								 timed_out ? "it took too long" : error->message),
-						  errdetail("The event is taken.")));
+		ereport(WARNING,
+				(errmsg("could not check access to subject \"%s\": %s", tl_json_quote(subject),
+						timed_out ? "it took too long" : error->message),
+				 errdetail("The event is taken.")));
 		allowed = true;
 	}
 	PG_END_TRY();

@@ -9,7 +9,7 @@
 #include "catalog/pg_type.h"
 #include "common/jsonapi.h"
 #include "guc.h"
-#include "ingest_json_point.h"
+#include "json_value.h"
 #include "mb/pg_wchar.h"
 #include "slice_text.h"
 #include "utils/builtins.h"
@@ -404,8 +404,8 @@ tl_event_check(TlEvent *event, const TlStream *stream, int64 now, TlRejection *w
 		if (event->text[TL_EVENT_STREAM].data == NULL)
 			why->message = "stream is required";
 		else
-			why->message = psprintf("there is no stream \"%s\"",
-									tl_ingest_json_quote(event->text[TL_EVENT_STREAM]));
+			why->message =
+				psprintf("there is no stream \"%s\"", tl_json_quote(event->text[TL_EVENT_STREAM]));
 		return false;
 	}
 	if (event->bad_field != NULL && strcmp(event->bad_field, "event_type") == 0)

@@ -9,8 +9,8 @@
 
 #include "catalog/namespace.h"
 #include "fmgr.h"
-#include "ingest_json_point.h"
-#include "ingest_json_time.h"
+#include "json_value.h"
+#include "json_time.h"
 #include "slice_text.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -63,7 +63,7 @@ refuse_field(TlEvent *event, TlSlice name, const char *format, const JsonbValue 
 	if (event->bad_field != NULL)
 		return;
 	event->bad_field = pnstrdup(name.data, name.len);
-	event->bad_message = v == NULL ? format : psprintf(format, tl_ingest_json_kind(v));
+	event->bad_message = v == NULL ? format : psprintf(format, tl_json_kind(v));
 }
 
 static bool
@@ -76,8 +76,8 @@ static bool
 read_time(const JsonbValue *v, int64 *ts)
 {
 	if (v->type == jbvString)
-		return tl_ingest_json_time_text(v->val.string.val, (Size) v->val.string.len, ts);
-	return v->type == jbvNumeric && tl_ingest_json_time_number(v->val.numeric, ts);
+		return tl_json_time_text(v->val.string.val, (Size) v->val.string.len, ts);
+	return v->type == jbvNumeric && tl_json_time_number(v->val.numeric, ts);
 }
 
 static void
@@ -138,7 +138,7 @@ read_event(TlEventIngest *ingest, const JsonbValue *json, bool alone)
 
 	if (json->type != jbvBinary || !JsonContainerIsObject(json->val.binary.data))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("an event must be an object, not %s", tl_ingest_json_kind(json))));
+						errmsg("an event must be an object, not %s", tl_json_kind(json))));
 	it = JsonbIteratorInit(json->val.binary.data);
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{

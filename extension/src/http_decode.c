@@ -9,8 +9,8 @@
 
 #include "event_key.h"
 #include "event_text.h"
-#include "ingest_json_point.h"
-#include "ingest_json_time.h"
+#include "json_value.h"
+#include "json_time.h"
 #include "port/pg_bswap.h"
 #include "slice_text.h"
 #include "utils/memutils.h"
@@ -153,18 +153,16 @@ read_time(Decoder *d, const TlMapping *m, const JsonbValue *v)
 
 	if (v->type == jbvString)
 		e->has_occurred_at =
-			tl_ingest_json_time_text(v->val.string.val, (Size) v->val.string.len, &e->occurred_at);
+			tl_json_time_text(v->val.string.val, (Size) v->val.string.len, &e->occurred_at);
 	else if (v->type == jbvNumeric)
-		e->has_occurred_at = tl_ingest_json_time_number(v->val.numeric, &e->occurred_at);
+		e->has_occurred_at = tl_json_time_number(v->val.numeric, &e->occurred_at);
 	if (e->has_occurred_at)
 		return;
 	if (v->type == jbvString)
 		refuse(d, m->field,
-			   psprintf("\"%s\" is not an ISO 8601 date and time",
-						tl_ingest_json_quote(string_of(v))));
+			   psprintf("\"%s\" is not an ISO 8601 date and time", tl_json_quote(string_of(v))));
 	else
-		refuse(d, m->field,
-			   psprintf("must be an ISO 8601 date and time, not %s", tl_ingest_json_kind(v)));
+		refuse(d, m->field, psprintf("must be an ISO 8601 date and time, not %s", tl_json_kind(v)));
 }
 
 static void
@@ -183,13 +181,13 @@ read_field(Decoder *d, const TlMapping *m, JsonbValue *v)
 				e->duration_seconds = DatumGetFloat8(DirectFunctionCall1(
 					numeric_float8_no_overflow, NumericGetDatum(v->val.numeric)));
 			else
-				refuse(d, m->field, psprintf("must be a number, not %s", tl_ingest_json_kind(v)));
+				refuse(d, m->field, psprintf("must be a number, not %s", tl_json_kind(v)));
 			break;
 		case TL_PLACE_DATA:
 			if (object_of(v) != NULL)
 				put_all_members(&d->members, object_of(v));
 			else
-				refuse(d, m->field, psprintf("must be an object, not %s", tl_ingest_json_kind(v)));
+				refuse(d, m->field, psprintf("must be an object, not %s", tl_json_kind(v)));
 			break;
 		case TL_PLACE_MEMBER:
 			put_member(&d->members, m->member, v);
@@ -198,7 +196,7 @@ read_field(Decoder *d, const TlMapping *m, JsonbValue *v)
 			if (v->type == jbvString)
 				e->text[m->place] = string_of(v);
 			else
-				refuse(d, m->field, psprintf("must be a string, not %s", tl_ingest_json_kind(v)));
+				refuse(d, m->field, psprintf("must be a string, not %s", tl_json_kind(v)));
 	}
 }
 
@@ -239,8 +237,7 @@ read_unknown(Decoder *d)
 		if (d->dialect->unknown == TL_UNKNOWN_KEEP)
 			put_member(&d->members, name, &v);
 		else
-			refuse(d, TL_EVENT_DATA,
-				   psprintf("has an unknown member \"%s\"", tl_ingest_json_quote(name)));
+			refuse(d, TL_EVENT_DATA, psprintf("has an unknown member \"%s\"", tl_json_quote(name)));
 	}
 }
 
@@ -257,7 +254,7 @@ read_kind(Decoder *d, TlHttpEvent *told)
 		return none;
 	if (v.type != jbvString)
 	{
-		refuse(d, field, psprintf("cannot be told from %s", tl_ingest_json_kind(&v)));
+		refuse(d, field, psprintf("cannot be told from %s", tl_json_kind(&v)));
 		return none;
 	}
 	if (told != NULL && tl_template_uses(&dialect->result, TL_HTTP_KIND))
@@ -265,7 +262,7 @@ read_kind(Decoder *d, TlHttpEvent *told)
 	for (int i = 0; i < dialect->n_kinds; i++)
 		if (tl_slice_equal(dialect->kinds[i].name, string_of(&v)))
 			return dialect->kinds[i].event_type;
-	refuse(d, field, psprintf("cannot be told from \"%s\"", tl_ingest_json_quote(string_of(&v))));
+	refuse(d, field, psprintf("cannot be told from \"%s\"", tl_json_quote(string_of(&v))));
 	return none;
 }
 
@@ -306,9 +303,8 @@ read_event(Decoder *d, TlHttpEvent *told)
 	d->from[TL_PATH_EVENT] = object_of(&v);
 	if (d->from[TL_PATH_EVENT] == NULL)
 	{
-		refuse(
-			d, tl_event_text_name[TL_EVENT_TYPE],
-			psprintf("is required: an event must be an object, not %s", tl_ingest_json_kind(&v)));
+		refuse(d, tl_event_text_name[TL_EVENT_TYPE],
+			   psprintf("is required: an event must be an object, not %s", tl_json_kind(&v)));
 		return;
 	}
 	if (dialect->unknown != TL_UNKNOWN_IGNORE)
@@ -377,14 +373,14 @@ find_events(const Decoder *d, const JsonbValue *body, JsonbValue *events)
 	*events = *body;
 	if ((!r->route->batch || path->n_names > 0) && d->from[TL_PATH_BODY] == NULL)
 		return fail(d, TL_HTTP_INVALID,
-					psprintf("the body must be an object, not %s", tl_ingest_json_kind(body)));
+					psprintf("the body must be an object, not %s", tl_json_kind(body)));
 	if (!r->route->batch)
 		return true;
 	if (path->n_names > 0 && !walk(d->from[TL_PATH_BODY], path, events))
 		return fail(d, TL_HTTP_INVALID, psprintf("%s is required", name));
 	if (!is_array(events))
 		return fail(d, TL_HTTP_INVALID,
-					psprintf("%s must be an array, not %s", name, tl_ingest_json_kind(events)));
+					psprintf("%s must be an array, not %s", name, tl_json_kind(events)));
 	n = JsonContainerSize(events->val.binary.data);
 	if (n == 0)
 		return fail(d, TL_HTTP_INVALID, psprintf("%s must not be empty", name));

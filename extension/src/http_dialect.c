@@ -7,7 +7,7 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "ingest_json_point.h"
+#include "json_value.h"
 #include "slice_text.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"

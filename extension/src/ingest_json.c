@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "ingest_json_answer.h"
 #include "ingest_json_point.h"
+#include "json_value.h"
 #include "row_check.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -120,7 +121,7 @@ named_kind(TlSlice name)
 	for (size_t i = 0; i < lengthof(names); i++)
 		if (name.len == strlen(names[i]) && memcmp(name.data, names[i], name.len) == 0)
 			return (BodyKind) i;
-	refuse("kind must be single, batch or bulk, not \"%s\"", tl_ingest_json_quote(name));
+	refuse("kind must be single, batch or bulk, not \"%s\"", tl_json_quote(name));
 }
 
 /*
@@ -153,11 +154,11 @@ find_device(JsonbContainer *body, TlSlice given)
 	if (!get(body, "device_id", &v) || v.type == jbvNull)
 		return given;
 	if (v.type != jbvString)
-		refuse("device_id must be a string, not %s", tl_ingest_json_kind(&v));
+		refuse("device_id must be a string, not %s", tl_json_kind(&v));
 	device = string_of(&v);
 	if (given.data != NULL && !tl_slice_equal(device, given))
-		refuse("device_id \"%s\" of the body is not the given \"%s\"", tl_ingest_json_quote(device),
-			   tl_ingest_json_quote(given));
+		refuse("device_id \"%s\" of the body is not the given \"%s\"", tl_json_quote(device),
+			   tl_json_quote(given));
 	return device;
 }
 
@@ -245,10 +246,9 @@ check_compression(JsonbContainer *body)
 		if ((name.len == 4 && memcmp(name.data, "gzip", 4) == 0) ||
 			(name.len == 3 && memcmp(name.data, "lz4", 3) == 0))
 			return;
-		refuse("compression must be null, \"gzip\" or \"lz4\", not \"%s\"",
-			   tl_ingest_json_quote(name));
+		refuse("compression must be null, \"gzip\" or \"lz4\", not \"%s\"", tl_json_quote(name));
 	}
-	refuse("compression must be null, \"gzip\" or \"lz4\", not %s", tl_ingest_json_kind(&v));
+	refuse("compression must be null, \"gzip\" or \"lz4\", not %s", tl_json_kind(&v));
 }
 
 static TlSlice
@@ -259,7 +259,7 @@ find_batch_id(JsonbContainer *body)
 	if (!get(body, "batch_id", &v) || v.type == jbvNull)
 		return no_slice;
 	if (v.type != jbvString)
-		refuse("batch_id must be a string, not %s", tl_ingest_json_kind(&v));
+		refuse("batch_id must be a string, not %s", tl_json_kind(&v));
 	if (!is_valid_name(string_of(&v)))
 		refuse("batch_id must have 1 to %d bytes and no control characters", TL_KEY_MAX);
 	return string_of(&v);
@@ -273,7 +273,7 @@ find_points(JsonbContainer *body, JsonbValue *points)
 	if (!get(body, "data_points", points))
 		refuse("data_points is required");
 	if (!is_array(points))
-		refuse("data_points must be an array, not %s", tl_ingest_json_kind(points));
+		refuse("data_points must be an array, not %s", tl_json_kind(points));
 	n = JsonContainerSize(points->val.binary.data);
 	if (n < 1 || n > LIST_POINTS_MAX)
 		refuse("data_points must hold 1 to %d points, not %u", LIST_POINTS_MAX, n);
@@ -338,11 +338,11 @@ find_devices(Jsonb *body, uint32 *n_devices)
 			continue;
 		if (!is_array(&v))
 			refuse("device \"%s\" must have an array of data points, not %s",
-				   tl_ingest_json_quote(d->device), tl_ingest_json_kind(&v));
+				   tl_json_quote(d->device), tl_json_kind(&v));
 		d->points = v.val.binary.data;
 		if (JsonContainerSize(d->points) > LIST_POINTS_MAX)
-			refuse("device \"%s\" has %u data points, the limit is %d",
-				   tl_ingest_json_quote(d->device), JsonContainerSize(d->points), LIST_POINTS_MAX);
+			refuse("device \"%s\" has %u data points, the limit is %d", tl_json_quote(d->device),
+				   JsonContainerSize(d->points), LIST_POINTS_MAX);
 		total += JsonContainerSize(d->points);
 		(*n_devices)++;
 	}
@@ -386,9 +386,8 @@ telemetry_ingest(PG_FUNCTION_ARGS)
 		refuse("the body must be an object, not null");
 	body = PG_GETARG_JSONB_P(0);
 	if (!JB_ROOT_IS_OBJECT(body))
-		refuse("the body must be an object, not %s", JsonbExtractScalar(&body->root, &scalar)
-														 ? tl_ingest_json_kind(&scalar)
-														 : "an array");
+		refuse("the body must be an object, not %s",
+			   JsonbExtractScalar(&body->root, &scalar) ? tl_json_kind(&scalar) : "an array");
 	kind = kind_name.data != NULL ? named_kind(kind_name) : likely_kind(&body->root, device);
 	if (kind == BODY_BULK)
 		PG_RETURN_JSONB_P(ingest_bulk(body, device));

@@ -8,46 +8,17 @@
 #include "ingest_json_point.h"
 
 #include "guc.h"
-#include "ingest_json_time.h"
+#include "json_time.h"
+#include "json_value.h"
 #include "mb/pg_wchar.h"
 #include "row_check.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "value_size.h"
 
-#define QUOTE_MAX 64
-
 /* telemetry.dead_letter shows members of a point up to these lengths, of one and of all. */
 #define SHOWN_LENGTH 4096
 #define SHOWN_TOTAL 16384
-
-const char *
-tl_ingest_json_kind(const JsonbValue *json)
-{
-	switch (json->type)
-	{
-		case jbvNull:
-			return "null";
-		case jbvString:
-			return "a string";
-		case jbvNumeric:
-			return "a number";
-		case jbvBool:
-			return "a boolean";
-		case jbvBinary:
-			return JsonContainerIsArray(json->val.binary.data) ? "an array" : "an object";
-		default:
-			return "something else";
-	}
-}
-
-char *
-tl_ingest_json_quote(TlSlice text)
-{
-	if (text.len <= QUOTE_MAX)
-		return pnstrdup(text.data, text.len);
-	return psprintf("%.*s...", pg_mbcliplen(text.data, (int) text.len, QUOTE_MAX), text.data);
-}
 
 static bool
 reject(TlRejection *why, const char *code, const char *message)
@@ -61,8 +32,7 @@ static bool
 reject_kind(TlRejection *why, const char *code, const char *name, const char *wanted,
 			const JsonbValue *got)
 {
-	return reject(why, code,
-				  psprintf("%s must be %s, not %s", name, wanted, tl_ingest_json_kind(got)));
+	return reject(why, code, psprintf("%s must be %s, not %s", name, wanted, tl_json_kind(got)));
 }
 
 static bool
@@ -101,14 +71,13 @@ read_time(JsonbContainer *object, TlIngestRow *row, TlRejection *why)
 	switch (v.type)
 	{
 		case jbvString:
-			row->has_ts =
-				tl_ingest_json_time_text(v.val.string.val, (Size) v.val.string.len, &row->ts);
+			row->has_ts = tl_json_time_text(v.val.string.val, (Size) v.val.string.len, &row->ts);
 			return row->has_ts ||
 				   reject(why, TL_REJECT_TIMESTAMP,
 						  psprintf("timestamp \"%s\" is not an RFC 3339 date and time",
-								   tl_ingest_json_quote(string_of(&v))));
+								   tl_json_quote(string_of(&v))));
 		case jbvNumeric:
-			row->has_ts = tl_ingest_json_time_number(v.val.numeric, &row->ts);
+			row->has_ts = tl_json_time_number(v.val.numeric, &row->ts);
 			return row->has_ts || reject(why, TL_REJECT_TIMESTAMP,
 										 psprintf("timestamp %s is out of range",
 												  numeric_out_sci(v.val.numeric, 6)));

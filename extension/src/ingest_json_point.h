@@ -15,10 +15,4 @@ struct JsonbValue;
  */
 extern void tl_ingest_json_point(TlIngest *ingest, TlSlice device, const struct JsonbValue *point);
 
-/* What a JSON value is, for messages: "a string", "null" ... */
-extern const char *tl_ingest_json_kind(const struct JsonbValue *json);
-
-/* The start of a text that is not longer than an error message should quote. */
-extern char *tl_ingest_json_quote(TlSlice text);
-
 #endif

@@ -1,12 +1,12 @@
 /*
- * ingest_json_time.c
- *		Reads the time of a JSON point.  See ingest_json_time.h.
+ * json_time.c
+ *		Reads the time of a JSON point.  See json_time.h.
  *
  * The input function of timestamptz is of no use here: it raises, and it takes words such as
  * "now" and orders of day and month that depend on settings.  What both take means the same to
  * both, to the microsecond, for the time is part of a point's key.
  */
-#include "ingest_json_time.h"
+#include "json_time.h"
 
 #include <math.h>
 
@@ -146,7 +146,7 @@ take_zone(Reader *r, int64 *micros)
 }
 
 bool
-tl_ingest_json_time_text(const char *text, Size len, int64 *ts)
+tl_json_time_text(const char *text, Size len, int64 *ts)
 {
 	Reader r = {text, text + len};
 	int64 days;
@@ -161,7 +161,7 @@ tl_ingest_json_time_text(const char *text, Size len, int64 *ts)
 }
 
 bool
-tl_ingest_json_time_number(Numeric number, int64 *ts)
+tl_json_time_number(Numeric number, int64 *ts)
 {
 	double rough =
 		DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(number)));

@@ -112,7 +112,7 @@ extern void tl_event_ingest_on_fate(TlEventIngest *ingest, TlEventFateFn fn, voi
 /* Takes a copy of the event. */
 extern void tl_event_ingest_row(TlEventIngest *ingest, const TlEvent *event);
 
-/* Stores what is left and publishes the result, see tl_ingest_last_result(). */
+/* Stores what is left and publishes the result, see ingest_result.h. */
 extern const TlIngestResult *tl_event_ingest_end(TlEventIngest *ingest);
 
 /* Names of outcomes as users see them. */

@@ -5,7 +5,12 @@
 #include "ingest_result.h"
 
 #include "access/xact.h"
+#include "fmgr.h"
+#include "funcapi.h"
 #include "guc.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 struct TlReports
@@ -122,8 +127,53 @@ tl_reports_end(TlReports *r, const TlIngestResult *counts)
 	return &result;
 }
 
-const TlIngestResult *
-tl_ingest_last_result(void)
+static const char *const status_name[] = {[TL_ROW_DUPLICATE] = "duplicate",
+										  [TL_ROW_REPLACED] = "replaced",
+										  [TL_ROW_CONFLICT] = "conflict",
+										  [TL_ROW_SAMPLED] = "sampled",
+										  [TL_ROW_REJECTED] = "rejected"};
+
+static Datum
+reports_as_jsonb(void)
 {
-	return result_ready ? &result : NULL;
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '[');
+	for (uint32 i = 0; i < result.n_reports; i++)
+	{
+		const TlRowReport *r = &result.reports[i];
+
+		appendStringInfo(&json,
+						 "%s{\"row\":" INT64_FORMAT ",\"status\":\"%s\",\"code\":\"%s\","
+						 "\"message\":",
+						 i > 0 ? "," : "", r->row, status_name[r->status], r->code);
+		escape_json(&json, r->message);
+		appendStringInfoChar(&json, '}');
+	}
+	appendStringInfoChar(&json, ']');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+}
+
+PG_FUNCTION_INFO_V1(telemetry_ingest_result);
+Datum
+telemetry_ingest_result(PG_FUNCTION_ARGS)
+{
+	Datum values[6] = {0};
+	bool nulls[6] = {true, true, true, true, true, true};
+	TupleDesc desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (result_ready)
+	{
+		memset(nulls, false, sizeof(nulls));
+		values[0] = Int64GetDatum(result.received);
+		values[1] = Int64GetDatum(result.accepted);
+		values[2] = Int64GetDatum(result.duplicates);
+		values[3] = Int64GetDatum(result.conflicts);
+		values[4] = Int64GetDatum(result.rejected);
+		values[5] = reports_as_jsonb();
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -55,7 +55,4 @@ extern void tl_reports_add_constant(TlReports *reports, int64 row, TlRowStatus s
 /* Publishes the counts with the reports; valid until the next ingest. */
 extern const TlIngestResult *tl_reports_end(TlReports *reports, const TlIngestResult *counts);
 
-/* The session's last result, or NULL. */
-extern const TlIngestResult *tl_ingest_last_result(void);
-
 #endif

@@ -1,72 +1,16 @@
 /*
- * point_sql.c
- *		Functions of SQL beside telemetry.point: the result of an ingest, and looking into blocks.
+ * block_inspect.c
+ *		Functions of SQL that look into blocks.
  */
-#include "compat.h"
+#include "block.h"
 
 #include "fmgr.h"
 #include "funcapi.h"
-#include "ingest.h"
 #include "rows.h"
-#include "scan.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
-#include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
-
-static const char *const status_name[] = {[TL_ROW_DUPLICATE] = "duplicate",
-										  [TL_ROW_REPLACED] = "replaced",
-										  [TL_ROW_CONFLICT] = "conflict",
-										  [TL_ROW_SAMPLED] = "sampled",
-										  [TL_ROW_REJECTED] = "rejected"};
-
-static Datum
-reports_as_jsonb(const TlIngestResult *result)
-{
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '[');
-	for (uint32 i = 0; i < result->n_reports; i++)
-	{
-		const TlRowReport *r = &result->reports[i];
-
-		appendStringInfo(&json,
-						 "%s{\"row\":" INT64_FORMAT ",\"status\":\"%s\",\"code\":\"%s\","
-						 "\"message\":",
-						 i > 0 ? "," : "", r->row, status_name[r->status], r->code);
-		escape_json(&json, r->message);
-		appendStringInfoChar(&json, '}');
-	}
-	appendStringInfoChar(&json, ']');
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
-}
-
-PG_FUNCTION_INFO_V1(telemetry_ingest_result);
-Datum
-telemetry_ingest_result(PG_FUNCTION_ARGS)
-{
-	const TlIngestResult *result = tl_ingest_last_result();
-	Datum values[6] = {0};
-	bool nulls[6] = {true, true, true, true, true, true};
-	TupleDesc desc;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	if (result != NULL)
-	{
-		memset(nulls, false, sizeof(nulls));
-		values[0] = Int64GetDatum(result->received);
-		values[1] = Int64GetDatum(result->accepted);
-		values[2] = Int64GetDatum(result->duplicates);
-		values[3] = Int64GetDatum(result->conflicts);
-		values[4] = Int64GetDatum(result->rejected);
-		values[5] = reports_as_jsonb(result);
-	}
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
-}
 
 /* Opens each frame of a block in turn and shows it to visit. */
 static void

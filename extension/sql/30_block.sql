@@ -57,7 +57,7 @@ COMMENT ON COLUMN telemetry.block.min_ts IS 'Timestamp of the first point.';
 COMMENT ON COLUMN telemetry.block.max_ts IS 'Timestamp of the last point.';
 COMMENT ON COLUMN telemetry.block.n IS 'Number of points.';
 COMMENT ON COLUMN telemetry.block.data IS
-	'The points: a checksummed column file, format in extension/src/block.h.';
+	'The points: a checksummed column file, format in extension/src/block/block.h.';
 
 CREATE TABLE telemetry.layout (
 	buckets smallint NOT NULL CHECK (buckets BETWEEN 1 AND 1024),

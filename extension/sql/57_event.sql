@@ -222,7 +222,7 @@ WITH (autovacuum_vacuum_insert_scale_factor = 1);
 COMMENT ON TABLE telemetry.event_key IS
 	'The key of each event received within its stream''s dedupe_window, by which it is stored once.';
 COMMENT ON COLUMN telemetry.event_key.key IS
-	'The first 16 bytes of the SHA-256 of what makes the event the same as another (extension/src/event_key.h).';
+	'The first 16 bytes of the SHA-256 of what makes the event the same as another (extension/src/event/event_key.h).';
 COMMENT ON COLUMN telemetry.event_key.content IS
 	'The first 8 bytes of the SHA-256 of its content: of all columns but received_at and correlation_id, data in '
 	'canonical form, in which the order of members and the spelling of numbers do not count.';

@@ -158,7 +158,7 @@ COMMENT ON FUNCTION telemetry.open_ingests() IS
 
 CREATE VIEW telemetry.job_status AS
 WITH held AS MATERIALIZED (
-	-- The number and the hash are those of extension/src/job.c.
+	-- The number and the hash are those of extension/src/jobs/job.c.
 	SELECT l.objid::bigint AS hash, l.pid
 	FROM pg_catalog.pg_locks AS l
 	WHERE l.locktype = 'advisory' AND l.classid = 0 AND l.objsubid = 21613 AND l.granted

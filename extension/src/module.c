@@ -2,14 +2,14 @@
  * module.c
  *		Entry points of the library: start-up and the foreign data wrapper's handler.
  */
-#include "compat.h"
+#include "base/compat.h"
 
-#include "fdw.h"
+#include "base/guc.h"
+#include "fdw/fdw.h"
 #include "fmgr.h"
-#include "guc.h"
-#include "launcher.h"
-#include "worker_command.h"
-#include "worker_slot.h"
+#include "jobs/launcher.h"
+#include "jobs/worker_command.h"
+#include "jobs/worker_slot.h"
 
 PG_MODULE_MAGIC;
 

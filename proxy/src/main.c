@@ -2,15 +2,15 @@
  * main.c
  *		telemetry-proxy: start, signals, stop.
  */
-#include "address.h"
-#include "app.h"
-#include "body.h"
-#include "config.h"
-#include "http.h"
-#include "inflate.h"
-#include "log.h"
-#include "metrics.h"
-#include "route.h"
+#include "base/address.h"
+#include "routes/app.h"
+#include "routes/body.h"
+#include "base/config.h"
+#include "net/http.h"
+#include "base/inflate.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "routes/route.h"
 
 #include <event2/event.h>
 #include <signal.h>

@@ -5,8 +5,8 @@
  *	input	u8 codec and its parameters, u16 number of points, then the stream
  */
 #include "backend.h"
-#include "codec_time.h"
-#include "codec_value.h"
+#include "block/codec_time.h"
+#include "block/codec_value.h"
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,10 +5,10 @@
  *	input	u8 codec, then its values; a number is u8 length and bytes
  */
 #include "backend.h"
-#include "block.h"
-#include "codec_bytes.h"
-#include "codec_number.h"
-#include "codec_time.h"
+#include "block/block.h"
+#include "block/codec_bytes.h"
+#include "block/codec_number.h"
+#include "block/codec_time.h"
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,9 +4,9 @@
  *
  *	input	u8 kind of body and depth of nesting, then the body
  */
-#include "copy_encode.h"
-#include "decode.h"
-#include "url.h"
+#include "database/copy_encode.h"
+#include "routes/decode.h"
+#include "base/url.h"
 
 #include <stdbool.h>
 #include <stdint.h>

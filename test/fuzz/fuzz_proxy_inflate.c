@@ -4,7 +4,7 @@
  *
  *	input	u8 encoding and limit, then the body
  */
-#include "inflate.h"
+#include "base/inflate.h"
 
 #include <lz4frame.h>
 #include <stdint.h>

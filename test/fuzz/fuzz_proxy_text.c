@@ -4,10 +4,10 @@
  *
  *	input	u8 which, then the text
  */
-#include "buf.h"
-#include "json_scan.h"
-#include "time_parse.h"
-#include "url.h"
+#include "base/buf.h"
+#include "base/json_scan.h"
+#include "base/time_parse.h"
+#include "base/url.h"
 
 #include <stdbool.h>
 #include <stdint.h>

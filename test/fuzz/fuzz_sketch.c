@@ -7,7 +7,7 @@
 #include <math.h>
 
 #include "backend.h"
-#include "sketch.h"
+#include "value/sketch.h"
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,7 @@
 #ifndef BACKEND_H
 #define BACKEND_H
 
-#include "compat.h"
+#include "base/compat.h"
 
 typedef void (*BackendAction)(void *arg);
 

@@ -7,7 +7,7 @@
 #ifndef SAMPLE_H
 #define SAMPLE_H
 
-#include "block.h"
+#include "block/block.h"
 #include "random.h"
 
 /* 2024-02-29 00:00 UTC. */

@@ -8,7 +8,7 @@
 #define SKETCHES_H
 
 #include "sample.h"
-#include "sketch.h"
+#include "value/sketch.h"
 
 /* Kinds of values: of a sensor, of both signs, wide, tiny, huge; the last has no buckets. */
 #define SKETCH_STYLES 8

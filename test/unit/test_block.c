@@ -3,7 +3,7 @@
  *		What goes into a block comes out of it, whatever its shape.
  */
 #include "backend.h"
-#include "block.h"
+#include "block/block.h"
 #include "sample.h"
 #include "tap.h"
 

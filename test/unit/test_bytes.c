@@ -3,7 +3,7 @@
  *		The output buffer and the input reader.
  */
 #include "backend.h"
-#include "bytes.h"
+#include "base/bytes.h"
 #include "random.h"
 #include "tap.h"
 

@@ -3,7 +3,7 @@
  *		Strings of a series: round trips, dictionaries, hostile streams.
  */
 #include "backend.h"
-#include "codec_bytes.h"
+#include "block/codec_bytes.h"
 #include "random.h"
 #include "tap.h"
 

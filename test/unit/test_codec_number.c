@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "backend.h"
-#include "codec_number.h"
+#include "block/codec_number.h"
 #include "random.h"
 #include "tap.h"
 

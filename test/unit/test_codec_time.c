@@ -3,8 +3,8 @@
  *		Timestamps of a series: round trips, sizes, hostile streams.
  */
 #include "backend.h"
-#include "block.h"
-#include "codec_time.h"
+#include "block/block.h"
+#include "block/codec_time.h"
 #include "random.h"
 #include "tap.h"
 

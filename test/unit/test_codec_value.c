@@ -3,7 +3,7 @@
  *		Values of a run: every kind alone, all kinds mixed, hostile streams.
  */
 #include "backend.h"
-#include "codec_value.h"
+#include "block/codec_value.h"
 #include "sample.h"
 #include "tap.h"
 

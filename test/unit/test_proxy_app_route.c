@@ -2,7 +2,7 @@
  * test_proxy_app_route.c
  *		The routes that the database has, and the shapes of failures.
  */
-#include "app_route.h"
+#include "routes/app_route.h"
 #include "tap.h"
 
 #include <string.h>

@@ -2,8 +2,8 @@
  * test_proxy_decode.c
  *		Ingest bodies to COPY rows: the bytes of a row, and which bodies become rows.
  */
-#include "copy_encode.h"
-#include "decode.h"
+#include "database/copy_encode.h"
+#include "routes/decode.h"
 #include "random.h"
 #include "tap.h"
 

@@ -2,7 +2,7 @@
  * test_proxy_inflate.c
  *		Compressed bodies: what is sound is read, what is damaged or too large is not.
  */
-#include "inflate.h"
+#include "base/inflate.h"
 #include "random.h"
 #include "tap.h"
 

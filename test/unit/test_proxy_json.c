@@ -2,8 +2,8 @@
  * test_proxy_json.c
  *		The JSON scanner: what it takes, what it refuses, what it hands out.
  */
-#include "buf.h"
-#include "json_scan.h"
+#include "base/buf.h"
+#include "base/json_scan.h"
 #include "random.h"
 #include "tap.h"
 

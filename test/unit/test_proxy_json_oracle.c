@@ -6,8 +6,8 @@
  * that the scanner takes as plain must be one for json-c too, with the same scalars in it.  (The
  * other way round json-c is more generous: it takes "1." and "01", for example.)
  */
-#include "buf.h"
-#include "json_scan.h"
+#include "base/buf.h"
+#include "base/json_scan.h"
 #include "random.h"
 #include "tap.h"
 

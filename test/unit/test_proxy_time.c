@@ -4,7 +4,7 @@
  */
 #include "random.h"
 #include "tap.h"
-#include "time_parse.h"
+#include "base/time_parse.h"
 
 #define SECOND INT64_C(1000000)
 #define DAY (86400 * SECOND)

@@ -4,7 +4,7 @@
  */
 #include "random.h"
 #include "tap.h"
-#include "url.h"
+#include "base/url.h"
 
 /* Decodes from and to memory of the very size. */
 static bool

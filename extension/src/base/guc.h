@@ -1,0 +1,25 @@
+/*
+ * guc.h
+ *		The settings of the extension.  Each is documented in the table in guc.c.
+ */
+#ifndef TL_GUC_H
+#define TL_GUC_H
+
+#include "base/compat.h"
+
+extern int tl_guc_max_future;		 /* seconds */
+extern int tl_guc_max_value_size;	 /* bytes */
+extern int tl_guc_batch_memory;		 /* kilobytes */
+extern int tl_guc_max_result_rows;	 /* rows */
+extern int tl_guc_compression_level; /* of zstd */
+extern int tl_guc_mixed_block_points;
+extern int tl_guc_batch_window; /* seconds */
+extern int tl_guc_compaction_level;
+extern int tl_guc_settle_time; /* seconds */
+
+extern int tl_guc_launcher_interval; /* seconds */
+extern bool tl_guc_workers;
+
+extern void tl_guc_define(void);
+
+#endif

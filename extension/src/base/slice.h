@@ -1,0 +1,36 @@
+/*
+ * slice.h
+ *		A string somewhere else, compared and hashed by its bytes.
+ */
+#ifndef TL_SLICE_H
+#define TL_SLICE_H
+
+#include "base/compat.h"
+
+/* Owns nothing; data NULL means absent where that is possible. */
+typedef struct TlSlice
+{
+	const char *data;
+	uint32 len;
+} TlSlice;
+
+static inline bool
+tl_slice_equal(TlSlice a, TlSlice b)
+{
+	return a.len == b.len && (a.data == NULL) == (b.data == NULL) &&
+		   (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* Bytewise; of two that begin alike the shorter one comes first. */
+static inline int
+tl_slice_compare(TlSlice a, TlSlice b)
+{
+	int c = memcmp(a.data, b.data, Min(a.len, b.len));
+
+	return c != 0 ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+/* A 64-bit FNV-1a hash with a final mix: the same on every machine and version. */
+extern uint64 tl_hash_bytes(const char *data, size_t len, uint64 seed);
+
+#endif

@@ -1,0 +1,308 @@
+/*
+ * fdw_keys.c
+ *		Which clauses a scan decides by itself, and what they mean at run time.
+ *
+ * A key compares device_id or metric for equality, or ts with anything ordered, to a value that
+ * does not depend on the row.  Equality is bytewise, so nondeterministic collations stay with
+ * the executor.
+ */
+#include "fdw/fdw.h"
+
+#include "base/slice_text.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "utils/array.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/pg_locale.h"
+#include "utils/timestamp.h"
+
+/* Comparisons of timestamptz, by the type of the other side. */
+typedef struct TimeOperator
+{
+	Oid function;
+	TlKeyOp op;
+	Oid other; /* type of the right side */
+} TimeOperator;
+
+static const TimeOperator time_operators[] = {
+	{F_TIMESTAMPTZ_EQ, TL_KEY_EQ, TIMESTAMPTZOID},
+	{F_TIMESTAMPTZ_LT, TL_KEY_LT, TIMESTAMPTZOID},
+	{F_TIMESTAMPTZ_LE, TL_KEY_LE, TIMESTAMPTZOID},
+	{F_TIMESTAMPTZ_GT, TL_KEY_GT, TIMESTAMPTZOID},
+	{F_TIMESTAMPTZ_GE, TL_KEY_GE, TIMESTAMPTZOID},
+	{F_TIMESTAMPTZ_EQ_TIMESTAMP, TL_KEY_EQ, TIMESTAMPOID},
+	{F_TIMESTAMPTZ_LT_TIMESTAMP, TL_KEY_LT, TIMESTAMPOID},
+	{F_TIMESTAMPTZ_LE_TIMESTAMP, TL_KEY_LE, TIMESTAMPOID},
+	{F_TIMESTAMPTZ_GT_TIMESTAMP, TL_KEY_GT, TIMESTAMPOID},
+	{F_TIMESTAMPTZ_GE_TIMESTAMP, TL_KEY_GE, TIMESTAMPOID},
+	{F_TIMESTAMPTZ_EQ_DATE, TL_KEY_EQ, DATEOID},
+	{F_TIMESTAMPTZ_LT_DATE, TL_KEY_LT, DATEOID},
+	{F_TIMESTAMPTZ_LE_DATE, TL_KEY_LE, DATEOID},
+	{F_TIMESTAMPTZ_GT_DATE, TL_KEY_GT, DATEOID},
+	{F_TIMESTAMPTZ_GE_DATE, TL_KEY_GE, DATEOID},
+};
+
+/* The key column that an expression is, or -1. */
+static int
+key_column(Node *node, Index relid, const TlPointMap *map)
+{
+	Var *var;
+
+	if (IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	if (!IsA(node, Var))
+		return -1;
+	var = (Var *) node;
+	if (var->varno != (int) relid || var->varlevelsup != 0 || var->varattno <= 0)
+		return -1;
+	for (int c = TL_POINT_TS; c <= TL_POINT_METRIC; c++)
+		if (map->attno[c] == var->varattno)
+			return c;
+	return -1;
+}
+
+static bool
+is_row_independent(Node *node, Index relid)
+{
+	return !bms_is_member((int) relid, pull_varnos(NULL, node)) &&
+		   !contain_volatile_functions(node) && !contain_subplans(node);
+}
+
+/* A timestamptz out of what ts is compared to. */
+static Expr *
+as_timestamptz(Expr *value, Oid type)
+{
+	if (type == TIMESTAMPTZOID)
+		return value;
+	return (Expr *) makeFuncExpr(type == DATEOID ? F_TIMESTAMPTZ_DATE : F_TIMESTAMPTZ_TIMESTAMP,
+								 TIMESTAMPTZOID, list_make1(value), InvalidOid, InvalidOid,
+								 COERCE_EXPLICIT_CALL);
+}
+
+static bool
+time_key(Oid function, Expr *value, TlScanKey *key)
+{
+	for (size_t i = 0; i < lengthof(time_operators); i++)
+		if (time_operators[i].function == function)
+		{
+			key->op = time_operators[i].op;
+			key->value = as_timestamptz(value, time_operators[i].other);
+			return true;
+		}
+	return false;
+}
+
+static bool
+key_from_operator(OpExpr *clause, Index relid, const TlPointMap *map, TlScanKey *key)
+{
+	Oid operator= clause->opno;
+	Node *left;
+	Node *right;
+	int column;
+
+	if (list_length(clause->args) != 2)
+		return false;
+	left = linitial(clause->args);
+	right = lsecond(clause->args);
+	column = key_column(left, relid, map);
+	if (column < 0)
+	{
+		column = key_column(right, relid, map);
+		right = left;
+		operator= get_commutator(operator);
+		if (column < 0 || !OidIsValid(operator))
+			return false;
+	}
+	if (!is_row_independent(right, relid))
+		return false;
+
+	key->column = (TlPointColumn) column;
+	if (column == TL_POINT_TS)
+		return time_key(get_opcode(operator), (Expr *) right, key);
+	key->op = TL_KEY_EQ;
+	key->value = (Expr *) right;
+	return get_opcode(operator) == F_TEXTEQ && OidIsValid(clause->inputcollid) &&
+		   get_collation_isdeterministic(clause->inputcollid);
+}
+
+static bool
+key_from_array(ScalarArrayOpExpr *clause, Index relid, const TlPointMap *map, TlScanKey *key)
+{
+	Node *array = lsecond(clause->args);
+	int column = key_column(linitial(clause->args), relid, map);
+
+	if (!clause->useOr || column <= TL_POINT_TS || get_opcode(clause->opno) != F_TEXTEQ ||
+		exprType(array) != TEXTARRAYOID || !OidIsValid(clause->inputcollid) ||
+		!get_collation_isdeterministic(clause->inputcollid) || !is_row_independent(array, relid))
+		return false;
+	key->column = (TlPointColumn) column;
+	key->op = TL_KEY_ANY;
+	key->value = (Expr *) array;
+	return true;
+}
+
+bool
+tl_key_from_clause(Expr *clause, Index relid, const TlPointMap *map, TlScanKey *key)
+{
+	if (IsA(clause, OpExpr))
+		return key_from_operator((OpExpr *) clause, relid, map, key);
+	if (IsA(clause, ScalarArrayOpExpr))
+		return key_from_array((ScalarArrayOpExpr *) clause, relid, map, key);
+	return false;
+}
+
+void
+tl_keys_divide(List *clauses, Index relid, const TlPointMap *map, TlPlanKeys *keys, List **rest)
+{
+	ListCell *lc;
+
+	memset(keys, 0, sizeof(TlPlanKeys));
+	*rest = NIL;
+	foreach(lc, clauses)
+	{
+		RestrictInfo *ri = lfirst_node(RestrictInfo, lc);
+		TlScanKey key;
+
+		if (ri->pseudoconstant)
+			continue;
+		if (!tl_key_from_clause(ri->clause, relid, map, &key))
+		{
+			*rest = lappend(*rest, ri->clause);
+			continue;
+		}
+		keys->clauses = lappend(keys->clauses, ri->clause);
+		keys->values = lappend(keys->values, key.value);
+		keys->columns = lappend_int(keys->columns, key.column);
+		keys->ops = lappend_int(keys->ops, key.op);
+	}
+}
+
+static bool
+apply_time(TlKeyOp op, int64 ts, TlFilter *f)
+{
+	/* Strict bounds move by a microsecond, the unit; at the ends of time nothing is beyond. */
+	if ((op == TL_KEY_LT && ts == DT_NOBEGIN) || (op == TL_KEY_GT && ts == DT_NOEND))
+		return false;
+	switch (op)
+	{
+		case TL_KEY_EQ:
+			f->from = Max(f->from, ts);
+			f->to = Min(f->to, ts);
+			break;
+		case TL_KEY_LT:
+			f->to = Min(f->to, ts - 1);
+			break;
+		case TL_KEY_LE:
+			f->to = Min(f->to, ts);
+			break;
+		case TL_KEY_GT:
+			f->from = Max(f->from, ts + 1);
+			break;
+		case TL_KEY_GE:
+			f->from = Max(f->from, ts);
+			break;
+		default:
+			Assert(false);
+	}
+	return f->from <= f->to;
+}
+
+static int
+compare_slices(const void *a, const void *b)
+{
+	return tl_slice_compare(*(const TlSlice *) a, *(const TlSlice *) b);
+}
+
+/* Sorts a list, drops repeats, and keeps what is in the other list too, if there is one. */
+static uint32
+intersect(TlSlice *list, uint32 n, const TlSlice *other, uint32 n_other)
+{
+	uint32 kept = 0;
+	uint32 o = 0;
+
+	qsort(list, n, sizeof(TlSlice), compare_slices);
+	for (uint32 i = 0; i < n; i++)
+	{
+		if (kept > 0 && tl_slice_equal(list[kept - 1], list[i]))
+			continue;
+		while (o < n_other && tl_slice_compare(other[o], list[i]) < 0)
+			o++;
+		if (n_other == 0 || (o < n_other && tl_slice_equal(other[o], list[i])))
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
+bool
+tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, TlFilter *f)
+{
+	TlSlice *list;
+	uint32 n = 0;
+	TlSlice **target = column == TL_POINT_DEVICE_ID ? &f->devices : &f->metrics;
+	uint32 *n_target = column == TL_POINT_DEVICE_ID ? &f->n_devices : &f->n_metrics;
+
+	if (column == TL_POINT_TS)
+		return apply_time(op, DatumGetInt64(value), f);
+
+	if (op == TL_KEY_ANY)
+	{
+		Datum *elements;
+		bool *nulls;
+		int n_elements;
+
+		deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements,
+						  &nulls, &n_elements);
+		list = palloc(sizeof(TlSlice) * Max(n_elements, 1));
+		for (int i = 0; i < n_elements; i++)
+			if (!nulls[i])
+				list[n++] = tl_slice_of_text(elements[i]);
+	}
+	else
+	{
+		list = palloc(sizeof(TlSlice));
+		list[n++] = tl_slice_of_text(value);
+	}
+	n = intersect(list, n, *target, *n_target);
+	*target = list;
+	*n_target = n;
+	return n > 0;
+}
+
+void
+tl_keys_begin(ForeignScanState *node, TlKeyStates *keys)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+
+	keys->columns = list_nth(plan->fdw_private, TL_PRIVATE_KEY_COLUMNS);
+	keys->ops = list_nth(plan->fdw_private, TL_PRIVATE_KEY_OPS);
+	keys->levels = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_LEVELS));
+	keys->values = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
+}
+
+bool
+tl_keys_filter(const TlKeyStates *keys, ExprContext *econtext, TlFilter *filter)
+{
+	ListCell *column;
+	ListCell *op;
+	ListCell *value;
+
+	memset(filter, 0, sizeof(TlFilter));
+	filter->from = DT_NOBEGIN;
+	filter->to = DT_NOEND;
+	filter->levels = keys->levels;
+	forthree(column, keys->columns, op, keys->ops, value, keys->values)
+	{
+		bool isnull;
+		Datum datum = ExecEvalExpr((ExprState *) lfirst(value), econtext, &isnull);
+
+		if (isnull || !tl_key_apply((TlPointColumn) lfirst_int(column), (TlKeyOp) lfirst_int(op),
+									datum, filter))
+			return false;
+	}
+	return true;
+}

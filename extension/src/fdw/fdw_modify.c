@@ -1,0 +1,144 @@
+/*
+ * fdw_modify.c
+ *		INSERT and COPY into telemetry.point.
+ *
+ * Each row is handed to the ingest of its statement; the end of the statement stores them.
+ */
+#include "fdw/fdw.h"
+
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "ingest/ingest.h"
+#include "parser/parsetree.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+typedef struct ModifyState
+{
+	TlIngest *ingest;
+	TlPointMap map;
+} ModifyState;
+
+void
+tl_fdw_add_update_targets(PlannerInfo *root, Index rti, RangeTblEntry *rte, Relation table)
+{
+	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("points cannot be updated or deleted row by row"),
+					errhint("Insert a point again to replace its value; remove points with "
+							"telemetry.delete_points(device, metric, from, to).")));
+}
+
+int
+tl_fdw_updatable(Relation table)
+{
+	return 1 << CMD_INSERT;
+}
+
+/* What such a table shows is decided by the blocks that the store puts points into. */
+static void
+refuse_part_of_store(Oid table)
+{
+	if (tl_fdw_levels(table) != TL_LEVELS_ALL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("foreign table \"%s\" can only be read", get_rel_name(table)),
+						errdetail("Its option \"rolled_up\" makes it show a part of the points."),
+						errhint("Insert into telemetry.point.")));
+}
+
+List *
+tl_fdw_plan_modify(PlannerInfo *root, ModifyTable *plan, Index rti, int subplan)
+{
+	refuse_part_of_store(planner_rt_fetch(rti, root)->relid);
+	if (plan->onConflictAction != ONCONFLICT_NONE)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("ON CONFLICT is not supported on telemetry points"),
+						errhint("A repeated point replaces the earlier one by itself.")));
+	return NIL;
+}
+
+void
+tl_fdw_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
+{
+	Relation table = rinfo->ri_RelationDesc;
+	ModifyState *state = palloc(sizeof(ModifyState));
+
+	refuse_part_of_store(RelationGetRelid(table));
+	tl_point_map(RelationGetDescr(table), RelationGetRelationName(table), &state->map);
+	state->ingest = tl_ingest_begin();
+	rinfo->ri_FdwState = state;
+}
+
+void
+tl_fdw_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *private, int subplan,
+					int eflags)
+{
+	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		tl_fdw_begin_insert(mtstate, rinfo);
+}
+
+static inline bool
+present(const TupleTableSlot *slot, AttrNumber attno)
+{
+	return attno != 0 && !slot->tts_isnull[attno - 1];
+}
+
+/* The varlena of a column, or NULL; if it has to be detoasted, that goes with the executor's row. */
+static inline const struct varlena *
+varlena_of(EState *estate, const TupleTableSlot *slot, AttrNumber attno)
+{
+	struct varlena *v;
+	MemoryContext old;
+
+	if (!present(slot, attno))
+		return NULL;
+	v = (struct varlena *) DatumGetPointer(slot->tts_values[attno - 1]);
+	if (likely(!VARATT_IS_COMPRESSED(v) && !VARATT_IS_EXTERNAL(v)))
+		return v;
+	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	v = pg_detoast_datum_packed(v);
+	MemoryContextSwitchTo(old);
+	return v;
+}
+
+static inline TlSlice
+slice_of(const struct varlena *v)
+{
+	if (v == NULL)
+		return (TlSlice){NULL, 0};
+	return (TlSlice){VARDATA_ANY(v), (uint32) VARSIZE_ANY_EXHDR(v)};
+}
+
+TupleTableSlot *
+tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	ModifyState *state = rinfo->ri_FdwState;
+	const AttrNumber *attno = state->map.attno;
+	TlIngestRow row;
+
+	slot_getallattrs(slot);
+	if (unlikely(present(slot, attno[TL_POINT_NUM])))
+		ereport(ERROR,
+				(errcode(ERRCODE_GENERATED_ALWAYS), errmsg("column \"num\" can only be read"),
+				 errhint("It is the numeric part of column \"value\".")));
+
+	row.has_ts = present(slot, attno[TL_POINT_TS]);
+	row.ts = row.has_ts ? DatumGetInt64(slot->tts_values[attno[TL_POINT_TS] - 1]) : 0;
+	row.device = slice_of(varlena_of(estate, slot, attno[TL_POINT_DEVICE_ID]));
+	row.metric = slice_of(varlena_of(estate, slot, attno[TL_POINT_METRIC]));
+	row.value = varlena_of(estate, slot, attno[TL_POINT_VALUE]);
+	row.unit = slice_of(varlena_of(estate, slot, attno[TL_POINT_UNIT]));
+	row.tags = slice_of(varlena_of(estate, slot, attno[TL_POINT_TAGS]));
+	row.metadata = slice_of(varlena_of(estate, slot, attno[TL_POINT_METADATA]));
+	tl_ingest_row(state->ingest, &row);
+	return slot;
+}
+
+void
+tl_fdw_end_modify(EState *estate, ResultRelInfo *rinfo)
+{
+	ModifyState *state = rinfo->ri_FdwState;
+
+	if (state != NULL)
+		(void) tl_ingest_end(state->ingest);
+	rinfo->ri_FdwState = NULL;
+}

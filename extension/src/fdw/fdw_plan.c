@@ -1,0 +1,317 @@
+/*
+ * fdw_plan.c
+ *		Sizes, paths and plans of a scan of telemetry.point.
+ *
+ * Besides the plain scan there are paths in the order of time, for one series, which make
+ * ORDER BY ts DESC LIMIT 1 read a single block; and paths whose device or metric comes from the
+ * other side of a join.
+ */
+#include "fdw/fdw.h"
+
+#include <math.h>
+
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_opfamily.h"
+#include "catalog/pg_type.h"
+#include "foreign/foreign.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+/* Costs in the planner's units: to start, to open a block, to decode a point. */
+#define COST_START 20.0
+#define COST_BLOCK 5.0
+#define COST_POINT 0.003
+
+static const char *const point_column_name[TL_POINT_COLUMNS] = {
+	"ts", "device_id", "metric", "value", "unit", "tags", "metadata", "num"};
+
+/* The type that a column must have, or InvalidOid. */
+static Oid
+point_column_type(int column)
+{
+	switch (column)
+	{
+		case TL_POINT_TS:
+			return TIMESTAMPTZOID;
+		case TL_POINT_DEVICE_ID:
+		case TL_POINT_METRIC:
+		case TL_POINT_UNIT:
+			return TEXTOID;
+		case TL_POINT_VALUE:
+			return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("value"),
+								   ObjectIdGetDatum(get_namespace_oid("telemetry", false)));
+		case TL_POINT_TAGS:
+		case TL_POINT_METADATA:
+			return JSONBOID;
+		case TL_POINT_NUM:
+			return FLOAT8OID;
+	}
+	return InvalidOid;
+}
+
+void
+tl_point_map(TupleDesc desc, const char *table, TlPointMap *map)
+{
+	memset(map, 0, sizeof(TlPointMap));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		bool known = attribute->attisdropped;
+
+		for (int c = 0; c < TL_POINT_COLUMNS && !known; c++)
+			if (strcmp(NameStr(attribute->attname), point_column_name[c]) == 0)
+			{
+				Oid type = point_column_type(c);
+
+				if (attribute->atttypid != type)
+					ereport(ERROR,
+							(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+							 errmsg("column \"%s\" of foreign table \"%s\" must be of type %s",
+									NameStr(attribute->attname), table, format_type_be(type))));
+				map->attno[c] = attribute->attnum;
+				known = true;
+			}
+		if (!known)
+			ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+							errmsg("column \"%s\" of foreign table \"%s\" is not one of a point",
+								   NameStr(attribute->attname), table),
+							errhint("Points have ts, device_id, metric, value, unit, tags, "
+									"metadata and num.")));
+	}
+	for (int c = TL_POINT_TS; c <= TL_POINT_VALUE; c++)
+		if (map->attno[c] == 0)
+			ereport(ERROR, (errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
+							errmsg("foreign table \"%s\" has no column \"%s\"", table,
+								   point_column_name[c])));
+}
+
+/*
+ * Up to this size, counting the blocks costs little.  Those of level 0 come and go without a
+ * change in size, so that their number must not be taken for known too early.
+ */
+#define COUNTED_PAGES 8
+#define COUNTED_PAGES_NEW 64
+
+/*
+ * Blocks and points in the store.  Counting them takes a pass over the table, so for a large one
+ * the answer is kept and scaled with the size until that has changed by a tenth.
+ */
+static void
+store_size(TlLevels levels, double *blocks, double *points)
+{
+	static struct Known
+	{
+		Oid relid;
+		double pages;
+		double blocks;
+		double points;
+	} by_levels[TL_LEVELS_ROLLED + 1];
+	struct Known *known = &by_levels[levels];
+	Oid relid = tl_store_relid();
+	double without_data;
+	double pages = tl_store_pages(levels, &without_data);
+
+	if (without_data <= (levels == TL_LEVELS_NEW ? COUNTED_PAGES_NEW : COUNTED_PAGES) ||
+		known->relid != relid || fabs(pages - known->pages) > known->pages / 10)
+	{
+		tl_store_totals(levels, &known->blocks, &known->points);
+		known->pages = pages;
+		known->relid = relid;
+	}
+	*blocks = known->pages > 0 ? known->blocks * pages / known->pages : known->blocks;
+	*points = known->pages > 0 ? known->points * pages / known->pages : known->points;
+}
+
+void
+tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table)
+{
+	TlRelPlan *plan = palloc0(sizeof(TlRelPlan));
+	Relation relation = table_open(table, NoLock);
+
+	tl_point_map(RelationGetDescr(relation), RelationGetRelationName(relation), &plan->map);
+	table_close(relation, NoLock);
+	plan->levels = tl_fdw_levels(table);
+	store_size(plan->levels, &plan->blocks, &rel->tuples);
+	rel->fdw_private = plan;
+	set_baserel_size_estimates(root, rel);
+}
+
+/* Which of the given clauses are equality keys of a column. */
+static bool
+has_equality(List *restrictions, Index relid, const TlPointMap *map, TlPointColumn column)
+{
+	ListCell *lc;
+
+	foreach(lc, restrictions)
+	{
+		TlScanKey key;
+
+		if (tl_key_from_clause(lfirst_node(RestrictInfo, lc)->clause, relid, map, &key) &&
+			key.column == column && key.op == TL_KEY_EQ)
+			return true;
+	}
+	return false;
+}
+
+static void
+add_path_with(PlannerInfo *root, RelOptInfo *rel, double rows, double blocks, List *pathkeys,
+			  Relids outer, TlScanOrder order)
+{
+	/* An ordered scan opens its blocks one by one: it may stop after the first. */
+	double startup = COST_START + (order == TL_SCAN_ANY ? COST_BLOCK * blocks : COST_BLOCK);
+	double total = COST_START + COST_BLOCK * blocks + (COST_POINT + cpu_tuple_cost) * rows;
+
+	add_path(rel, (Path *) tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys,
+													  outer, list_make1_int(order)));
+}
+
+/* The order that the query wants, if it is that of ts; false if it is another or none. */
+static bool
+wanted_time_order(PlannerInfo *root, RelOptInfo *rel, const TlPointMap *map, TlScanOrder *order)
+{
+	PathKey *pathkey;
+	ListCell *lc;
+
+	if (list_length(root->query_pathkeys) != 1)
+		return false;
+	pathkey = linitial_node(PathKey, root->query_pathkeys);
+	if (pathkey->pk_eclass->ec_has_volatile)
+		return false;
+	foreach(lc, pathkey->pk_eclass->ec_members)
+	{
+		EquivalenceMember *em = lfirst_node(EquivalenceMember, lc);
+		Var *var = (Var *) em->em_expr;
+
+		if (IsA(var, Var) && var->varno == (int) rel->relid &&
+			var->varattno == map->attno[TL_POINT_TS])
+		{
+			*order = tl_pathkey_is_descending(pathkey) ? TL_SCAN_TIME_BACKWARD : TL_SCAN_TIME;
+			return true;
+		}
+	}
+	return false;
+}
+
+typedef struct ColumnMatch
+{
+	AttrNumber attno;
+} ColumnMatch;
+
+static bool
+is_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,
+		  void *arg)
+{
+	Var *var = (Var *) em->em_expr;
+
+	return IsA(var, Var) && var->varno == (int) rel->relid &&
+		   var->varattno == ((ColumnMatch *) arg)->attno;
+}
+
+/* The path that a join clause allows if it gives the device or metric. */
+static void
+add_join_path(PlannerInfo *root, RelOptInfo *rel, const TlRelPlan *plan, const RestrictInfo *ri)
+{
+	Relids outer = bms_union(ri->clause_relids, rel->lateral_relids);
+	ParamPathInfo *info;
+	TlScanKey key;
+
+	outer = bms_del_member(outer, (int) rel->relid);
+	if (bms_is_empty(outer) || !tl_key_from_clause(ri->clause, rel->relid, &plan->map, &key) ||
+		key.column == TL_POINT_TS)
+		return;
+	info = get_baserel_parampathinfo(root, rel, outer);
+	add_path_with(root, rel, info->ppi_rows,
+				  key.column == TL_POINT_DEVICE_ID ? ceil(plan->blocks / 32) : plan->blocks, NIL,
+				  outer, TL_SCAN_ANY);
+}
+
+/* Paths for joins that give the device or metric, such as one row of devices after another. */
+static void
+add_join_paths(PlannerInfo *root, RelOptInfo *rel, const TlRelPlan *plan)
+{
+	ListCell *lc;
+
+	/* Clauses of outer joins, and others that no equivalence class holds. */
+	foreach(lc, rel->joininfo)
+	{
+		RestrictInfo *ri = lfirst_node(RestrictInfo, lc);
+
+		if (join_clause_is_movable_to(ri, rel))
+			add_join_path(root, rel, plan, ri);
+	}
+	for (int c = TL_POINT_DEVICE_ID; c <= TL_POINT_METRIC; c++)
+	{
+		ColumnMatch match = {plan->map.attno[c]};
+		List *clauses = generate_implied_equalities_for_column(root, rel, is_column, &match,
+															   rel->lateral_referencers);
+
+		foreach(lc, clauses)
+			add_join_path(root, rel, plan, lfirst_node(RestrictInfo, lc));
+	}
+}
+
+void
+tl_fdw_paths(PlannerInfo *root, RelOptInfo *rel, Oid table)
+{
+	TlRelPlan *plan = rel->fdw_private;
+	bool one_device =
+		has_equality(rel->baserestrictinfo, rel->relid, &plan->map, TL_POINT_DEVICE_ID);
+	/* One bucket of many, and the mixed blocks. */
+	double blocks = one_device ? ceil(plan->blocks / 32) : plan->blocks;
+	TlScanOrder order;
+
+	add_path_with(root, rel, rel->rows, blocks, NIL, rel->lateral_relids, TL_SCAN_ANY);
+	if (one_device &&
+		has_equality(rel->baserestrictinfo, rel->relid, &plan->map, TL_POINT_METRIC) &&
+		wanted_time_order(root, rel, &plan->map, &order))
+		add_path_with(root, rel, rel->rows, blocks, root->query_pathkeys, rel->lateral_relids,
+					  order);
+	add_join_paths(root, rel, plan);
+}
+
+/* Which columns the executor looks at, as a set. */
+static int
+wanted_columns(const TlRelPlan *plan, RelOptInfo *rel, List *local_clauses)
+{
+	Bitmapset *used = NULL;
+	int columns = 0;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
+	pull_varattnos((Node *) local_clauses, rel->relid, &used);
+	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used))
+		return TL_POINT_ALL; /* the whole row */
+	for (int c = 0; c < TL_POINT_COLUMNS; c++)
+		if (plan->map.attno[c] != 0 &&
+			bms_is_member(plan->map.attno[c] - FirstLowInvalidHeapAttributeNumber, used))
+			columns |= TL_POINT_BIT(c);
+	return columns;
+}
+
+ForeignScan *
+tl_fdw_plan(PlannerInfo *root, RelOptInfo *rel, Oid table, ForeignPath *best, List *tlist,
+			List *clauses, Plan *outer)
+{
+	const TlRelPlan *plan;
+	TlPlanKeys keys;
+	List *local;
+
+	if (rel->reloptkind == RELOPT_UPPER_REL)
+		return tl_count_plan(rel, tlist);
+	plan = rel->fdw_private;
+	tl_keys_divide(clauses, rel->relid, &plan->map, &keys, &local);
+	return make_foreignscan(tlist, local, rel->relid, keys.values,
+							list_make5(keys.columns, keys.ops, list_make1_int(plan->levels),
+									   list_make1_int(wanted_columns(plan, rel, local)),
+									   best->fdw_private),
+							NIL, keys.clauses, outer);
+}

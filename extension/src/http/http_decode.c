@@ -1,0 +1,516 @@
+/*
+ * http_decode.c
+ *		From a body, in the words of an app, to events.  See http_decode.h.
+ *
+ * The request's own texts are copied to the memory context of the call.  What an event takes is in
+ * a context of its own, reset after each.
+ */
+#include "http/http_decode.h"
+
+#include "base/slice_text.h"
+#include "event/event_key.h"
+#include "event/event_text.h"
+#include "port/pg_bswap.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+#include "value/json_time.h"
+#include "value/json_value.h"
+#include "value/value_size.h"
+
+/* Longest name of a batch, in bytes. */
+#define NAME_MAX_BYTES 256
+
+/* Elements up to this length are shown in telemetry.dead_letter as they came. */
+#define SHOWN_LENGTH 16384
+
+#define ULID_SIZE 26
+
+/* The members of data that have been found so far. */
+typedef struct Members
+{
+	JsonbParseState *state;
+	bool any;
+} Members;
+
+typedef struct Decoder
+{
+	TlHttpRequest *request;
+	const TlDialect *dialect;
+	JsonbContainer *from[TL_PATH_SOURCES]; /* NULL: not there, or no object */
+	JsonbContainer *fixed;				   /* params of the route, before those of the caller */
+	bool under_load;
+	int64 party;
+	MemoryContext request_context;
+	MemoryContext event_context;
+	TlEventIngest *ingest;
+	/* Of the event at hand. */
+	const JsonbValue *item;
+	TlEvent *event;
+	Members members;
+} Decoder;
+
+static TlSlice
+string_of(const JsonbValue *v)
+{
+	return (TlSlice){v->val.string.val, (uint32) v->val.string.len};
+}
+
+static JsonbContainer *
+object_of(const JsonbValue *v)
+{
+	return v->type == jbvBinary && JsonContainerIsObject(v->val.binary.data) ? v->val.binary.data
+																			 : NULL;
+}
+
+static bool
+is_array(const JsonbValue *v)
+{
+	return v->type == jbvBinary && JsonContainerIsArray(v->val.binary.data);
+}
+
+static bool
+get(JsonbContainer *object, TlSlice name, JsonbValue *v)
+{
+	return getKeyJsonValueFromContainer(object, name.data, (int) name.len, v) != NULL;
+}
+
+/* The value at the end of a path; a null is as good as absent. */
+static bool
+walk(JsonbContainer *object, const TlPath *path, JsonbValue *v)
+{
+	for (int i = 0; i < path->n_names; i++)
+	{
+		if (object == NULL || !get(object, path->names[i], v))
+			return false;
+		object = object_of(v);
+	}
+	return path->n_names > 0 && v->type != jbvNull;
+}
+
+static bool
+find(const Decoder *d, const TlPath *path, JsonbValue *v)
+{
+	if (path->source == TL_PATH_PARAMS && walk(d->fixed, path, v))
+		return true;
+	return walk(d->from[path->source], path, v);
+}
+
+static bool
+find_any(const Decoder *d, const TlMapping *m, JsonbValue *v)
+{
+	for (int i = 0; i < m->n_paths; i++)
+		if (find(d, &m->paths[i], v))
+			return true;
+	return false;
+}
+
+/* Something is wrong with a field; the first one found is told. */
+static void
+refuse(Decoder *d, const char *field, const char *message)
+{
+	if (d->event->bad_field != NULL)
+		return;
+	d->event->bad_field = field;
+	d->event->bad_message = message;
+}
+
+static void
+put_member(Members *m, TlSlice name, JsonbValue *v)
+{
+	JsonbValue key = {.type = jbvString};
+
+	if (!m->any)
+		(void) pushJsonbValue(&m->state, WJB_BEGIN_OBJECT, NULL);
+	m->any = true;
+	key.val.string.val = unconstify(char *, name.data);
+	key.val.string.len = (int) name.len;
+	(void) pushJsonbValue(&m->state, WJB_KEY, &key);
+	(void) pushJsonbValue(&m->state, WJB_VALUE, v);
+}
+
+static void
+put_all_members(Members *m, JsonbContainer *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbIteratorToken token;
+	TlSlice name = {NULL, 0};
+	JsonbValue v;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			name = string_of(&v);
+		else if (token == WJB_VALUE)
+			put_member(m, name, &v);
+	}
+}
+
+static void
+read_time(Decoder *d, const TlMapping *m, const JsonbValue *v)
+{
+	TlEvent *e = d->event;
+
+	if (v->type == jbvString)
+		e->has_occurred_at =
+			tl_json_time_text(v->val.string.val, (Size) v->val.string.len, &e->occurred_at);
+	else if (v->type == jbvNumeric)
+		e->has_occurred_at = tl_json_time_number(v->val.numeric, &e->occurred_at);
+	if (e->has_occurred_at)
+		return;
+	if (v->type == jbvString)
+		refuse(d, m->field,
+			   psprintf("\"%s\" is not an ISO 8601 date and time", tl_json_quote(string_of(v))));
+	else
+		refuse(d, m->field, psprintf("must be an ISO 8601 date and time, not %s", tl_json_kind(v)));
+}
+
+static void
+read_field(Decoder *d, const TlMapping *m, JsonbValue *v)
+{
+	TlEvent *e = d->event;
+
+	switch (m->place)
+	{
+		case TL_PLACE_OCCURRED_AT:
+			read_time(d, m, v);
+			break;
+		case TL_PLACE_DURATION:
+			e->has_duration = v->type == jbvNumeric;
+			if (e->has_duration)
+				e->duration_seconds = DatumGetFloat8(DirectFunctionCall1(
+					numeric_float8_no_overflow, NumericGetDatum(v->val.numeric)));
+			else
+				refuse(d, m->field, psprintf("must be a number, not %s", tl_json_kind(v)));
+			break;
+		case TL_PLACE_DATA:
+			if (object_of(v) != NULL)
+				put_all_members(&d->members, object_of(v));
+			else
+				refuse(d, m->field, psprintf("must be an object, not %s", tl_json_kind(v)));
+			break;
+		case TL_PLACE_MEMBER:
+			put_member(&d->members, m->member, v);
+			break;
+		default:
+			if (v->type == jbvString)
+				e->text[m->place] = string_of(v);
+			else
+				refuse(d, m->field, psprintf("must be a string, not %s", tl_json_kind(v)));
+	}
+}
+
+/* Whether a path goes through a member of the event itself. */
+static bool
+reads(const Decoder *d, const TlPath *path, TlSlice name)
+{
+	return path->n_names > 0 && d->from[path->source] == d->from[TL_PATH_EVENT] &&
+		   tl_slice_equal(path->names[0], name);
+}
+
+static bool
+is_known(const Decoder *d, TlSlice name)
+{
+	const TlDialect *dialect = d->dialect;
+
+	for (int i = 0; i < dialect->n_mappings; i++)
+		for (int k = 0; k < dialect->mappings[i].n_paths; k++)
+			if (reads(d, &dialect->mappings[i].paths[k], name))
+				return true;
+	return reads(d, &dialect->kind, name) || reads(d, &dialect->batch_id, name);
+}
+
+static void
+read_unknown(Decoder *d)
+{
+	JsonbIterator *it = JsonbIteratorInit(d->from[TL_PATH_EVENT]);
+	JsonbIteratorToken token;
+	TlSlice name = {NULL, 0};
+	JsonbValue v;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			name = string_of(&v);
+		if (token != WJB_VALUE || is_known(d, name))
+			continue;
+		if (d->dialect->unknown == TL_UNKNOWN_KEEP)
+			put_member(&d->members, name, &v);
+		else
+			refuse(d, TL_EVENT_DATA, psprintf("has an unknown member \"%s\"", tl_json_quote(name)));
+	}
+}
+
+/* The type of event that its kind means; without data if it means none. */
+static TlSlice
+read_kind(Decoder *d, TlHttpEvent *told)
+{
+	static const TlSlice none = {NULL, 0};
+	const TlDialect *dialect = d->dialect;
+	const char *field = tl_event_text_name[TL_EVENT_TYPE];
+	JsonbValue v;
+
+	if (!find(d, &dialect->kind, &v))
+		return none;
+	if (v.type != jbvString)
+	{
+		refuse(d, field, psprintf("cannot be told from %s", tl_json_kind(&v)));
+		return none;
+	}
+	if (told != NULL && tl_template_uses(&dialect->result, TL_HTTP_KIND))
+		told->kind = tl_slice_copy(d->request_context, string_of(&v));
+	for (int i = 0; i < dialect->n_kinds; i++)
+		if (tl_slice_equal(dialect->kinds[i].name, string_of(&v)))
+			return dialect->kinds[i].event_type;
+	refuse(d, field, psprintf("cannot be told from \"%s\"", tl_json_quote(string_of(&v))));
+	return none;
+}
+
+/* What is known of an event that is refused, and the element that it came in. */
+static const char *
+show(const Decoder *d)
+{
+	TlEvent known = *d->event;
+	Jsonb *item = JsonbValueToJsonb(unconstify(JsonbValue *, d->item));
+	StringInfoData out;
+	bool whole;
+
+	known.data = NULL;
+	initStringInfo(&out);
+	appendStringInfoString(&out, tl_event_to_json(&known, &whole));
+	if (!tl_value_size_exceeds(&item->root, SHOWN_LENGTH))
+	{
+		out.data[--out.len] = '\0';
+		appendStringInfoString(&out, ", \"body\": ");
+		(void) JsonbToCString(&out, &item->root, (int) VARSIZE(item));
+		appendStringInfoChar(&out, '}');
+	}
+	return out.data;
+}
+
+static void
+read_event(Decoder *d, TlHttpEvent *told)
+{
+	const TlDialect *dialect = d->dialect;
+	JsonbValue v = *d->item;
+	TlSlice type;
+
+	d->from[TL_PATH_ITEM] = object_of(&v);
+	type = read_kind(d, told);
+	if (d->request->route->batch && dialect->item.n_names > 0 && d->from[TL_PATH_ITEM] != NULL &&
+		!walk(d->from[TL_PATH_ITEM], &dialect->item, &v))
+		v.type = jbvNull;
+	d->from[TL_PATH_EVENT] = object_of(&v);
+	if (d->from[TL_PATH_EVENT] == NULL)
+	{
+		refuse(d, tl_event_text_name[TL_EVENT_TYPE],
+			   psprintf("is required: an event must be an object, not %s", tl_json_kind(&v)));
+		return;
+	}
+	if (dialect->unknown != TL_UNKNOWN_IGNORE)
+		read_unknown(d);
+	for (int i = 0; i < dialect->n_mappings; i++)
+		if (find_any(d, &dialect->mappings[i], &v))
+			read_field(d, &dialect->mappings[i], &v);
+	if (type.data != NULL)
+		d->event->text[TL_EVENT_TYPE] = type;
+	if (d->members.any)
+		d->event->data = JsonbValueToJsonb(pushJsonbValue(&d->members.state, WJB_END_OBJECT, NULL));
+}
+
+static void
+take_event(Decoder *d, const JsonbValue *item, uint32 index)
+{
+	const TlHttpRequest *r = d->request;
+	TlHttpEvent *told = r->events == NULL ? NULL : &r->events[index];
+	TlEvent event = {.alone = !r->route->batch, .party = d->party, .under_load = d->under_load};
+
+	event.text[TL_EVENT_STREAM] = r->route->stream;
+	event.text[TL_EVENT_CORRELATION] = r->correlation_id;
+	d->item = item;
+	d->event = &event;
+	d->members = (Members){0};
+	read_event(d, told);
+	if (told != NULL && event.text[TL_EVENT_ID].data != NULL &&
+		tl_template_uses(&d->dialect->result, TL_HTTP_EVENT_ID))
+		told->event_id = tl_slice_copy(d->request_context, event.text[TL_EVENT_ID]);
+	if (event.bad_field != NULL)
+		event.bad_text = show(d);
+	tl_event_ingest_row(d->ingest, &event);
+}
+
+/* The request as a whole is wrong. */
+static bool
+fail(const Decoder *d, const char *code, const char *detail)
+{
+	d->request->code = code;
+	d->request->detail = detail;
+	return false;
+}
+
+/* A path in messages. */
+static char *
+name_of(const TlPath *path)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < path->n_names; i++)
+		appendStringInfo(&out, "%s%.*s", i > 0 ? "." : "", (int) path->names[i].len,
+						 path->names[i].data);
+	return out.data;
+}
+
+/* Where the events are: the body, or the list of a batch. */
+static bool
+find_events(const Decoder *d, const JsonbValue *body, JsonbValue *events)
+{
+	const TlHttpRequest *r = d->request;
+	const TlPath *path = &d->dialect->events;
+	const char *name = path->n_names > 0 ? name_of(path) : "the body";
+	uint32 n;
+
+	*events = *body;
+	if ((!r->route->batch || path->n_names > 0) && d->from[TL_PATH_BODY] == NULL)
+		return fail(d, TL_HTTP_INVALID,
+					psprintf("the body must be an object, not %s", tl_json_kind(body)));
+	if (!r->route->batch)
+		return true;
+	if (path->n_names > 0 && !walk(d->from[TL_PATH_BODY], path, events))
+		return fail(d, TL_HTTP_INVALID, psprintf("%s is required", name));
+	if (!is_array(events))
+		return fail(d, TL_HTTP_INVALID,
+					psprintf("%s must be an array, not %s", name, tl_json_kind(events)));
+	n = JsonContainerSize(events->val.binary.data);
+	if (n == 0)
+		return fail(d, TL_HTTP_INVALID, psprintf("%s must not be empty", name));
+	if (n > (uint32) r->route->max_events)
+		return fail(d, TL_HTTP_TOO_MANY,
+					psprintf("Maximum %d events per batch.", r->route->max_events));
+	return true;
+}
+
+static bool
+find_batch_id(const Decoder *d)
+{
+	TlHttpRequest *r = d->request;
+	const TlPath *path = &d->dialect->batch_id;
+	JsonbValue v;
+
+	r->batch_id = r->correlation_id;
+	if (!find(d, path, &v))
+		return true;
+	if (v.type != jbvString || v.val.string.len < 1 || v.val.string.len > NAME_MAX_BYTES)
+		return fail(
+			d, TL_HTTP_INVALID,
+			psprintf("%s must be a string of 1 to %d bytes", name_of(path), NAME_MAX_BYTES));
+	r->batch_id = tl_slice_copy(d->request_context, string_of(&v));
+	return true;
+}
+
+/* A text that is known of the caller, a copy; without data if it is not. */
+static TlSlice
+caller_text(const Decoder *d, const char *name)
+{
+	TlSlice names[] = {{"caller", (uint32) strlen("caller")}, {name, (uint32) strlen(name)}};
+	TlPath path = {TL_PATH_PARAMS, names, lengthof(names)};
+	JsonbValue v;
+
+	if (!find(d, &path, &v) || v.type != jbvString || v.val.string.len == 0)
+		return (TlSlice){NULL, 0};
+	return tl_slice_copy(d->request_context, string_of(&v));
+}
+
+/* A ULID: 48 bits of time in milliseconds since 1970, and 80 that are random. */
+static TlSlice
+make_correlation_id(int64 now)
+{
+	int64 epoch = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	uint64 time = pg_hton64((uint64) ((now + epoch) / 1000) << 16);
+	uint8 bytes[16];
+	char *text = palloc(ULID_SIZE);
+
+	if (!pg_strong_random(bytes, sizeof(bytes)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
+	memcpy(bytes, &time, 6);
+	tl_event_key_to_text(bytes, text);
+	return (TlSlice){text, ULID_SIZE};
+}
+
+static void
+read_params(Decoder *d, Jsonb *params)
+{
+	static const TlSlice under_load = {"under_load", 10};
+	TlHttpRequest *r = d->request;
+	JsonbValue v;
+
+	if (params != NULL && JB_ROOT_IS_OBJECT(params))
+	{
+		d->from[TL_PATH_PARAMS] = &params->root;
+		d->under_load = get(&params->root, under_load, &v) && v.type == jbvBool && v.val.boolean;
+	}
+	d->fixed = unconstify(JsonbContainer *, &r->route->params->root);
+	r->user_id = caller_text(d, "user_id");
+	r->device_id = caller_text(d, "device_id");
+	r->correlation_id = caller_text(d, "correlation_id");
+	if (r->correlation_id.data == NULL)
+		r->correlation_id = make_correlation_id(r->started_at);
+}
+
+/* Hands over each element of a list, or all of it as one event. */
+static void
+take_events(Decoder *d, const JsonbValue *events)
+{
+	for (uint32 i = 0; i < d->request->n; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(d->event_context);
+
+		CHECK_FOR_INTERRUPTS();
+		take_event(d,
+				   d->request->route->batch
+					   ? getIthJsonbValueFromContainer(events->val.binary.data, i)
+					   : events,
+				   i);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(d->event_context);
+	}
+}
+
+/* A body as a value, so that it can be looked at like any other. */
+static JsonbValue
+value_of(Jsonb *body)
+{
+	JsonbValue v = {.type = jbvNull};
+
+	if (body == NULL || JsonbExtractScalar(&body->root, &v))
+		return v;
+	v.type = jbvBinary;
+	v.val.binary.data = &body->root;
+	v.val.binary.len = (int) VARSIZE(body) - VARHDRSZ;
+	return v;
+}
+
+void
+tl_http_decode(TlHttpRequest *r, int64 number, Jsonb *params, Jsonb *body, TlEventIngest *ingest)
+{
+	Decoder d = {.request = r,
+				 .dialect = r->route->dialect,
+				 .party = r->route->batch ? number : 0,
+				 .request_context = CurrentMemoryContext,
+				 .ingest = ingest};
+	JsonbValue value = value_of(body);
+	JsonbValue events;
+
+	read_params(&d, params);
+	d.from[TL_PATH_BODY] = object_of(&value);
+	if (!find_events(&d, &value, &events) || !find_batch_id(&d))
+		return;
+	r->n = r->route->batch ? JsonContainerSize(events.val.binary.data) : 1;
+	if (tl_http_tells_events(r->route))
+		r->events = palloc0(sizeof(TlHttpEvent) * r->n);
+	d.event_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry event of a request",
+											ALLOCSET_SMALL_SIZES);
+	take_events(&d, &events);
+	MemoryContextDelete(d.event_context);
+}

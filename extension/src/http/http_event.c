@@ -1,0 +1,306 @@
+/*
+ * http_event.c
+ *		Requests that bring events: COPY into telemetry.http_event, telemetry.http_events().
+ *
+ * All requests of a statement are one ingest of events.  A trigger before the statement begins it,
+ * one for each row decodes a request, and one after the statement stores the events and makes the
+ * answers, which telemetry.http_event_result() then gives until the end of the transaction.
+ *
+ * Statements nest, when a function that a statement calls inserts as well, so those under way are
+ * a list.  A statement lives in a context of the (sub)transaction that began it, and leaves the
+ * list when that goes; so do answers.
+ */
+#include "http/http_answer.h"
+
+#include "base/rows.h"
+#include "base/slice_text.h"
+#include "commands/trigger.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "http/http_batch_log.h"
+#include "http/http_decode.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(telemetry_http_event_statement);
+PG_FUNCTION_INFO_V1(telemetry_http_event_row);
+PG_FUNCTION_INFO_V1(telemetry_http_event_result);
+PG_FUNCTION_INFO_V1(telemetry_http_events);
+PG_FUNCTION_INFO_V1(telemetry_http_problem);
+
+/* The view's columns, in their order. */
+enum
+{
+	COLUMN_ROUTE,
+	COLUMN_PARAMS,
+	COLUMN_BODY,
+	COLUMNS
+};
+
+typedef struct Statement
+{
+	struct Statement *below;
+	MemoryContext context;
+	MemoryContextCallback on_delete;
+	TlEventIngest *ingest;
+	TlHttpRequest *requests;
+	uint32 n;
+	uint32 cap;
+	uint32 told; /* the request that the last fate was of */
+	int64 rows;	 /* events so far */
+} Statement;
+
+static Statement *top = NULL;
+
+/* Those of the transaction's last statement. */
+static MemoryContext answers_context = NULL;
+static TlHttpAnswer *answers;
+static uint32 n_answers;
+
+static void
+leave_list(void *arg)
+{
+	for (Statement **s = &top; *s != NULL; s = &(*s)->below)
+	{
+		if (*s != arg)
+			continue;
+		*s = (*s)->below;
+		return;
+	}
+}
+
+static void
+forget_answers(void *arg)
+{
+	answers_context = NULL;
+	n_answers = 0;
+}
+
+/* The request that an event of the statement is of; mostly that of the one before, or the next. */
+static TlHttpRequest *
+request_of(Statement *s, int64 row)
+{
+	uint32 i = s->told < s->n ? s->told : 0;
+
+	if (row < s->requests[i].first_row)
+		i = 0;
+	while (row >= s->requests[i].first_row + (int64) s->requests[i].n)
+		i++;
+	Assert(i < s->n);
+	s->told = i;
+	return &s->requests[i];
+}
+
+static void
+note_fate(void *arg, int64 row, const TlEventFate *fate)
+{
+	Statement *s = arg;
+	TlHttpRequest *r = request_of(s, row);
+	MemoryContext old = MemoryContextSwitchTo(s->context);
+
+	tl_http_note_fate(r, (uint32) (row - r->first_row), fate);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+begin_statement(void)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurTransactionContext, "telemetry requests", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Statement *s = palloc0(sizeof(Statement));
+
+	tl_routes_refresh();
+	s->context = context;
+	s->ingest = tl_event_ingest_begin();
+	tl_event_ingest_on_fate(s->ingest, note_fate, s);
+	s->below = top;
+	top = s;
+	s->on_delete.func = leave_list;
+	s->on_delete.arg = s;
+	MemoryContextRegisterResetCallback(context, &s->on_delete);
+	MemoryContextSwitchTo(old);
+}
+
+/* params and body may be NULL. */
+static void
+take_request(TlSlice route, Jsonb *params, Jsonb *body)
+{
+	Statement *s = top;
+	MemoryContext old = MemoryContextSwitchTo(s->context);
+	TlHttpRequest *r;
+
+	if (s->n == s->cap)
+	{
+		Size cap = Max((Size) s->cap * 2, 16);
+
+		s->requests = s->requests == NULL ? palloc(sizeof(TlHttpRequest) * cap)
+										  : repalloc_huge(s->requests, sizeof(TlHttpRequest) * cap);
+		s->cap = (uint32) cap;
+	}
+	r = &s->requests[s->n++];
+	memset(r, 0, sizeof(*r));
+	r->route = tl_route_find(route);
+	r->started_at = GetCurrentTimestamp();
+	r->first_row = s->rows;
+	if (r->route == NULL)
+		r->detail = psprintf("there is no route \"%.*s\"", (int) route.len,
+							 route.data == NULL ? "" : route.data);
+	else
+		tl_http_decode(r, s->n, params, body, s->ingest);
+	s->rows += r->n;
+	MemoryContextSwitchTo(old);
+}
+
+/* Stores the events, and makes the answers in the current memory context. */
+static TlHttpAnswer *
+end_statement(uint32 *n)
+{
+	Statement *s = top;
+	TlHttpAnswer *list =
+		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(TlHttpAnswer) * Max((Size) s->n, 1));
+
+	(void) tl_event_ingest_end(s->ingest);
+	tl_http_log_batches(s->requests, s->n);
+	for (uint32 i = 0; i < s->n; i++)
+		list[i] = tl_http_answer(&s->requests[i]);
+	*n = s->n;
+	MemoryContextDelete(s->context);
+	return list;
+}
+
+static void
+keep_answers(void)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurTransactionContext, "telemetry answers", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContextCallback *on_delete = palloc0(sizeof(MemoryContextCallback));
+	uint32 n;
+	TlHttpAnswer *list = end_statement(&n);
+
+	if (answers_context != NULL)
+		MemoryContextDelete(answers_context);
+	answers_context = context;
+	answers = list;
+	n_answers = n;
+	on_delete->func = forget_answers;
+	MemoryContextRegisterResetCallback(context, on_delete);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+refuse_call(const char *name)
+{
+	ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+					errmsg("telemetry.%s() is a trigger function of telemetry.http_event", name)));
+}
+
+Datum
+telemetry_http_event_statement(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		refuse_call("http_event_statement");
+	if (TRIGGER_FIRED_BEFORE(trigger->tg_event))
+		begin_statement();
+	else if (top != NULL)
+		keep_answers();
+	return PointerGetDatum(NULL);
+}
+
+Datum
+telemetry_http_event_row(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleTableSlot *slot;
+	TlSlice route = {NULL, 0};
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_INSTEAD(trigger->tg_event) ||
+		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ||
+		RelationGetNumberOfAttributes(trigger->tg_relation) != COLUMNS || top == NULL)
+		refuse_call("http_event_row");
+	slot = trigger->tg_trigslot;
+	slot_getallattrs(slot);
+	if (!slot->tts_isnull[COLUMN_ROUTE])
+		route = tl_slice_of_text(slot->tts_values[COLUMN_ROUTE]);
+	take_request(
+		route,
+		slot->tts_isnull[COLUMN_PARAMS] ? NULL : DatumGetJsonbP(slot->tts_values[COLUMN_PARAMS]),
+		slot->tts_isnull[COLUMN_BODY] ? NULL : DatumGetJsonbP(slot->tts_values[COLUMN_BODY]));
+	return PointerGetDatum(trigger->tg_trigtuple);
+}
+
+/* http_event_result() returns setof (status integer, body text, content_type text) */
+Datum
+telemetry_http_event_result(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *out = tl_rows_begin(fcinfo, work_mem);
+
+	for (uint32 i = 0; i < n_answers; i++)
+	{
+		bool nulls[3] = {false, false, false};
+		Datum values[3];
+
+		values[0] = Int32GetDatum(answers[i].status);
+		values[1] = CStringGetTextDatum(answers[i].body);
+		values[2] = CStringGetTextDatum(answers[i].content_type);
+		tuplestore_putvalues(out->setResult, out->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* A telemetry.http_response. */
+static Datum
+make_response(FunctionCallInfo fcinfo, const TlHttpAnswer *answer)
+{
+	bool nulls[3] = {false, false, false};
+	Datum values[3];
+	TupleDesc desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != 3)
+		elog(ERROR, "return type must be telemetry.http_response");
+	values[0] = Int32GetDatum(answer->status);
+	nulls[0] = answer->status == 0;
+	values[1] = DirectFunctionCall1(jsonb_in, CStringGetDatum(answer->body));
+	values[2] = CStringGetTextDatum(answer->content_type);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+/* http_events(route text, params jsonb, body jsonb) returns http_response */
+Datum
+telemetry_http_events(PG_FUNCTION_ARGS)
+{
+	TlSlice route = {NULL, 0};
+	TlHttpAnswer *list;
+	uint32 n;
+
+	if (!PG_ARGISNULL(0))
+		route = tl_slice_of_text(PG_GETARG_DATUM(0));
+	begin_statement();
+	take_request(route, PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1),
+				 PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2));
+	list = end_statement(&n);
+	PG_RETURN_DATUM(make_response(fcinfo, &list[0]));
+}
+
+/* http_problem(dialect text, status integer, code text, detail text) returns http_response */
+Datum
+telemetry_http_problem(PG_FUNCTION_ARGS)
+{
+	const TlDialect *dialect = NULL;
+	TlHttpAnswer answer;
+
+	tl_routes_refresh();
+	if (!PG_ARGISNULL(0))
+		dialect = tl_dialect_find(tl_slice_of_text(PG_GETARG_DATUM(0)));
+	answer = tl_http_problem(dialect, PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1),
+							 PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)),
+							 PG_ARGISNULL(3) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	PG_RETURN_DATUM(make_response(fcinfo, &answer));
+}

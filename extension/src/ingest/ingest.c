@@ -1,0 +1,225 @@
+/*
+ * ingest.c
+ *		Rows of one statement on their way into the store.  See ingest.h.
+ *
+ * Memory: an ingest lives in a context under the statement's; the batch within it is emptied at
+ * every flush, so the statement's memory is bounded by telemetry.batch_memory.
+ */
+#include "ingest/ingest.h"
+
+#include "base/guc.h"
+#include "ingest/batch.h"
+#include "ingest/dead_letter.h"
+#include "ingest/flush.h"
+#include "ingest/row_check.h"
+#include "store/store.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+struct TlIngest
+{
+	MemoryContext context;
+	MemoryContext row_context; /* for rejections and rare conversions; reset after each row */
+	TlBatch *batch;
+	TlDeadLetters *letters;
+	TlRejectFn on_reject;
+	void *on_reject_arg;
+	int64 latest;	  /* no timestamp may be later, as of the last look at the clock */
+	int64 batch_base; /* position of the batch's first row */
+	int64 received;
+	int64 duplicates;
+	int64 rejected;
+	TlReports *reports;
+};
+
+static int64
+latest_timestamp(void)
+{
+	return GetCurrentTimestamp() + (int64) tl_guc_max_future * USECS_PER_SEC;
+}
+
+TlIngest *
+tl_ingest_begin(void)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "telemetry ingest", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TlIngest *in = palloc0(sizeof(TlIngest));
+
+	in->context = context;
+	in->row_context = AllocSetContextCreate(context, "telemetry ingest row", ALLOCSET_SMALL_SIZES);
+	in->batch = tl_batch_create(tl_store_buckets());
+	in->letters = tl_dead_letters_create("point");
+	in->reports = tl_reports_begin();
+	in->latest = latest_timestamp();
+	MemoryContextSwitchTo(old);
+	return in;
+}
+
+void
+tl_ingest_on_reject(TlIngest *in, TlRejectFn fn, void *arg)
+{
+	in->on_reject = fn;
+	in->on_reject_arg = arg;
+}
+
+static void
+note_replaced(void *arg, uint32 position, bool same)
+{
+	TlIngest *in = arg;
+
+	in->duplicates++;
+	if (same)
+		tl_reports_add_constant(in->reports, in->batch_base + position, TL_ROW_DUPLICATE,
+								"duplicate", "the same point came again later in this batch");
+	else
+		tl_reports_add_constant(in->reports, in->batch_base + position, TL_ROW_REPLACED, "replaced",
+								"a later point of this batch has the same key and another value");
+}
+
+static void
+flush_batch(TlIngest *in)
+{
+	MemoryContext old = MemoryContextSwitchTo(in->context);
+
+	tl_flush(in->batch, note_replaced, in);
+	tl_batch_reset(in->batch);
+	in->batch_base = in->received;
+	MemoryContextSwitchTo(old);
+}
+
+/* Counts, reports and keeps a rejected row; leaves the row context to the caller. */
+static void
+reject_row(TlIngest *in, const char *code, const char *message, const char *payload, bool whole)
+{
+	in->rejected++;
+	tl_reports_add(in->reports, in->received, TL_ROW_REJECTED, code, message);
+	tl_dead_letters_add(in->letters, code, message, payload, whole);
+	if (in->on_reject != NULL)
+		in->on_reject(in->on_reject_arg, in->received, code, message);
+}
+
+/* What most rows are: a number without attributes, of a known series, not in the future. */
+static inline bool
+is_plain(const TlIngest *in, const TlIngestRow *row)
+{
+	return row->ts <= in->latest && row->ts >= MIN_TIMESTAMP && row->unit.data == NULL &&
+		   row->tags.data == NULL && row->metadata.data == NULL &&
+		   VARSIZE_ANY_EXHDR(row->value) == 1 + sizeof(double) &&
+		   *VARDATA_ANY(row->value) == TL_KIND_NUMERIC;
+}
+
+/* Whatever else can be wrong with a row that has its fields; false with the reason. */
+static bool
+check_row(TlIngest *in, const TlIngestRow *row, TlSeriesState *state, TlRejection *why)
+{
+	if (*state != TL_SERIES_VALID)
+	{
+		*state = tl_row_check_key(row, why) ? TL_SERIES_VALID : TL_SERIES_INVALID;
+		if (*state == TL_SERIES_INVALID)
+			return false;
+	}
+	if (row->ts > in->latest || row->ts < MIN_TIMESTAMP)
+	{
+		in->latest = latest_timestamp();
+		if (!tl_row_check_ts(row->ts, in->latest, why))
+			return false;
+	}
+	return tl_row_check_value(row->value, why) && tl_row_check_attrs(row, why);
+}
+
+static void
+add_point(TlIngest *in, uint32 series, const TlIngestRow *row)
+{
+	const char *content = VARDATA_ANY(row->value);
+	uint32 len = (uint32) VARSIZE_ANY_EXHDR(row->value) - 1;
+	uint32 position = (uint32) (in->received - in->batch_base);
+	uint8 kind = (uint8) *content++;
+	TlCell cell = {0};
+
+	switch (kind)
+	{
+		case TL_KIND_NUMERIC:
+			memcpy(&cell.number, content, sizeof(double));
+			tl_batch_add_cell(in->batch, series, row->ts, kind, cell, position);
+			break;
+		case TL_KIND_BOOLEAN:
+			cell.boolean = *content != 0;
+			tl_batch_add_cell(in->batch, series, row->ts, kind, cell, position);
+			break;
+		default:
+			tl_batch_add_bytes(in->batch, series, row->ts, kind, content, len, position);
+			break;
+	}
+	if (row->unit.data != NULL || row->tags.data != NULL || row->metadata.data != NULL)
+	{
+		TlRowAttrs attrs = {row->unit, row->tags, row->metadata};
+
+		tl_batch_set_attrs(in->batch, &attrs);
+	}
+}
+
+/* Takes a row into the batch, or tells why not; in the row context. */
+static bool
+take_row(TlIngest *in, const TlIngestRow *row, TlRejection *why)
+{
+	TlSeriesState *state;
+	uint32 series;
+
+	if (!tl_row_check_present(row, why))
+		return false;
+	series = tl_batch_series(in->batch, row->device, row->metric, &state);
+	if (unlikely(*state != TL_SERIES_VALID || !is_plain(in, row)) &&
+		!check_row(in, row, state, why))
+		return false;
+	add_point(in, series, row);
+	return true;
+}
+
+void
+tl_ingest_row(TlIngest *in, const TlIngestRow *row)
+{
+	MemoryContext old = MemoryContextSwitchTo(in->row_context);
+	TlRejection why;
+
+	if (unlikely(!take_row(in, row, &why)))
+	{
+		bool whole;
+		char *payload = tl_dead_letter_payload(row, &whole);
+
+		reject_row(in, why.code, why.message, payload, whole);
+	}
+	MemoryContextSwitchTo(old);
+	if (unlikely(!in->row_context->isReset))
+		MemoryContextReset(in->row_context);
+	in->received++;
+
+	/* Positions within a batch are 32 bits wide. */
+	if (unlikely(tl_batch_is_full(in->batch, (Size) tl_guc_batch_memory * 1024) ||
+				 in->received - in->batch_base >= PG_INT32_MAX))
+		flush_batch(in);
+}
+
+void
+tl_ingest_reject(TlIngest *in, const char *code, const char *message, const char *what)
+{
+	reject_row(in, code, message, what, false);
+	in->received++;
+}
+
+const TlIngestResult *
+tl_ingest_end(TlIngest *in)
+{
+	const TlIngestResult *result;
+	TlIngestResult counts = {0};
+
+	flush_batch(in);
+	tl_dead_letters_flush(in->letters);
+	counts.received = in->received;
+	counts.duplicates = in->duplicates;
+	counts.rejected = in->rejected;
+	counts.accepted = in->received - in->duplicates - in->rejected;
+	result = tl_reports_end(in->reports, &counts);
+	MemoryContextDelete(in->context);
+	return result;
+}

@@ -1,0 +1,63 @@
+/*
+ * ingest.h
+ *		The one way for points into the store: check, collect, flush, report.
+ *
+ * A statement (COPY, INSERT, telemetry.ingest) begins an ingest, hands over row after row and
+ * ends it.  A row that breaks a rule is rejected with a code and a message, and kept in
+ * telemetry.dead_letter; it never raises an error.  What became of the rows is remembered for
+ * the session, until its next ingest, for telemetry.ingest_result().
+ */
+#ifndef TL_INGEST_H
+#define TL_INGEST_H
+
+#include "ingest/ingest_result.h"
+#include "block/run.h"
+
+typedef struct TlIngest TlIngest;
+
+/* A row as it came; a slice whose data is NULL is a NULL. */
+typedef struct TlIngestRow
+{
+	bool has_ts;
+	int64 ts;
+	TlSlice device;
+	TlSlice metric;
+	const struct varlena *value; /* a telemetry.value, detoasted, or NULL */
+	TlSlice unit;
+	TlSlice tags;	  /* jsonb in binary form, without varlena header */
+	TlSlice metadata; /* likewise */
+} TlIngestRow;
+
+extern TlIngest *tl_ingest_begin(void);
+
+/*
+ * Also tells fn of each row as it is rejected, from within the call that brings the row; unlike
+ * the reports, none is left out.  The texts last no longer than that call.
+ */
+typedef void (*TlRejectFn)(void *arg, int64 row, const char *code, const char *message);
+extern void tl_ingest_on_reject(TlIngest *ingest, TlRejectFn fn, void *arg);
+
+extern void tl_ingest_row(TlIngest *ingest, const TlIngestRow *row);
+
+/*
+ * Rejects a row that could not even be made one, such as a JSON point without metric; what is
+ * a JSON text that shows it, for telemetry.dead_letter.
+ */
+extern void tl_ingest_reject(TlIngest *ingest, const char *code, const char *message,
+							 const char *what);
+
+/* Stores what is left and publishes the result, which is valid until the next ingest. */
+extern const TlIngestResult *tl_ingest_end(TlIngest *ingest);
+
+/* Reject codes, as users see them. */
+#define TL_REJECT_MISSING "missing_field"
+#define TL_REJECT_KEY "invalid_key"
+#define TL_REJECT_TIMESTAMP "invalid_timestamp"
+#define TL_REJECT_FUTURE "timestamp_in_future"
+#define TL_REJECT_VALUE "invalid_value"
+#define TL_REJECT_TOO_LARGE "value_too_large"
+#define TL_REJECT_UNIT "invalid_unit"
+#define TL_REJECT_TAGS "invalid_tags"
+#define TL_REJECT_METADATA "invalid_metadata"
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * ingest_json_answer.h
+ *		What became of JSON points, as JSON.
+ */
+#ifndef TL_INGEST_JSON_ANSWER_H
+#define TL_INGEST_JSON_ANSWER_H
+
+#include "ingest/ingest.h"
+#include "ingest/receipt.h"
+
+/* A point that was not stored. */
+typedef struct TlJsonError
+{
+	int64 row; /* position in the ingest */
+	TlSlice metric;
+	const char *code;
+	const char *message;
+} TlJsonError;
+
+/* In the order of rows; lives in a memory context of its caller. */
+typedef struct TlJsonErrors
+{
+	MemoryContext context;
+	TlJsonError *list;
+	uint32 n;
+	uint32 cap;
+} TlJsonErrors;
+
+extern void tl_ingest_json_errors_create(TlJsonErrors *errors);
+
+/* Copies all that it is given. */
+extern void tl_ingest_json_errors_add(TlJsonErrors *errors, int64 row, TlSlice metric,
+									  const char *code, const char *message);
+
+/* {"success": true, "message", "device_id", "metric_name"} or {"success": false, "detail", ...} */
+extern Jsonb *tl_ingest_json_answer_single(TlSlice device, TlSlice metric,
+										   const TlJsonErrors *errors);
+
+/* What became of rows [first, first + total). */
+extern void tl_ingest_json_receipt(const TlJsonErrors *errors, int64 first, int32 total,
+								   TlReceipt *receipt);
+
+/* {"success", "ingested_count", "failed_count", "total_count", "errors": [...]} */
+extern Jsonb *tl_ingest_json_answer_batch(const TlReceipt *receipt);
+
+/* The points of one device in a bulk body. */
+typedef struct TlJsonDevice
+{
+	TlSlice device;
+	JsonbContainer *points;
+} TlJsonDevice;
+
+/* {"success", "results": {device_id: as of a batch, ...}, "total_devices"} */
+extern Jsonb *tl_ingest_json_answer_bulk(const TlJsonDevice *devices, uint32 n_devices,
+										 const TlJsonErrors *errors);
+
+#endif

@@ -1,0 +1,220 @@
+/*
+ * job.c
+ *		A run of a job: lock, steps, record.  See job.h.
+ */
+#include "jobs/job.h"
+
+#include "access/xact.h"
+#include "base/statement.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "executor/spi.h"
+#include "jobs/progress.h"
+#include "lib/stringinfo.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/resowner.h"
+
+/*
+ * Advisory locks of users have 1 or 2 here.  The view telemetry.job_status finds our locks by
+ * this number and pg_catalog.hashtext(name).
+ */
+#define JOB_LOCK_CLASS 21613
+
+/* A job must not run jobs: the lock of its own would not stop it. */
+static bool is_running = false;
+
+static LOCKTAG
+job_lock(const char *name)
+{
+	uint32 hash = DatumGetUInt32(hash_any((const unsigned char *) name, (int) strlen(name)));
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, hash, JOB_LOCK_CLASS);
+	return tag;
+}
+
+/* SELECT telemetry.job_NAME(), in a subtransaction that is the caller's to end. */
+static bool
+call_function(const char *name)
+{
+	StringInfoData sql;
+	TlStatementScope scope;
+	Datum value;
+	bool isnull;
+
+	tl_statement_begin(&scope);
+	/* The end of the subtransaction restores it. */
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT telemetry.%s()", quote_identifier(psprintf("job_%s", name)));
+	if (SPI_execute(sql.data, false, 2) != SPI_OK_SELECT || SPI_processed != 1 ||
+		SPI_gettypeid(SPI_tuptable->tupdesc, 1) != BOOLOID)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("function telemetry.job_%s() does not return one boolean", name)));
+	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (isnull)
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("function telemetry.job_%s() returned null", name)));
+	tl_statement_end(&scope);
+	return DatumGetBool(value);
+}
+
+/* One step; what it raised, if it did, is in *error. */
+static bool
+call_step(const char *name, ErrorData **error)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	bool more = false;
+
+	*error = NULL;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		more = call_function(name);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		*error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+		if (ERRCODE_TO_CATEGORY((*error)->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+			ReThrowError(*error);
+		more = false;
+	}
+	PG_END_TRY();
+	return more;
+}
+
+/* The user of CALL, or the log, learns of it as well. */
+static void
+warn(const char *name, const ErrorData *error)
+{
+	ereport(WARNING,
+			(errcode(error->sqlerrcode), errmsg("job \"%s\" failed: %s", name, error->message),
+			 error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint != NULL ? errhint("%s", error->hint) : 0,
+			 error->context != NULL ? errcontext_msg("%s", error->context) : 0));
+}
+
+/* In the transaction of the last step. */
+static void
+finish(const TlJobDriver *driver, const TlJob *job, const TlJobRun *run)
+{
+	/* If the step wrote nothing, its record alone is not worth a wait for the disk. */
+	if (driver->commits && !TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+	tl_progress_end();
+	tl_job_record(job, run);
+	driver->commit();
+	if (run->error != NULL)
+		warn(job->name, run->error);
+}
+
+/* From the driver's begin on, with the job's lock. */
+static TlJobOutcome
+run_steps(const TlJobDriver *driver, const char *name)
+{
+	TlJobRun run = {.status = TL_JOB_RUNNING};
+	bool more = true;
+	TlJob job;
+
+	if (!tl_job_look_up(name, &job) || !(job.enabled || driver->runs_disabled))
+	{
+		driver->commit();
+		return TL_JOB_SKIPPED;
+	}
+	run.started = driver->now();
+	if (driver->writes_ahead())
+	{
+		tl_job_record(&job, &run);
+		driver->commit();
+		if (!driver->begin())
+			return TL_JOB_STOPPED;
+	}
+	while (run.status == TL_JOB_RUNNING)
+	{
+		ErrorData *error;
+
+		CHECK_FOR_INTERRUPTS();
+		more = call_step(name, &error);
+		run.steps++;
+		run.finished = driver->now();
+		run.error = error;
+		if (error != NULL)
+			run.status = TL_JOB_FAILURE;
+		else if (!more)
+			run.status = TL_JOB_SUCCESS;
+		else if (driver->time_limit > 0 && run.finished - run.started >= driver->time_limit)
+			run.status = TL_JOB_UNFINISHED;
+		else
+		{
+			driver->commit();
+			if (!driver->begin())
+				return TL_JOB_STOPPED;
+		}
+	}
+	finish(driver, &job, &run);
+	return TL_JOB_RAN;
+}
+
+TlJobOutcome
+tl_job_run(const TlJobDriver *driver, const char *name)
+{
+	LOCKTAG tag = job_lock(name);
+	TlJobOutcome outcome;
+
+	if (is_running)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("a job cannot run jobs")));
+	if (!driver->begin())
+		return TL_JOB_STOPPED;
+	if (LockAcquire(&tag, ExclusiveLock, driver->commits, true) == LOCKACQUIRE_NOT_AVAIL)
+	{
+		ereport(driver->skip_level,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("job \"%s\" is skipped: another session is running it", name)));
+		driver->commit();
+		return TL_JOB_SKIPPED;
+	}
+	is_running = true;
+	PG_TRY();
+	{
+		outcome = run_steps(driver, name);
+	}
+	PG_FINALLY();
+	{
+		is_running = false;
+		if (driver->commits)
+			LockRelease(&tag, ExclusiveLock, true);
+	}
+	PG_END_TRY();
+	return outcome;
+}
+
+void
+tl_job_fail(const TlJobDriver *driver, const char *name, const ErrorData *error)
+{
+	TlJobRun run = {.status = TL_JOB_FAILURE, .error = error};
+	TlJob job;
+
+	if (!driver->begin())
+		return;
+	run.started = run.finished = driver->now();
+	tl_progress_end();
+	if (tl_job_look_up(name, &job))
+		tl_job_record(&job, &run);
+	driver->commit();
+	warn(name, error);
+}

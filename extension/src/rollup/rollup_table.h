@@ -1,0 +1,58 @@
+/*
+ * rollup_table.h
+ *		The rows of telemetry.rollup_hour, telemetry.rollup_day and telemetry.series.
+ *
+ * Rows are read and written many at a time, one statement for all.  Results are palloc'd in the
+ * current memory context.  Whoever changes rows holds the lock of the mixed bucket
+ * (tl_store_lock_bucket), so there is one at a time.
+ */
+#ifndef TL_ROLLUP_TABLE_H
+#define TL_ROLLUP_TABLE_H
+
+#include "rollup/rollup.h"
+
+typedef enum TlPeriod
+{
+	TL_PERIOD_HOUR,
+	TL_PERIOD_DAY
+} TlPeriod;
+
+typedef struct TlRollupRow
+{
+	TlKey key;
+	int64 hour; /* start of the hour; of a day row, its date */
+	int32 day;	/* the local day that the hour lies in */
+	TlRollup rollup;
+} TlRollupRow;
+
+/* Fills in the rollups of the rows' keys as they are stored; those not there become empty. */
+extern void tl_rollup_table_read(TlPeriod period, TlRollupRow *rows, uint32 n);
+
+/* Inserts the rows, or puts them in the place of those with their keys. */
+extern void tl_rollup_table_write(TlPeriod period, const TlRollupRow *rows, uint32 n);
+
+/* Removes the rows of these keys. */
+extern void tl_rollup_table_delete(TlPeriod period, const TlRollupRow *rows, uint32 n);
+
+/* The stored hours of devices and metrics (none: all) that begin with from <= hour <= to. */
+extern TlRollupRow *tl_rollup_table_range(const TlSlice *devices, uint32 n_devices,
+										  const TlSlice *metrics, uint32 n_metrics, int64 from,
+										  int64 to, uint32 *n);
+
+/* What has been learnt of a series since its row was last written. */
+typedef struct TlSeriesRow
+{
+	TlKey key;
+	int64 points; /* to be added to its count */
+	int64 first_ts;
+	int64 last_ts;
+	uint8 last_kind; /* 0: its last value is not known */
+	TlSlice last;	 /* payload of the value at last_ts */
+} TlSeriesRow;
+
+extern void tl_series_table_add(const TlSeriesRow *rows, uint32 n);
+
+/* Writes a series' row anew from its daily rollups, or removes it when there are none. */
+extern void tl_series_table_rebuild(const TlSeriesRow *rows, uint32 n);
+
+#endif

@@ -1,0 +1,434 @@
+/*
+ * rollup_update.c
+ *		From new points to changed rollups.  See rollup_update.h.
+ *
+ * Fresh rollups, one for each hour of a series that new points fall into, are collected and
+ * brought into the tables some thousand at a time.  Hours that cannot be added to are only noted,
+ * since computing them needs the new blocks, which tl_rollup_update_apply may take for granted.
+ */
+#include "rollup/rollup_update.h"
+
+#include "base/slice_text.h"
+#include "rollup/rollup_compute.h"
+#include "store/store.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* So many hours of series are brought into the tables at once. */
+#define ROWS_AT_ONCE 8192
+
+/* Up to so many devices are looked up one by one, more are read with all others. */
+#define DEVICES_MAX 32
+
+typedef struct RowList
+{
+	TlRollupRow *rows;
+	uint32 n;
+	uint32 cap;
+} RowList;
+
+struct TlRollupUpdate
+{
+	pg_tz *zone;
+	int buckets;
+	const TlRetention *retention;
+
+	MemoryContext fresh_context; /* of what is to be added next */
+	RowList fresh;
+	TlSeriesRow *series; /* that the fresh rows are of */
+	uint32 n_series;
+	uint32 series_cap;
+	TlRollupBuilder builder; /* of the last fresh row, while open */
+	bool open;
+	TlHour hour;
+
+	MemoryContext late_context; /* of what has to be computed */
+	RowList late_hours;
+	RowList late_days;
+};
+
+TlRollupUpdate *
+tl_rollup_update_begin(pg_tz *zone, int buckets, const TlRetention *retention)
+{
+	TlRollupUpdate *u = palloc0(sizeof(TlRollupUpdate));
+
+	u->zone = zone;
+	u->buckets = buckets;
+	u->retention = retention;
+	u->fresh_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry fresh rollups",
+											 ALLOCSET_DEFAULT_SIZES);
+	u->late_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry late rollups",
+											ALLOCSET_DEFAULT_SIZES);
+	tl_rollup_init(&u->builder);
+	u->hour = (TlHour){.from = 1, .to = 0};
+	return u;
+}
+
+void
+tl_rollup_update_end(TlRollupUpdate *u)
+{
+	Assert(u->fresh.n == 0 && u->late_hours.n == 0 && u->late_days.n == 0);
+	MemoryContextDelete(u->fresh_context);
+	MemoryContextDelete(u->late_context);
+}
+
+static TlKey
+copy_key(MemoryContext context, const TlKey *key)
+{
+	return (TlKey){tl_slice_copy(context, key->device), tl_slice_copy(context, key->metric)};
+}
+
+static TlRollupRow *
+push(RowList *list, MemoryContext context)
+{
+	if (list->n == list->cap)
+	{
+		list->cap = list->cap == 0 ? 64 : list->cap * 2;
+		list->rows = list->rows == NULL
+						 ? MemoryContextAllocHuge(context, sizeof(TlRollupRow) * (Size) list->cap)
+						 : repalloc_huge(list->rows, sizeof(TlRollupRow) * (Size) list->cap);
+	}
+	memset(&list->rows[list->n], 0, sizeof(TlRollupRow));
+	return &list->rows[list->n++];
+}
+
+/* Notes the place of a row that has to be computed; keys follow each other, so they are shared. */
+static void
+note_late(TlRollupUpdate *u, RowList *list, const TlRollupRow *row)
+{
+	TlRollupRow *late = push(list, u->late_context);
+
+	late->hour = row->hour;
+	late->day = row->day;
+	late->key = list->n > 1 && tl_key_equal(&late[-1].key, &row->key)
+					? late[-1].key
+					: copy_key(u->late_context, &row->key);
+}
+
+static void
+close_row(TlRollupUpdate *u)
+{
+	MemoryContext old;
+
+	if (!u->open)
+		return;
+	old = MemoryContextSwitchTo(u->fresh_context);
+	tl_rollup_finish(&u->builder, &u->fresh.rows[u->fresh.n - 1].rollup);
+	MemoryContextSwitchTo(old);
+	u->open = false;
+}
+
+/* Whether an hour's rollup cannot be computed any more, and has to stay as it is. */
+static bool
+is_out_of_reach(const TlRollupUpdate *u, const TlRollupRow *row)
+{
+	return tl_retention_is_out_of_reach(u->retention, row->key.metric, row->hour);
+}
+
+/*
+ * Appends the fresh rows to the stored ones, of which there is one for each, and notes those that
+ * are late.  The others are moved to the front of stored[]; returns their number.
+ */
+static uint32
+append_hours(TlRollupUpdate *u, TlRollupRow *stored, bool *late)
+{
+	uint32 n = 0;
+
+	for (uint32 i = 0; i < u->fresh.n; i++)
+	{
+		const TlRollupRow *fresh = &u->fresh.rows[i];
+		TlRollupRow row = stored[i];
+
+		late[i] = !tl_rollup_empty(&row.rollup) && fresh->rollup.first_ts <= row.rollup.last_ts;
+		if (!late[i])
+		{
+			tl_rollup_append(&row.rollup, &fresh->rollup, &u->builder.sketch);
+			stored[n++] = row;
+		}
+		else if (!is_out_of_reach(u, fresh))
+			note_late(u, &u->late_hours, fresh);
+	}
+	return n;
+}
+
+/* The days of the fresh rows: one row for each, or a note if one of its hours is late. */
+static uint32
+fresh_days(TlRollupUpdate *u, const bool *late, TlRollupRow *days)
+{
+	uint32 n = 0;
+
+	for (uint32 i = 0; i < u->fresh.n;)
+	{
+		const TlRollupRow *first = &u->fresh.rows[i];
+		TlRollupRow *day = &days[n];
+		bool any_late = false;
+
+		*day = *first;
+		memset(&day->rollup, 0, sizeof(TlRollup));
+		for (; i < u->fresh.n && u->fresh.rows[i].day == first->day &&
+			   tl_key_equal(&u->fresh.rows[i].key, &first->key);
+			 i++)
+		{
+			any_late |= late[i];
+			tl_rollup_append(&day->rollup, &u->fresh.rows[i].rollup, &u->builder.sketch);
+		}
+		if (any_late)
+			note_late(u, &u->late_days, first);
+		else
+			n++;
+	}
+	return n;
+}
+
+static void
+append_days(TlRollupUpdate *u, const TlRollupRow *days, TlRollupRow *stored, uint32 n_days)
+{
+	uint32 n = 0;
+
+	tl_rollup_table_read(TL_PERIOD_DAY, stored, n_days);
+	for (uint32 i = 0; i < n_days; i++)
+	{
+		TlRollupRow row = stored[i];
+
+		if (!tl_rollup_empty(&row.rollup) && days[i].rollup.first_ts <= row.rollup.last_ts)
+		{
+			note_late(u, &u->late_days, &days[i]);
+			continue;
+		}
+		tl_rollup_append(&row.rollup, &days[i].rollup, &u->builder.sketch);
+		stored[n++] = row;
+	}
+	tl_rollup_table_write(TL_PERIOD_DAY, stored, n);
+}
+
+/* Late points do not count yet: some of them may replace others. */
+static void
+count_series(TlRollupUpdate *u, const bool *late)
+{
+	uint32 s = 0;
+
+	for (uint32 i = 0; i < u->fresh.n; i++)
+	{
+		while (!tl_key_equal(&u->series[s].key, &u->fresh.rows[i].key))
+			s++;
+		if (!late[i])
+			u->series[s].points += tl_rollup_points(&u->fresh.rows[i].rollup);
+	}
+	tl_series_table_add(u->series, u->n_series);
+}
+
+static void
+add_fresh(TlRollupUpdate *u)
+{
+	MemoryContext old = MemoryContextSwitchTo(u->fresh_context);
+	uint32 n = u->fresh.n;
+
+	close_row(u);
+	if (n > 0)
+	{
+		TlRollupRow *stored = MemoryContextAllocHuge(u->fresh_context, sizeof(TlRollupRow) * n);
+		TlRollupRow *days = MemoryContextAllocHuge(u->fresh_context, sizeof(TlRollupRow) * n);
+		bool *late = palloc(n);
+		uint32 n_days;
+
+		memcpy(stored, u->fresh.rows, sizeof(TlRollupRow) * n);
+		tl_rollup_table_read(TL_PERIOD_HOUR, stored, n);
+		tl_rollup_table_write(TL_PERIOD_HOUR, stored, append_hours(u, stored, late));
+		n_days = fresh_days(u, late, days);
+		memcpy(stored, days, sizeof(TlRollupRow) * n_days);
+		append_days(u, days, stored, n_days);
+		count_series(u, late);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(u->fresh_context);
+	memset(&u->fresh, 0, sizeof(RowList));
+	u->series = NULL;
+	u->n_series = u->series_cap = 0;
+}
+
+static TlSeriesRow *
+series_of(TlRollupUpdate *u, const TlRun *run)
+{
+	TlSeriesRow *last = u->n_series == 0 ? NULL : &u->series[u->n_series - 1];
+
+	if (last != NULL && tl_key_equal(&last->key, &run->key))
+		return last;
+	if (u->n_series == u->series_cap)
+	{
+		u->series_cap = u->series_cap == 0 ? 64 : u->series_cap * 2;
+		u->series = u->series == NULL
+						? MemoryContextAllocHuge(u->fresh_context,
+												 sizeof(TlSeriesRow) * (Size) u->series_cap)
+						: repalloc_huge(u->series, sizeof(TlSeriesRow) * (Size) u->series_cap);
+	}
+	last = &u->series[u->n_series++];
+	memset(last, 0, sizeof(TlSeriesRow));
+	last->key = copy_key(u->fresh_context, &run->key);
+	last->first_ts = run->ts[0];
+	return last;
+}
+
+/* Remembers the run's last value, which the next run's may replace. */
+static void
+note_last(TlRollupUpdate *u, TlSeriesRow *series, const TlRun *run)
+{
+	TlCell cell = run->cell[run->n - 1];
+	char truth = cell.boolean != 0;
+	TlSlice payload;
+
+	series->last_ts = run->ts[run->n - 1];
+	series->last_kind = tl_run_kind(run, run->n - 1);
+	if (series->last_kind == TL_KIND_NUMERIC)
+		payload = (TlSlice){(const char *) &cell.number, sizeof(double)};
+	else if (series->last_kind == TL_KIND_BOOLEAN)
+		payload = (TlSlice){&truth, 1};
+	else
+		payload = *cell.bytes;
+	if (series->last.data != NULL && series->last.len >= payload.len)
+	{
+		memcpy(unconstify(char *, series->last.data), payload.data, payload.len);
+		series->last.len = payload.len;
+	}
+	else
+		series->last = tl_slice_copy(u->fresh_context, payload);
+}
+
+void
+tl_rollup_update_add(TlRollupUpdate *u, const TlRun *run)
+{
+	TlSeriesRow *series;
+
+	if (u->fresh.n >= 2 * ROWS_AT_ONCE &&
+		!tl_key_equal(&u->fresh.rows[u->fresh.n - 1].key, &run->key))
+		add_fresh(u);
+	series = series_of(u, run);
+	for (uint32 i = 0; i < run->n;)
+	{
+		uint32 start = i;
+		TlRollupRow *row = u->open ? &u->fresh.rows[u->fresh.n - 1] : NULL;
+		TlRun piece;
+
+		tl_zone_hour_near(u->zone, run->ts[i], &u->hour);
+		while (i < run->n && run->ts[i] < u->hour.to)
+			i++;
+		if (row == NULL || row->hour != u->hour.start || !tl_key_equal(&row->key, &run->key))
+		{
+			close_row(u);
+			row = push(&u->fresh, u->fresh_context);
+			row->key = series->key;
+			row->hour = u->hour.start;
+			row->day = u->hour.day;
+			tl_rollup_reset(&u->builder);
+			u->open = true;
+		}
+		piece = tl_run_part(run, start, i - start);
+		tl_rollup_add(&u->builder, &piece);
+	}
+	note_last(u, series, run);
+}
+
+bool
+tl_rollup_update_is_full(const TlRollupUpdate *u)
+{
+	return u->fresh.n + u->late_hours.n >= ROWS_AT_ONCE;
+}
+
+/* A filter that lets through the late hours, and little else; and the buckets of their devices. */
+static void
+late_filter(const TlRollupUpdate *u, const TlRollupRow *hours, uint32 n, TlFilter *filter,
+			bool *in_bucket)
+{
+	memset(filter, 0, sizeof(TlFilter));
+	filter->columns = TL_COLUMN_VALUE;
+	filter->levels = TL_LEVELS_ROLLED;
+	filter->from = filter->to = hours[0].hour;
+	filter->devices = palloc(sizeof(TlSlice) * DEVICES_MAX);
+	for (uint32 i = 0; i < n; i++)
+	{
+		filter->from = Min(filter->from, hours[i].hour);
+		filter->to = Max(filter->to, hours[i].hour);
+		if (i > 0 && tl_slice_equal(hours[i].key.device, hours[i - 1].key.device))
+			continue;
+		in_bucket[tl_bucket_of(hours[i].key.device, u->buckets)] = true;
+		if (filter->n_devices < DEVICES_MAX)
+			filter->devices[filter->n_devices] = hours[i].key.device;
+		filter->n_devices++;
+	}
+	filter->to += TL_USECS_PER_HOUR - 1;
+	if (filter->n_devices > DEVICES_MAX)
+		filter->n_devices = 0;
+}
+
+/* What the late hours' series have gained or lost. */
+static void
+count_late_series(const TlRollupRow *before, const TlRollupRow *after, uint32 n)
+{
+	TlSeriesRow *series = palloc0(sizeof(TlSeriesRow) * n);
+	uint32 n_series = 0;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		TlSeriesRow *s = &series[n_series];
+
+		if (n_series == 0 || !tl_key_equal(&s[-1].key, &after[i].key))
+		{
+			s->key = after[i].key;
+			s->first_ts = after[i].rollup.first_ts;
+			n_series++;
+		}
+		else
+			s--;
+		s->last_ts = after[i].rollup.last_ts;
+		s->points += tl_rollup_points(&after[i].rollup) - tl_rollup_points(&before[i].rollup);
+	}
+	tl_series_table_add(series, n_series);
+}
+
+static void
+compute_late_hours(TlRollupUpdate *u)
+{
+	RowList *late = &u->late_hours;
+	bool *in_bucket = palloc0(sizeof(bool) * u->buckets);
+	int *buckets = palloc(sizeof(int) * u->buckets);
+	int n_buckets = 0;
+	TlFilter filter;
+	TlRollupRow *hours;
+	TlRollupRow *before;
+	uint32 n;
+
+	qsort(late->rows, late->n, sizeof(TlRollupRow), tl_rollup_row_compare);
+	late_filter(u, late->rows, late->n, &filter, in_bucket);
+	for (int b = 0; b < u->buckets; b++)
+		if (in_bucket[b])
+			buckets[n_buckets++] = b;
+	hours = tl_rollup_compute_hours(&filter, buckets, n_buckets, u->zone, late->rows, late->n, &n);
+	for (uint32 i = 0; i < n; i += ROWS_AT_ONCE)
+	{
+		uint32 some = Min(ROWS_AT_ONCE, n - i);
+
+		CHECK_FOR_INTERRUPTS();
+		before = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(TlRollupRow) * some);
+		memcpy(before, hours + i, sizeof(TlRollupRow) * some);
+		tl_rollup_table_read(TL_PERIOD_HOUR, before, some);
+		tl_rollup_table_write(TL_PERIOD_HOUR, hours + i, some);
+		count_late_series(before, hours + i, some);
+		pfree(before);
+	}
+}
+
+void
+tl_rollup_update_apply(TlRollupUpdate *u)
+{
+	MemoryContext old;
+
+	add_fresh(u);
+	old = MemoryContextSwitchTo(u->late_context);
+	if (u->late_hours.n > 0)
+		compute_late_hours(u);
+	if (u->late_days.n > 0)
+		tl_rollup_write_days(u->zone, u->late_days.rows, u->late_days.n);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(u->late_context);
+	memset(&u->late_hours, 0, sizeof(RowList));
+	memset(&u->late_days, 0, sizeof(RowList));
+}

@@ -1,0 +1,119 @@
+/*
+ * zone.c
+ *		Hours and days of a time zone.  See zone.h.
+ */
+#include "rollup/zone.h"
+
+#include "base/statement.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#define SECONDS_PER_HOUR 3600
+
+static TlStatement read_zone = {"SELECT day_timezone FROM telemetry.layout", 0, {InvalidOid}, NULL};
+
+pg_tz *
+tl_zone_named(const char *name)
+{
+	pg_tz *zone = pg_tzset(name);
+
+	if (zone == NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("time zone \"%s\" not recognized", name),
+						errhint("View pg_timezone_names lists them.")));
+	return zone;
+}
+
+pg_tz *
+tl_zone_load(void)
+{
+	char name[TZ_STRLEN_MAX + 1] = "UTC";
+	TlStatementScope scope;
+
+	tl_statement_begin(&scope);
+	tl_statement_execute(&read_zone, NULL, NULL, true, 1);
+	if (SPI_processed == 1)
+		strlcpy(name, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1), sizeof(name));
+	tl_statement_end(&scope);
+	return tl_zone_named(name);
+}
+
+/* Seconds since 1970, rounded down. */
+static pg_time_t
+seconds_of(int64 ts)
+{
+	int64 seconds = ts / USECS_PER_SEC - (ts % USECS_PER_SEC < 0 ? 1 : 0);
+
+	return (pg_time_t) (seconds + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY);
+}
+
+/* The offset at ts, and until when it is certain to last; both in microseconds. */
+static int64
+offset_at(pg_tz *zone, int64 ts, int64 *until)
+{
+	pg_time_t t = seconds_of(ts);
+	pg_time_t boundary;
+	long before;
+	long after;
+	int before_dst;
+	int after_dst;
+	int found = pg_next_dst_boundary(&t, &before, &before_dst, &boundary, &after, &after_dst, zone);
+
+	*until = PG_INT64_MAX;
+	if (found < 0)
+		return 0;
+	if (found > 0)
+		*until = (boundary - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY) *
+				 USECS_PER_SEC;
+	return (int64) before * USECS_PER_SEC;
+}
+
+static int64
+floor_to(int64 value, int64 unit)
+{
+	int64 rest = value % unit;
+
+	return value - (rest < 0 ? rest + unit : rest);
+}
+
+void
+tl_zone_hour(pg_tz *zone, int64 ts, TlHour *hour)
+{
+	int64 until;
+	int64 offset = offset_at(zone, ts, &until);
+
+	hour->start = floor_to(ts + offset, TL_USECS_PER_HOUR) - offset;
+	hour->from = ts;
+	hour->to = Min(hour->start + TL_USECS_PER_HOUR, until);
+	hour->day = (int32) (floor_to(ts + offset, USECS_PER_DAY) / USECS_PER_DAY);
+}
+
+bool
+tl_zone_has_whole_hours(pg_tz *zone)
+{
+	pg_time_t t = 0;
+
+	for (int i = 0; i < 1000; i++)
+	{
+		pg_time_t boundary;
+		long before;
+		long after;
+		int before_dst;
+		int after_dst;
+		int found =
+			pg_next_dst_boundary(&t, &before, &before_dst, &boundary, &after, &after_dst, zone);
+
+		if (found < 0 || before % SECONDS_PER_HOUR != 0)
+			return false;
+		if (found == 0)
+			return true;
+		if (after % SECONDS_PER_HOUR != 0)
+			return false;
+		/* From here on the rules repeat. */
+		if (boundary > (pg_time_t) 100 * 365 * SECS_PER_DAY)
+			return true;
+		t = boundary;
+	}
+	return true;
+}

@@ -1,0 +1,123 @@
+/*
+ * store.h
+ *		telemetry.block through SQL.
+ *
+ * The only file that reads or writes the table of blocks.  Every statement goes through SPI,
+ * names the bucket, and runs as the table's owner, so that a user needs no privilege but that
+ * on telemetry.point.  WAL, visibility and locks are PostgreSQL's.
+ *
+ * Reads use the caller's active snapshot.  Results are palloc'd in the caller's memory context.
+ *
+ * Ingest takes no lock but the ordinary one on the table.  Whoever replaces blocks (deletion,
+ * compaction) first takes tl_store_lock_bucket, and only then looks at the bucket.
+ */
+#ifndef TL_STORE_H
+#define TL_STORE_H
+
+#include "block/block.h"
+
+/* The bucket of blocks that hold several buckets' devices, sorted by bucket. */
+#define TL_BUCKET_MIXED (-1)
+
+/*
+ * A block's level is 0 as ingested, 1 once its points are counted in the rollups, and 2 and more
+ * when such blocks have been merged.  Of all blocks of a bucket and day, those of level 0 have the
+ * highest order numbers.  Each of the first levels is a partition of its own; merged blocks are in
+ * one of two, by whether their level is even.
+ */
+#define TL_LEVEL_NEW 0
+#define TL_LEVEL_ROLLED 1
+#define TL_LEVEL_LAST 9
+
+typedef enum TlLevels
+{
+	TL_LEVELS_ALL,
+	TL_LEVELS_NEW,	 /* 0: not in the rollups yet */
+	TL_LEVELS_ROLLED /* 1 and more: what the rollups are of */
+} TlLevels;
+
+/* What a row of telemetry.block says beside its data; (bucket, max_ts, seq, level) is its key. */
+typedef struct TlBlockMeta
+{
+	int bucket;
+	int level;
+	int64 seq; /* order number of its flush: the higher one's points win */
+	int64 min_ts;
+	int64 max_ts;
+	uint32 n;
+	uint32 length; /* of data, in bytes */
+} TlBlockMeta;
+
+/* The number of buckets that this database was set up with. */
+extern int tl_store_buckets(void);
+
+/* A new order number, higher than any before. */
+extern int64 tl_store_next_seq(void);
+
+extern void tl_store_insert(int bucket, int level, int64 seq, const TlBlockInfo *info);
+
+/*
+ * Blocks of the given buckets (ascending) and levels that may hold points with from <= ts <= to,
+ * sorted by (day, bucket, min_ts).
+ */
+extern TlBlockMeta *tl_store_list(const int *buckets, int n_buckets, int64 from, int64 to,
+								  TlLevels levels, uint32 *n_blocks);
+
+/*
+ * The oldest blocks of level 0 with an order number up to the horizon, sorted by (day, bucket,
+ * seq): all blocks of as many order numbers as together have about max_points points, and of one
+ * at least.  *more tells whether there are others up to the horizon.
+ */
+extern TlBlockMeta *tl_store_list_new(int64 horizon, uint64 max_points, uint32 *n_blocks,
+									  bool *more);
+
+/*
+ * The highest order number of which it is certain that every flush up to it has ended: what is
+ * committed of those is visible to any snapshot taken from now on.  Says in *open whether flushes
+ * of open transactions are what holds it back.
+ */
+extern int64 tl_store_horizon(bool *open);
+
+/* The same blocks one by one, newest max_ts first; for readers that may stop early. */
+typedef struct TlStoreCursor TlStoreCursor;
+extern TlStoreCursor *tl_store_cursor_open(int bucket, int64 from, int64 to, TlLevels levels);
+extern bool tl_store_cursor_next(TlStoreCursor *cursor, TlBlockMeta *meta);
+
+/* A bucket and day that has blocks of a level. */
+typedef struct TlStorePlace
+{
+	int bucket;
+	int64 day; /* its start */
+} TlStorePlace;
+
+/*
+ * Places with blocks of levels 1 and more after one, in order of (day, bucket): those that have
+ * a block of level 1, or several blocks at all.  NULL: from the start.
+ */
+extern TlStorePlace *tl_store_list_places(const TlStorePlace *after, bool level_1_only,
+										  uint32 limit, uint32 *n);
+
+/* Bytes [offset, offset + len) of a block's data, fewer at its end; *got tells how many. */
+extern char *tl_store_read(const TlBlockMeta *meta, uint32 offset, uint32 len, uint32 *got);
+
+/* Number of all blocks of some levels and of their points, for estimates. */
+extern void tl_store_totals(TlLevels levels, double *blocks, double *points);
+
+/*
+ * Pages of the tables of such blocks with their data, which mostly lies in the TOAST tables, while a
+ * page of the table itself has room for dozens of blocks of any size; and without.
+ */
+extern double tl_store_pages(TlLevels levels, double *without_data);
+
+/* Waits for other replacers of the bucket's blocks, until the end of the transaction. */
+extern void tl_store_lock_bucket(int bucket);
+/* The same without waiting: false if someone else has the lock. */
+extern bool tl_store_try_lock_bucket(int bucket);
+extern void tl_store_delete(const TlBlockMeta *meta);
+/* Deletes all n blocks of level 0 up to an order number, which must not exceed the horizon. */
+extern void tl_store_delete_new(int64 seq, uint32 n);
+
+/* The OID of telemetry.block. */
+extern Oid tl_store_relid(void);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * batch.h
+ *		Group commit: rows of many requests in one COPY.
+ *
+ * A lane is one COPY statement with the rows that wait for it.  Rows are encoded straight
+ * into the lane's open group; a free connection takes the oldest group whole.  A request's
+ * rows always lie together in one group, and one transaction.
+ *
+ *	begin	gives the buffer to append rows to
+ *	commit	the rows so appended belong to an entry, which is told how they fared
+ *	abort	they are taken back
+ */
+#ifndef TL_BATCH_H
+#define TL_BATCH_H
+
+#include "base/buf.h"
+#include "database/pool.h"
+
+typedef struct TlLane TlLane;
+typedef struct TlBatchEntry TlBatchEntry;
+
+/* A row that was not stored. */
+typedef struct TlReject
+{
+	uint32_t row; /* position within the entry's rows */
+	const char *code;
+	const char *message;
+} TlReject;
+
+/* What a row is to be answered. */
+typedef struct TlRowAnswer
+{
+	int status;
+	const char *body;
+	size_t len;
+	const char *content_type;
+} TlRowAnswer;
+
+/* How the rows of an entry fared; valid only during the call. */
+typedef struct TlBatchResult
+{
+	TlPgOutcome outcome;
+	const TlPgError *error; /* unless DONE */
+	const TlBuf *rows;		/* of the whole group, see copy_encode.h */
+	const TlReject *rejects;
+	size_t reject_count;
+	const TlRowAnswer *answers; /* for each row, from a lane of requests */
+} TlBatchResult;
+
+/* Embedded in its owner's object, which must live until on_end. */
+struct TlBatchEntry
+{
+	void (*on_end)(TlBatchEntry *entry, const TlBatchResult *result);
+	uint32_t rows;
+	size_t first_byte; /* of its first row in the group's buffer */
+	uint32_t first_row;
+	TlBatchEntry *next;
+};
+
+/* What a lane's rows are, and what the statement after its COPY tells of them. */
+typedef enum TlLaneKind
+{
+	TL_LANE_POINTS,	 /* telemetry.ingest_result(): a row with counts and what was rejected */
+	TL_LANE_REQUESTS /* telemetry.http_event_result(): status, body, content_type for each row */
+} TlLaneKind;
+
+/* `query` is COPY FROM STDIN and then the statement that tells its result. */
+extern TlLane *tl_lane_open(TlPool *pool, TlLaneKind kind, const char *query, size_t max_rows,
+							size_t max_bytes);
+
+/* After the pool is closed. */
+extern void tl_lane_close(TlLane *lane);
+
+extern TlBuf *tl_batch_begin(TlLane *lane);
+extern void tl_batch_commit(TlLane *lane, TlBatchEntry *entry, uint32_t rows);
+extern void tl_batch_abort(TlLane *lane);
+
+/* Rows and bytes not yet confirmed, in groups that wait or are on their way. */
+extern size_t tl_lane_pending_rows(const TlLane *lane);
+extern size_t tl_lane_pending_bytes(const TlLane *lane);
+
+#endif

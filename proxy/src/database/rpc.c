@@ -1,0 +1,247 @@
+/*
+ * rpc.c
+ *		Calls of the extension's http_* functions.
+ *
+ * A call owns the texts of its parameters and of its answer; it is freed when its owner has
+ * been told.  The answer is kept until the server is ready again, because only then is what
+ * the call wrote committed.
+ */
+#include "database/rpc.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+
+#include <stdlib.h>
+
+typedef struct Call
+{
+	TlPgJob job; /* first: a job is its call */
+	TlRpc *rpc;
+	struct Call *next;
+	const char *query;
+	char *own_query; /* if it was given with the call */
+	char *params;
+	char *body; /* or NULL */
+	size_t size;
+	TlRpcEnd on_end;
+	void *arg;
+
+	bool understood;
+	int status;
+	TlBuf answer;
+	char content_type[100]; /* empty: JSON */
+} Call;
+
+typedef struct Queue
+{
+	TlPoolSource source; /* first: a source is its queue */
+	Call *head;
+	Call **tail;
+} Queue;
+
+struct TlRpc
+{
+	TlPool *pool;
+	Queue urgent;
+	Queue normal;
+	size_t pending_bytes;
+};
+
+typedef struct CallKind
+{
+	const char *query;
+	bool urgent;
+} CallKind;
+
+#define CALL_QUERY(function) "SELECT status, body FROM telemetry." function "($1::jsonb, $2::jsonb)"
+
+static const CallKind kinds[] = {
+	[TL_RPC_INGEST] = {CALL_QUERY("http_ingest"), false},
+	[TL_RPC_BATCH] = {CALL_QUERY("http_batch"), false},
+	[TL_RPC_HEALTH] = {CALL_QUERY("http_health"), true},
+	[TL_RPC_HEALTH_DETAILED] = {CALL_QUERY("http_health_detailed"), true},
+};
+
+static void
+call_finish(Call *call, const TlRpcResult *result)
+{
+	call->rpc->pending_bytes -= call->size;
+	call->on_end(result, call->arg);
+	tl_buf_free(&call->answer);
+	free(call->own_query);
+	free(call->params);
+	free(call->body);
+	free(call);
+}
+
+static void
+call_on_rows(TlPgJob *job, const PGresult *rows)
+{
+	Call *call = (Call *) job;
+
+	if (PQntuples(rows) != 1 || PQnfields(rows) < 2 || PQgetisnull(rows, 0, 0) ||
+		PQgetisnull(rows, 0, 1))
+		return;
+	call->status = atoi(PQgetvalue(rows, 0, 0));
+	call->understood = call->status >= 200 && call->status <= 599;
+	tl_buf_add(&call->answer, PQgetvalue(rows, 0, 1), (size_t) PQgetlength(rows, 0, 1));
+	if (PQnfields(rows) > 2)
+		snprintf(call->content_type, sizeof(call->content_type), "%s", PQgetvalue(rows, 0, 2));
+}
+
+static void
+call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
+{
+	Call *call = (Call *) job;
+	TlPgError confused = {.message = "the answer of the function was not understood"};
+	TlRpcResult result = {.outcome = outcome, .error = error};
+
+	if (outcome == TL_PG_DONE && !call->understood)
+	{
+		result.outcome = TL_PG_FAILED;
+		result.error = &confused;
+	}
+	if (result.outcome == TL_PG_DONE)
+	{
+		result.status = call->status;
+		result.body = call->answer.data;
+		result.len = call->answer.len;
+		result.content_type = call->content_type[0] != '\0' ? call->content_type : NULL;
+	}
+	else
+	{
+		/* Class 22 is about the data: the client is told, and must not fill the log. */
+		bool data = strncmp(result.error->sqlstate, "22", 2) == 0;
+
+		tl_log(data ? TL_LOG_DEBUG : TL_LOG_WARNING, "%s failed: %s%s%s", call->query,
+			   result.error->sqlstate, result.error->sqlstate[0] != '\0' ? " " : "",
+			   result.error->message);
+	}
+	call_finish(call, &result);
+}
+
+static Call *
+queue_take(Queue *queue)
+{
+	Call *call = queue->head;
+
+	if (call == NULL)
+		return NULL;
+	queue->head = call->next;
+	if (queue->head == NULL)
+		queue->tail = &queue->head;
+	call->next = NULL;
+	return call;
+}
+
+static bool
+queue_start(TlPoolSource *source, TlPgConn *conn)
+{
+	Call *call = queue_take((Queue *) source);
+	const char *values[2];
+
+	if (call == NULL)
+		return false;
+	tl_metrics.calls++;
+	values[0] = call->params;
+	values[1] = call->body;
+	tl_pgconn_run_call(conn, &call->job, call->query, 2, values);
+	return true;
+}
+
+static void
+queue_away(TlPoolSource *source)
+{
+	TlPgError error = {.message = "the database is away"};
+	TlRpcResult result = {.outcome = TL_PG_LOST, .error = &error};
+	Call *call;
+
+	while ((call = queue_take((Queue *) source)) != NULL)
+		call_finish(call, &result);
+}
+
+static void
+queue_open(Queue *queue, TlPool *pool, bool urgent)
+{
+	queue->source.start = queue_start;
+	queue->source.away = queue_away;
+	queue->source.urgent = urgent;
+	queue->tail = &queue->head;
+	tl_pool_add_source(pool, &queue->source);
+}
+
+TlRpc *
+tl_rpc_open(TlPool *pool)
+{
+	TlRpc *rpc = calloc(1, sizeof(*rpc));
+
+	if (rpc == NULL)
+		tl_log_die("out of memory");
+	rpc->pool = pool;
+	queue_open(&rpc->urgent, pool, true);
+	queue_open(&rpc->normal, pool, false);
+	return rpc;
+}
+
+void
+tl_rpc_close(TlRpc *rpc)
+{
+	/* Only what was queued after the pool had closed is left. */
+	queue_away(&rpc->urgent.source);
+	queue_away(&rpc->normal.source);
+	free(rpc);
+}
+
+static void
+rpc_queue(TlRpc *rpc, Queue *queue, const char *query, char *own_query, const char *params,
+		  size_t params_len, const char *body, size_t body_len, TlRpcEnd on_end, void *arg)
+{
+	Call *call = calloc(1, sizeof(*call));
+
+	if (call == NULL)
+		tl_log_die("out of memory");
+	call->job.on_rows = call_on_rows;
+	call->job.on_end = call_on_end;
+	call->rpc = rpc;
+	call->query = query;
+	call->own_query = own_query;
+	call->on_end = on_end;
+	call->arg = arg;
+	call->params = strndup(params, params_len);
+	if (body != NULL)
+		call->body = strndup(body, body_len);
+	if (call->params == NULL || (body != NULL && call->body == NULL))
+		tl_log_die("out of memory");
+	call->size = sizeof(*call) + params_len + body_len;
+	rpc->pending_bytes += call->size;
+
+	*queue->tail = call;
+	queue->tail = &call->next;
+	tl_pool_wake(rpc->pool);
+}
+
+void
+tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len, const char *body,
+			size_t body_len, TlRpcEnd on_end, void *arg)
+{
+	rpc_queue(rpc, kinds[name].urgent ? &rpc->urgent : &rpc->normal, kinds[name].query, NULL,
+			  params, params_len, body, body_len, on_end, arg);
+}
+
+void
+tl_rpc_query(TlRpc *rpc, const char *query, const char *params, size_t params_len, const char *body,
+			 size_t body_len, TlRpcEnd on_end, void *arg)
+{
+	char *own_query = strdup(query);
+
+	if (own_query == NULL)
+		tl_log_die("out of memory");
+	rpc_queue(rpc, &rpc->normal, own_query, own_query, params, params_len, body, body_len, on_end,
+			  arg);
+}
+
+size_t
+tl_rpc_pending_bytes(const TlRpc *rpc)
+{
+	return rpc->pending_bytes;
+}

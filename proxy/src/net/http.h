@@ -1,0 +1,31 @@
+/*
+ * http.h
+ *		The HTTP server: libevent's evhttp with limits, time-outs and JSON errors.
+ */
+#ifndef TL_HTTP_H
+#define TL_HTTP_H
+
+#include "base/address.h"
+#include "routes/route.h"
+
+struct event_base;
+
+typedef struct TlHttp TlHttp;
+
+/* NULL, with the reason logged, if an address cannot be bound. */
+extern TlHttp *tl_http_open(struct event_base *base, const TlBackend *backend,
+							const TlAddressList *addresses);
+
+/*
+ * Stops accepting and closes connections as they fall idle; on_drained is called when there
+ * are none left, perhaps at once.
+ */
+extern void tl_http_drain(TlHttp *http, void (*on_drained)(void *arg), void *arg);
+
+/* Answers every request that still waits with 503. */
+extern void tl_http_abandon(TlHttp *http);
+
+/* After the pool is closed, so that nobody holds a request. */
+extern void tl_http_close(TlHttp *http);
+
+#endif

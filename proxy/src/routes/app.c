@@ -1,0 +1,435 @@
+/*
+ * app.c
+ *		The endpoints that the database has: events of apps, and calls of functions.
+ *
+ * The proxy knows nothing of them but how to pass a request on: with params, an object of what
+ * there is beside the body, and the body as it came, once it is known to be JSON.  What is not
+ * plain to jsonb goes alone, so that nobody else's rows fail with it.
+ *
+ * params has, the later ones winning: the query's parameters and the path's by their names, the
+ * route's own, "caller" {"user_id", "device_id", "correlation_id", "user_agent"}, and for events
+ * "under_load": true while much is waiting for the database.
+ */
+#include "routes/app.h"
+
+#include "base/json_scan.h"
+#include "base/log.h"
+#include "base/url.h"
+#include "database/copy_encode.h"
+#include "routes/app_route.h"
+#include "routes/body.h"
+
+#include <event2/event.h>
+#include <stddef.h>
+
+#define POLL_SECONDS 2
+#define QUERY_PARAMETERS_MAX 64
+#define CALLER_TEXT_MAX 256
+
+#define ROUTES_QUERY                                                                               \
+	"SELECT 200, coalesce(telemetry.http_routes($1::jsonb ->> 'known'), 'null')::text"             \
+	" WHERE $2::jsonb IS NULL"
+
+/* One request with events, for itself; its route's name is a member of params. */
+#define ALONE_QUERY                                                                                \
+	"SELECT status, CASE WHEN content_type IS NULL OR content_type LIKE '%json%'"                  \
+	" THEN body::text ELSE body #>> '{}' END, content_type"                                        \
+	" FROM telemetry.http_events($1::jsonb #>> '{caller,route}',"                                  \
+	" $1::jsonb #- '{caller,route}', $2::jsonb)"
+
+static const TlBackend *app_backend;
+static struct event *poll_timer;
+static bool polling;
+static bool poll_failed; /* and that has been logged */
+static TlAppTable *table;
+static TlBuf params;
+static TlBuf decoded; /* a parameter of the query */
+
+/* Routes ---------------------------------------------------------------------------------- */
+
+static void
+on_routes(const TlRpcResult *result, void *arg)
+{
+	TlAppTable *fresh;
+
+	(void) arg;
+	polling = false;
+	if (result->outcome != TL_PG_DONE)
+	{
+		if (result->outcome == TL_PG_FAILED && !poll_failed)
+			tl_log(TL_LOG_WARNING, "could not read routes: %s", result->error->message);
+		poll_failed = result->outcome == TL_PG_FAILED;
+		return;
+	}
+	poll_failed = false;
+	if (result->len == 4 && memcmp(result->body, "null", 4) == 0)
+		return;
+	fresh = tl_app_table_create(result->body, result->len);
+	if (fresh == NULL)
+	{
+		tl_log(TL_LOG_WARNING, "the answer of telemetry.http_routes() was not understood");
+		return;
+	}
+	tl_app_table_free(table);
+	table = fresh;
+}
+
+static void
+on_poll(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval next = {.tv_sec = POLL_SECONDS};
+
+	(void) fd;
+	(void) what;
+	(void) arg;
+	event_add(poll_timer, &next);
+	if (polling || tl_pool_is_away(app_backend->pool))
+		return;
+	polling = true;
+	params.len = 0;
+	tl_buf_add_text(&params, "{");
+	if (table != NULL)
+	{
+		const char *version = tl_app_table_version(table);
+
+		tl_buf_add_text(&params, "\"known\":");
+		tl_buf_add_json_string(&params, version, strlen(version));
+	}
+	tl_buf_add_text(&params, "}");
+	tl_rpc_query(app_backend->rpc, ROUTES_QUERY, params.data, params.len, NULL, 0, on_routes, NULL);
+}
+
+void
+tl_app_open(struct event_base *base, const TlBackend *backend)
+{
+	struct timeval at_once = {0};
+
+	app_backend = backend;
+	poll_timer = evtimer_new(base, on_poll, NULL);
+	if (poll_timer == NULL)
+		tl_log_die("out of memory");
+	event_add(poll_timer, &at_once);
+}
+
+void
+tl_app_stop(void)
+{
+	event_free(poll_timer);
+}
+
+void
+tl_app_shutdown(void)
+{
+	tl_app_table_free(table);
+	tl_buf_free(&params);
+	tl_buf_free(&decoded);
+}
+
+/* Parameters ------------------------------------------------------------------------------ */
+
+static void
+add_name(const char *name, size_t len)
+{
+	if (params.data[params.len - 1] != '{')
+		tl_buf_add_text(&params, ",");
+	tl_buf_add_json_string(&params, name, len);
+	tl_buf_add_text(&params, ":");
+}
+
+static void
+add_text(const char *name, size_t name_len, const char *text, size_t len)
+{
+	add_name(name, name_len);
+	tl_buf_add_json_string(&params, text, len);
+}
+
+/* False if the query is malformed, or has too many parameters. */
+static bool
+add_query(const char *query)
+{
+	unsigned int count = 0;
+
+	while (query != NULL && *query != '\0')
+	{
+		size_t len = strcspn(query, "&");
+		size_t name_len = strcspn(query, "&=");
+		char *out;
+		long name;
+		long value = 0;
+
+		decoded.len = 0;
+		out = tl_buf_reserve(&decoded, len + 1);
+		name = tl_url_decode(query, name_len, true, out);
+		if (name >= 0 && name_len < len)
+			value = tl_url_decode(query + name_len + 1, len - name_len - 1, true, out + name);
+		if (name < 0 || value < 0 || ++count > QUERY_PARAMETERS_MAX)
+			return false;
+		if (name > 0)
+			add_text(out, (size_t) name, out + name, (size_t) value);
+		query += len;
+		if (*query == '&')
+			query++;
+	}
+	return true;
+}
+
+/* A header that names somebody: what can be stored as such. */
+static bool
+is_caller_text(const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char) text[i] < 0x20 || text[i] == 0x7f)
+			return false;
+	return len >= 1 && len <= CALLER_TEXT_MAX && tl_utf8_valid(text, len);
+}
+
+/* The trace-id of a W3C traceparent, 32 hexadecimal digits, or NULL. */
+static const char *
+trace_id(const char *traceparent)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (traceparent == NULL || strlen(traceparent) < 55 || strspn(traceparent, digits) != 2 ||
+		traceparent[2] != '-' || strspn(traceparent + 3, digits) != 32 || traceparent[35] != '-' ||
+		strspn(traceparent + 3, "0") == 32)
+		return NULL;
+	return traceparent + 3;
+}
+
+static void
+add_caller(const TlRequest *request, const TlAppRoute *route, bool alone)
+{
+	const char *trace = trace_id(request->traceparent);
+
+	add_name("caller", 6);
+	tl_buf_add_text(&params, "{");
+	if (request->user_id != NULL)
+		add_text("user_id", 7, request->user_id, strlen(request->user_id));
+	if (request->device_id != NULL)
+		add_text("device_id", 9, request->device_id, strlen(request->device_id));
+	if (request->correlation_id != NULL)
+		add_text("correlation_id", 14, request->correlation_id, strlen(request->correlation_id));
+	else if (trace != NULL)
+		add_text("correlation_id", 14, trace, 32);
+	if (request->user_agent != NULL && is_caller_text(request->user_agent))
+		add_text("user_agent", 10, request->user_agent, strlen(request->user_agent));
+	if (alone)
+		add_text("route", 5, route->name, strlen(route->name));
+	tl_buf_add_text(&params, "}");
+}
+
+static size_t
+pending_bytes(const TlBackend *backend)
+{
+	return tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events) +
+		   tl_rpc_pending_bytes(backend->rpc);
+}
+
+static bool
+compose_params(const TlRequest *request, const TlAppRoute *route, const TlBackend *backend,
+			   bool alone)
+{
+	params.len = 0;
+	tl_buf_add_text(&params, "{");
+	if (!add_query(request->query))
+		return false;
+	for (unsigned int i = 0; i < route->segment_count; i++)
+	{
+		const TlAppSegment *segment = &route->segments[i];
+
+		if (segment->is_parameter)
+			add_text(segment->name, segment->len, request->segments[i].text,
+					 request->segments[i].len);
+	}
+	if (route->params[0] != '\0')
+	{
+		if (params.data[params.len - 1] != '{')
+			tl_buf_add_text(&params, ",");
+		tl_buf_add_text(&params, route->params);
+	}
+	add_caller(request, route, alone);
+	if (route->kind == TL_APP_EVENTS &&
+		pending_bytes(backend) > (size_t) backend->config->max_pending / 2)
+		tl_buf_add_text(&params, ",\"under_load\":true");
+	tl_buf_add_text(&params, "}");
+	return true;
+}
+
+/* Requests -------------------------------------------------------------------------------- */
+
+static TlRequest *
+entry_request(TlBatchEntry *entry)
+{
+	return (TlRequest *) ((char *) entry - offsetof(TlRequest, entry));
+}
+
+static void
+on_row_end(TlBatchEntry *entry, const TlBatchResult *result)
+{
+	TlRequest *request = entry_request(entry);
+
+	if (request->answered)
+		;
+	else if (result->outcome == TL_PG_DONE)
+	{
+		const TlRowAnswer *row = result->answers;
+		TlAnswer answer = {.status = row->status,
+						   .retry_after = row->status == 503 ? 1 : 0,
+						   .content_type = row->content_type,
+						   .body = row->body,
+						   .len = row->len};
+
+		tl_request_answer(request, &answer);
+	}
+	else if (result->outcome == TL_PG_FAILED && memcmp(result->error->sqlstate, "22", 2) == 0)
+		tl_request_refuse(request, 400, result->error->message);
+	else
+		tl_request_fail(request, result->outcome, result->error);
+	tl_request_end_wait(request);
+}
+
+static void
+on_call_end(const TlRpcResult *result, void *arg)
+{
+	TlRequest *request = arg;
+
+	tl_request_relay(request, result);
+	tl_request_end_wait(request);
+}
+
+static void
+app_expire(TlRequest *request)
+{
+	tl_request_refuse(request, 503, "not confirmed by the database in time; retry");
+}
+
+/* Whether all is well with a header; if not, the request is refused. */
+static bool
+check_header(TlRequest *request, const char *value, const char *refusal)
+{
+	if (value == NULL || is_caller_text(value))
+		return true;
+	tl_request_refuse(request, 400, refusal);
+	return false;
+}
+
+/* Whether the request comes from somebody who may be known, and must be. */
+static bool
+check_caller(TlRequest *request, const TlAppRoute *route)
+{
+	if (!check_header(request, request->user_id, "X-User-Id is not 1 to 256 bytes of text") ||
+		!check_header(request, request->device_id, "X-Device-Id is not 1 to 256 bytes of text") ||
+		!check_header(request, request->correlation_id,
+					  "X-Correlation-Id is not 1 to 256 bytes of text"))
+		return false;
+	if (route->caller == TL_APP_USER && request->user_id == NULL)
+	{
+		tl_request_refuse(request, 401, "a user must be known: X-User-Id");
+		return false;
+	}
+	if (route->caller == TL_APP_DEVICE && request->device_id == NULL)
+	{
+		tl_request_refuse(request, 401, "a device must be known: X-Device-Id");
+		return false;
+	}
+	return true;
+}
+
+/* Reads and checks a body; *odd tells whether jsonb may refuse it, or read it otherwise. */
+static bool
+read_body(TlRequest *request, const TlConfig *config, const char **body, size_t *len, bool *odd)
+{
+	TlJson json;
+	TlJsonValue value;
+
+	if (!tl_body_read(request, config, body, len))
+		return false;
+	tl_json_begin(&json, *body, *len, (unsigned int) config->json_depth);
+	if (!tl_json_read(&json, &value) || !tl_json_end(&json))
+	{
+		TlBuf message = {0};
+
+		tl_buf_printf(&message, "malformed JSON at byte %zu: %s",
+					  (size_t) (json.p - json.start) + 1,
+					  json.error != NULL ? json.error : "no value");
+		tl_buf_add(&message, "", 1);
+		tl_request_refuse(request, 400, message.data);
+		tl_buf_free(&message);
+		return false;
+	}
+	*odd = json.odd;
+	return true;
+}
+
+static void
+serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
+{
+	const char *body = NULL;
+	size_t len = 0;
+	bool odd = false;
+
+	request->failure = tl_failure_acquire(route->failure);
+	request->expire = app_expire;
+	request->timeout_ms = backend->config->request_timeout;
+	if (!check_caller(request, route))
+		return;
+	if (tl_pool_is_away(backend->pool))
+	{
+		tl_request_refuse(request, 503, "the database is away; retry");
+		return;
+	}
+	if (pending_bytes(backend) > (size_t) backend->config->max_pending)
+	{
+		tl_request_refuse(request, 503, "too much is waiting for the database; retry");
+		return;
+	}
+	/* A call may do without a body. */
+	if ((route->kind == TL_APP_EVENTS || request->body_len > 0) &&
+		route->method == TL_METHOD_POST && !read_body(request, backend->config, &body, &len, &odd))
+		return;
+	if (!compose_params(request, route, backend, route->kind == TL_APP_EVENTS && odd))
+	{
+		tl_request_refuse(request, 400, "malformed query");
+		return;
+	}
+
+	request->waiting = true;
+	if (route->kind == TL_APP_EVENTS && !odd)
+	{
+		tl_copy_add_request(tl_batch_begin(backend->events), route->name, &params, body, len);
+		request->entry.on_end = on_row_end;
+		tl_batch_commit(backend->events, &request->entry, 1);
+	}
+	else
+		tl_rpc_query(backend->rpc, route->kind == TL_APP_EVENTS ? ALONE_QUERY : route->query,
+					 params.data, params.len, body, len, on_call_end, request);
+}
+
+bool
+tl_app_handle(TlRequest *request, const TlBackend *backend)
+{
+	const TlAppRoute *route;
+	TlFailure *failure;
+	unsigned int methods;
+
+	if (table == NULL)
+	{
+		tl_request_refuse(request, 503, "routes are not known yet; retry");
+		return true;
+	}
+	route = tl_app_table_find(table, request, &methods, &failure);
+	if (route != NULL)
+	{
+		serve(request, backend, route);
+		return true;
+	}
+	if (methods == 0)
+		return false;
+	request->failure = tl_failure_acquire(failure);
+	tl_request_refuse_method(request, methods == TL_METHOD_POST	 ? "POST"
+									  : methods == TL_METHOD_GET ? "GET, HEAD"
+																 : "GET, HEAD, POST");
+	return true;
+}

@@ -1,0 +1,254 @@
+/*
+ * app_route.c
+ *		The routes that the database has.
+ *
+ * The table keeps the parsed JSON, whose texts its routes point to.
+ */
+#include "routes/app_route.h"
+
+#include "base/log.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+
+#define NAME_MAX_LEN 200
+
+struct TlAppTable
+{
+	struct json_object *json;
+	const char *version;
+	TlAppRoute *routes;
+	size_t count;
+};
+
+/* A member that is a string, or NULL. */
+static const char *
+text_member(struct json_object *object, const char *name)
+{
+	struct json_object *member;
+
+	if (!json_object_object_get_ex(object, name, &member) ||
+		!json_object_is_type(member, json_type_string))
+		return NULL;
+	return json_object_get_string(member);
+}
+
+static bool
+read_path(const char *path, TlAppRoute *route)
+{
+	while (*path == '/')
+	{
+		TlAppSegment *segment = &route->segments[route->segment_count];
+		size_t len = strcspn(++path, "/");
+
+		if (len == 0 || route->segment_count++ == TL_SEGMENTS_MAX)
+			return false;
+		*segment = (TlAppSegment){path, len, path[0] == '{' && path[len - 1] == '}'};
+		if (segment->is_parameter)
+		{
+			segment->name++;
+			segment->len -= 2;
+		}
+		path += len;
+	}
+	return *path == '\0' && route->segment_count > 0;
+}
+
+/* schema.function in plain small letters: it becomes part of a statement. */
+static bool
+is_function_name(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
+	size_t schema = strspn(name, letters);
+	size_t function;
+
+	if (schema == 0 || name[schema] != '.' || strlen(name) > NAME_MAX_LEN)
+		return false;
+	function = strspn(name + schema + 1, letters);
+	return function > 0 && name[schema + 1 + function] == '\0';
+}
+
+/* Keeps a text in the parsed JSON, as another member of the route's object. */
+static const char *
+keep_text(struct json_object *object, const char *name, const char *text, size_t len)
+{
+	struct json_object *member = json_object_new_string_len(text, (int) len);
+
+	if (member == NULL)
+		tl_log_die("out of memory");
+	json_object_object_add(object, name, member);
+	return json_object_get_string(member);
+}
+
+static const char *
+call_query(struct json_object *object, const char *function)
+{
+	TlBuf query = {0};
+	const char *kept;
+
+	tl_buf_printf(&query,
+				  "SELECT status, CASE WHEN content_type IS NULL OR content_type LIKE '%%json%%'"
+				  " THEN body::text ELSE body #>> '{}' END, content_type"
+				  " FROM %s($1::jsonb, $2::jsonb)",
+				  function);
+	kept = keep_text(object, "query", query.data, query.len);
+	tl_buf_free(&query);
+	return kept;
+}
+
+/* The members of "params" as text, without the braces. */
+static const char *
+fixed_params(struct json_object *object)
+{
+	struct json_object *params;
+	const char *text;
+
+	if (!json_object_object_get_ex(object, "params", &params) ||
+		!json_object_is_type(params, json_type_object) || json_object_object_length(params) == 0)
+		return "";
+	text = json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN);
+	return keep_text(object, "params_text", text + 1, strlen(text) - 2);
+}
+
+static bool
+read_route(struct json_object *object, TlAppRoute *route)
+{
+	const char *method = text_member(object, "method");
+	const char *path = text_member(object, "path");
+	const char *kind = text_member(object, "kind");
+	const char *caller = text_member(object, "caller");
+	const char *function = text_member(object, "function");
+	struct json_object *errors = NULL;
+
+	if (method == NULL || path == NULL || kind == NULL || !read_path(path, route))
+		return false;
+	if (strcmp(method, "GET") == 0)
+		route->method = TL_METHOD_GET;
+	else if (strcmp(method, "POST") == 0)
+		route->method = TL_METHOD_POST;
+	else
+		return false;
+
+	route->name = text_member(object, "name");
+	route->params = fixed_params(object);
+	if (strcmp(kind, "events") == 0 && route->name != NULL && route->method == TL_METHOD_POST)
+		route->kind = TL_APP_EVENTS;
+	else if (strcmp(kind, "call") == 0 && function != NULL && is_function_name(function))
+	{
+		route->kind = TL_APP_CALL;
+		route->query = call_query(object, function);
+	}
+	else
+		return false;
+
+	if (caller != NULL && strcmp(caller, "user") == 0)
+		route->caller = TL_APP_USER;
+	else if (caller != NULL && strcmp(caller, "device") == 0)
+		route->caller = TL_APP_DEVICE;
+	else if (caller != NULL)
+		return false;
+	json_object_object_get_ex(object, "errors", &errors);
+	route->failure = tl_failure_create(text_member(object, "error_type"), errors);
+	return route->failure != NULL;
+}
+
+TlAppTable *
+tl_app_table_create(const char *json, size_t len)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	struct json_object *object;
+	struct json_object *routes;
+	TlAppTable *table;
+	size_t count;
+
+	if (tokener == NULL)
+		tl_log_die("out of memory");
+	object = json_tokener_parse_ex(tokener, json, (int) len);
+	json_tokener_free(tokener);
+	if (!json_object_is_type(object, json_type_object) || text_member(object, "version") == NULL ||
+		!json_object_object_get_ex(object, "routes", &routes) ||
+		!json_object_is_type(routes, json_type_array))
+	{
+		json_object_put(object);
+		return NULL;
+	}
+	count = json_object_array_length(routes);
+	table = calloc(1, sizeof(*table));
+	if (table == NULL || (table->routes = calloc(count + 1, sizeof(*table->routes))) == NULL)
+		tl_log_die("out of memory");
+	table->json = object;
+	table->version = text_member(object, "version");
+	for (size_t i = 0; i < count; i++)
+	{
+		struct json_object *route = json_object_array_get_idx(routes, i);
+
+		table->routes[table->count] = (TlAppRoute){0};
+		if (json_object_is_type(route, json_type_object) &&
+			read_route(route, &table->routes[table->count]))
+			table->count++;
+		else
+			tl_log(TL_LOG_WARNING, "a route of the database cannot be served: %.200s",
+				   json_object_to_json_string(route));
+	}
+	return table;
+}
+
+void
+tl_app_table_free(TlAppTable *table)
+{
+	if (table == NULL)
+		return;
+	for (size_t i = 0; i < table->count; i++)
+		tl_failure_release(table->routes[i].failure);
+	free(table->routes);
+	json_object_put(table->json);
+	free(table);
+}
+
+const char *
+tl_app_table_version(const TlAppTable *table)
+{
+	return table->version;
+}
+
+static bool
+path_matches(const TlAppRoute *route, const TlRequest *request)
+{
+	if (route->segment_count != request->segment_count)
+		return false;
+	for (unsigned int i = 0; i < route->segment_count; i++)
+	{
+		const TlAppSegment *want = &route->segments[i];
+		const TlSegment *have = &request->segments[i];
+
+		if (want->is_parameter
+				? have->len == 0
+				: have->len != want->len || memcmp(have->text, want->name, want->len) != 0)
+			return false;
+	}
+	return true;
+}
+
+const TlAppRoute *
+tl_app_table_find(const TlAppTable *table, const TlRequest *request, unsigned int *methods,
+				  TlFailure **failure)
+{
+	TlMethod wanted = request->method == TL_METHOD_HEAD ? TL_METHOD_GET : request->method;
+	const TlAppRoute *found = NULL;
+
+	*methods = 0;
+	*failure = NULL;
+	for (size_t i = 0; i < table->count; i++)
+	{
+		const TlAppRoute *route = &table->routes[i];
+
+		if (!path_matches(route, request))
+			continue;
+		*methods |= route->method;
+		*failure = route->failure;
+		/* A path of names goes before one with parameters, which sorts after it. */
+		if (route->method == wanted && found == NULL)
+			found = route;
+	}
+	return found;
+}

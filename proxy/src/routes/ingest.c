@@ -1,0 +1,166 @@
+/*
+ * ingest.c
+ *		The endpoints that store points.
+ *
+ * A body of plain points becomes rows of the lane's open group while it is read; any other
+ * body goes to telemetry.http_ingest() as it is.  The body itself is not kept.
+ */
+#include "routes/ingest.h"
+
+#include "routes/body.h"
+#include "routes/reply.h"
+
+#include <stddef.h>
+
+/* Positions in /api/v1/telemetry/devices/{device_id}/... */
+#define SEGMENT_DEVICE 4
+
+static TlRequest *
+entry_request(TlBatchEntry *entry)
+{
+	return (TlRequest *) ((char *) entry - offsetof(TlRequest, entry));
+}
+
+static void
+ingest_on_rows_end(TlBatchEntry *entry, const TlBatchResult *result)
+{
+	TlRequest *request = entry_request(entry);
+	TlBuf *body;
+	TlAnswer answer = {.status = 200};
+
+	if (request->answered)
+	{
+		tl_request_end_wait(request);
+		return;
+	}
+	if (result->outcome != TL_PG_DONE)
+		tl_request_fail(request, result->outcome, result->error);
+	else if (request->kind == TL_BODY_SINGLE && result->reject_count > 0)
+		tl_request_refuse(request, 422, result->rejects[0].message);
+	else
+	{
+		body = tl_request_scratch();
+		switch (request->kind)
+		{
+			case TL_BODY_SINGLE:
+				tl_reply_single(body, entry, result);
+				break;
+			case TL_BODY_BATCH:
+				tl_reply_batch(body, entry, result);
+				break;
+			case TL_BODY_BULK:
+				tl_reply_bulk(body, entry, result, request->devices, request->device_count);
+				break;
+		}
+		answer.body = body->data;
+		answer.len = body->len;
+		tl_request_answer(request, &answer);
+	}
+	tl_request_end_wait(request);
+}
+
+static void
+ingest_on_call_end(const TlRpcResult *result, void *arg)
+{
+	TlRequest *request = arg;
+
+	tl_request_relay(request, result);
+	tl_request_end_wait(request);
+}
+
+static void
+ingest_call(TlRequest *request, const TlBackend *backend, const char *body, size_t len)
+{
+	static const char *const kinds[] = {
+		[TL_BODY_SINGLE] = "single",
+		[TL_BODY_BATCH] = "batch",
+		[TL_BODY_BULK] = "bulk",
+	};
+	TlBuf *params = tl_request_scratch();
+
+	tl_buf_printf(params, "{\"kind\":\"%s\"", kinds[request->kind]);
+	if (request->kind != TL_BODY_BULK)
+	{
+		const TlSegment *device = &request->segments[SEGMENT_DEVICE];
+
+		tl_buf_add_text(params, ",\"device_id\":");
+		tl_buf_add_json_string(params, device->text, device->len);
+	}
+	tl_buf_add_text(params, "}");
+	request->waiting = true;
+	tl_rpc_call(backend->rpc, TL_RPC_INGEST, params->data, params->len, body, len,
+				ingest_on_call_end, request);
+}
+
+static void
+ingest_expire(TlRequest *request)
+{
+	tl_request_refuse(request, 503, "not confirmed by the database in time; retry");
+}
+
+static void
+ingest(TlRequest *request, const TlBackend *backend, TlBodyKind kind)
+{
+	const TlSegment *device = &request->segments[SEGMENT_DEVICE];
+	TlDecoded decoded;
+	const char *body;
+	size_t len;
+
+	request->kind = kind;
+	request->expire = ingest_expire;
+	request->timeout_ms = backend->config->request_timeout;
+	if (tl_pool_is_away(backend->pool))
+	{
+		tl_request_refuse(request, 503, "the database is away; retry");
+		return;
+	}
+	if (tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events) +
+			tl_rpc_pending_bytes(backend->rpc) >
+		(size_t) backend->config->max_pending)
+	{
+		tl_request_refuse(request, 503, "too much is waiting for the database; retry");
+		return;
+	}
+	if (!tl_body_read(request, backend->config, &body, &len))
+		return;
+
+	tl_decode_body(kind, body, len, device->text, device->len,
+				   (unsigned int) backend->config->json_depth, tl_batch_begin(backend->points),
+				   &decoded);
+	switch (decoded.verdict)
+	{
+		case TL_DECODE_ROWS:
+			request->entry.on_end = ingest_on_rows_end;
+			request->devices = decoded.devices;
+			request->device_count = decoded.device_count;
+			request->waiting = true;
+			tl_batch_commit(backend->points, &request->entry, decoded.rows);
+			break;
+		case TL_DECODE_ODD:
+			tl_batch_abort(backend->points);
+			ingest_call(request, backend, body, len);
+			break;
+		case TL_DECODE_REFUSED:
+			tl_batch_abort(backend->points);
+			tl_request_refuse(request, decoded.status, decoded.detail);
+			break;
+	}
+}
+
+void
+tl_ingest_single(TlRequest *request, const TlBackend *backend)
+{
+	ingest(request, backend, TL_BODY_SINGLE);
+}
+
+void
+tl_ingest_batch(TlRequest *request, const TlBackend *backend)
+{
+	ingest(request, backend, TL_BODY_BATCH);
+}
+
+void
+tl_ingest_bulk(TlRequest *request, const TlBackend *backend)
+{
+	ingest(request, backend, TL_BODY_BULK);
+}

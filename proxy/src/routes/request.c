@@ -1,0 +1,134 @@
+/*
+ * request.c
+ *		What all endpoints do with a request: answer it, relay to it, fail it.
+ */
+#include "routes/request.h"
+
+#include "routes/reply.h"
+
+#include <stdlib.h>
+
+#define SCRATCH_KEEP ((size_t) 1024 * 1024)
+
+static TlBuf scratch;
+
+TlBuf *
+tl_request_scratch(void)
+{
+	tl_buf_reset(&scratch, SCRATCH_KEEP);
+	return &scratch;
+}
+
+void
+tl_request_shutdown(void)
+{
+	tl_buf_free(&scratch);
+}
+
+static void
+request_release_if_done(TlRequest *request)
+{
+	if (!request->answered || request->waiting)
+		return;
+	free(request->devices);
+	request->devices = NULL;
+	tl_failure_release(request->failure);
+	request->failure = NULL;
+	request->release(request);
+}
+
+void
+tl_request_answer(TlRequest *request, const TlAnswer *answer)
+{
+	if (request->answered)
+		return;
+	request->answered = true;
+	request->answer(request, answer);
+	request_release_if_done(request);
+}
+
+static void
+refuse(TlRequest *request, int status, const char *detail, const char *allow)
+{
+	TlBuf *body = tl_request_scratch();
+	TlAnswer answer = {.status = status, .retry_after = status == 503 ? 1 : 0, .allow = allow};
+
+	if (request->failure != NULL)
+	{
+		tl_failure_compose(request->failure, status, detail, body);
+		answer.content_type = tl_failure_content_type(request->failure);
+	}
+	else
+		tl_reply_detail(body, detail);
+	answer.body = body->data;
+	answer.len = body->len;
+	tl_request_answer(request, &answer);
+}
+
+void
+tl_request_refuse(TlRequest *request, int status, const char *detail)
+{
+	refuse(request, status, detail, NULL);
+}
+
+void
+tl_request_refuse_method(TlRequest *request, const char *allow)
+{
+	refuse(request, 405, "Method Not Allowed", allow);
+}
+
+void
+tl_request_end_wait(TlRequest *request)
+{
+	request->waiting = false;
+	request_release_if_done(request);
+}
+
+/*
+ * Errors that say something of the database's state or set-up, not of the request: once
+ * somebody has mended that, the same request will do.
+ */
+static bool
+error_is_passing(const TlPgError *error)
+{
+	static const char *const classes[] = {"08", "25", "3F", "40", "42", "53", "55", "57", "58"};
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+	{
+		if (memcmp(error->sqlstate, classes[i], 2) == 0)
+			return true;
+	}
+	return false;
+}
+
+void
+tl_request_fail(TlRequest *request, TlPgOutcome outcome, const TlPgError *error)
+{
+	if (outcome == TL_PG_LOST || error_is_passing(error))
+		tl_request_refuse(request, 503, "not confirmed by the database; retry");
+	else
+		tl_request_refuse(request, 500, "internal error");
+}
+
+void
+tl_request_relay(TlRequest *request, const TlRpcResult *result)
+{
+	if (result->outcome == TL_PG_DONE)
+	{
+		TlAnswer answer = {
+			.status = result->status,
+			.retry_after = result->status == 503 ? 1 : 0,
+			.content_type = result->content_type,
+			.body = result->body,
+			.len = result->len,
+		};
+
+		tl_request_answer(request, &answer);
+	}
+	else if (result->outcome == TL_PG_FAILED && strcmp(result->error->sqlstate, "22P02") == 0)
+		tl_request_refuse(request, 400, "malformed JSON");
+	else if (result->outcome == TL_PG_FAILED && memcmp(result->error->sqlstate, "22", 2) == 0)
+		tl_request_refuse(request, request->failure != NULL ? 400 : 422, result->error->message);
+	else
+		tl_request_fail(request, result->outcome, result->error);
+}

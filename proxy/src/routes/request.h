@@ -1,0 +1,121 @@
+/*
+ * request.h
+ *		One request on its way from its client to the database and back.
+ *
+ * The HTTP side owns the request.  An endpoint answers it exactly once, at once or later; a
+ * request whose time is up is answered by the HTTP side instead, and what the database says
+ * after that is dropped.  While `waiting`, a lane or a call still holds a pointer to it: it
+ * is freed when it is answered and nobody waits.
+ */
+#ifndef TL_REQUEST_H
+#define TL_REQUEST_H
+
+#include "database/batch.h"
+#include "base/config.h"
+#include "routes/decode.h"
+#include "routes/failure.h"
+#include "database/rpc.h"
+
+typedef enum TlMethod
+{
+	TL_METHOD_GET = 1,
+	TL_METHOD_HEAD = 2,
+	TL_METHOD_POST = 4,
+	TL_METHOD_OTHER = 8
+} TlMethod;
+
+typedef struct TlAnswer
+{
+	int status;
+	unsigned int retry_after; /* seconds; 0: none */
+	const char *allow;		  /* for 405 */
+	const char *content_type; /* NULL: application/json */
+	const char *body;
+	size_t len;
+} TlAnswer;
+
+/* A decoded segment of the path, also NUL-terminated. */
+typedef struct TlSegment
+{
+	const char *text;
+	size_t len;
+} TlSegment;
+
+#define TL_SEGMENTS_MAX 8
+
+typedef struct TlRequest TlRequest;
+
+struct TlRequest
+{
+	/*
+	 * Filled in by the HTTP side.  The texts last only until the endpoint returns; headers
+	 * that were not sent are NULL.
+	 */
+	TlMethod method;
+	const char *path;
+	const char *query;
+	const char *content_type;
+	const char *content_encoding;
+	const char *user_id; /* X-User-Id */
+	const char *device_id;
+	const char *correlation_id;
+	const char *traceparent;
+	const char *user_agent;
+	const char *body;
+	size_t body_len;
+	uint64_t arrived_us;
+	void (*answer)(TlRequest *request, const TlAnswer *answer);
+	void (*release)(TlRequest *request);
+
+	/* Filled in by the route; last as long as the texts. */
+	TlSegment segments[TL_SEGMENTS_MAX];
+	unsigned int segment_count;
+	void (*expire)(TlRequest *request); /* answers in place of the database */
+	int64_t timeout_ms;
+	TlFailure *failure; /* how its dialect words failures, or NULL; the request's own reference */
+
+	/* The endpoint's. */
+	bool answered;
+	bool waiting;
+	TlBodyKind kind;
+	TlBatchEntry entry;
+	TlDeviceRows *devices; /* of a bulk body */
+	uint32_t device_count;
+};
+
+/* What endpoints work with. */
+typedef struct TlBackend
+{
+	const TlConfig *config;
+	TlPool *pool;
+	TlLane *points;
+	TlLane *events;
+	TlRpc *rpc;
+	unsigned int report_port;
+} TlBackend;
+
+/* Answers once; does nothing if that has been done. */
+extern void tl_request_answer(TlRequest *request, const TlAnswer *answer);
+
+/* The same with what the request's dialect says of a failure, or {"detail": text}. */
+extern void tl_request_refuse(TlRequest *request, int status, const char *detail);
+
+/* The same with 405 and the methods that there are. */
+extern void tl_request_refuse_method(TlRequest *request, const char *allow);
+
+/* Whatever held the request for the database lets go of it. */
+extern void tl_request_end_wait(TlRequest *request);
+
+/* A buffer for composing one answer, empty; good until the next one is asked for. */
+extern TlBuf *tl_request_scratch(void);
+
+/* Relays what an http_* function said, or explains its failure. */
+extern void tl_request_relay(TlRequest *request, const TlRpcResult *result);
+
+/* 500 or 503 for a statement that failed; the database's words stay in the log. */
+extern void tl_request_fail(TlRequest *request, TlPgOutcome outcome, const TlPgError *error);
+
+/* Frees what is kept from request to request. */
+extern void tl_request_shutdown(void);
+
+#endif

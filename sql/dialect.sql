@@ -339,6 +339,7 @@ UPDATE dialect SET problems = '{"X": {"status": 200}}' WHERE name = 'door';
 UPDATE dialect SET problems = '{"X": {"state": 1}}' WHERE name = 'door';
 UPDATE dialect SET problems = '{"X": 1}' WHERE name = 'door';
 INSERT INTO route (method, path, description, dialect, function) VALUES ('GET', '/x', 'x', 'door', 'pg_catalog.lower(text)');
+INSERT INTO route (method, path, description, dialect, function) VALUES ('GET', '/x', 'x', 'door', 'public.nothing(jsonb, jsonb)');
 INSERT INTO route (method, path, description, dialect, stream) VALUES ('POST', 'x', 'x', 'door', 'door');
 INSERT INTO route (method, path, description, dialect) VALUES ('GET', '/x', 'x', 'door');
 INSERT INTO route (method, path, description, dialect, stream) VALUES ('GET', '/x', 'x', 'door', 'door');
@@ -359,10 +360,12 @@ RESET ROLE;
 SELECT http_routes() ->> 'version' AS version \gset
 SELECT http_routes(:'version');
 CREATE FUNCTION public.hello(params jsonb, body jsonb) RETURNS http_response LANGUAGE sql AS $$ SELECT 200, '"hello"'::jsonb, 'text/plain' $$;
-INSERT INTO route (method, path, description, dialect, function, params, caller) VALUES ('GET', '/hello/{name}', 'Says hello.', 'door', 'public.hello(jsonb, jsonb)', '{"a": 1}', 'device');
+INSERT INTO route (method, path, description, dialect, function, params, caller) VALUES ('GET', '/hello/{name}', 'Says hello.', 'door', 'hello(jsonb,jsonb)', '{"a": 1}', 'device')
+RETURNING function;
 SELECT r - 'errors' AS route, r #>> '{errors,404}' AS error, r #>> '{errors,default}' AS default_error
 FROM jsonb_array_elements(http_routes(:'version') -> 'routes') AS r WHERE r ->> 'path' IN ('/hello/{name}', '/doors/batch');
 DROP FUNCTION public.hello(jsonb, jsonb);
+UPDATE route SET description = 'Said hello.' WHERE path = '/hello/{name}' RETURNING function;
 SELECT count(*) FROM jsonb_array_elements(http_routes() -> 'routes') AS r WHERE r ->> 'path' = '/hello/{name}';
 DELETE FROM dialect WHERE name = 'door';
 SELECT count(*) FROM route WHERE dialect = 'door';

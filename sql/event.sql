@@ -145,8 +145,37 @@ FROM jsonb_array_elements(ingest_event('[{"stream": "once", "event_type": "z", "
 	{"stream": "once", "event_type": "z", "user_id": "u", "subject_id": "slow"},
 	{"stream": "once", "event_type": "z", "user_id": "u", "subject_id": "nobody"},
 	{"stream": "once", "event_type": "z", "user_id": "u", "subject_id": "zero"}]') -> 'results') AS r;
+-- The check is kept by its name, and found again when it is made anew; one that is gone costs no event, either.
+SELECT access_check FROM stream WHERE name = 'once';
+DROP FUNCTION may_see(text, text);
+UPDATE stream SET retention_days = 30 WHERE name = 'once';
+\set seen '{"stream": "once", "event_type": "z", "user_id": "u", "subject_id": "v"}'
+SELECT ingest_event(:'seen') #>> '{results,0,status}' AS status;
+CREATE FUNCTION may_see(subject_id text, user_id text) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+SELECT ingest_event(:'seen') #>> '{results,0,status}' AS status;
+DROP FUNCTION may_see(text, text);
+CREATE FUNCTION may_see(subject_id text, user_id text) RETURNS boolean LANGUAGE sql AS 'SELECT subject_id = user_id';
+SELECT ingest_event(:'seen') #>> '{results,0,status}' AS status;
+-- Who ingests cannot put other types in its way.
+CREATE TABLE pg_temp.text ();
+DISCARD PLANS;
+ALTER FUNCTION may_see(pg_catalog.text, pg_catalog.text) STABLE;
+SELECT ingest_event(:'seen') #>> '{results,0,status}' AS status;
+DROP TABLE pg_temp.text;
 SET client_min_messages = warning;
+-- It is found in the search path of whoever names it, and only if it can be one.
+CREATE SCHEMA "odd (text, text)";
+CREATE FUNCTION "odd (text, text)"."see(""it)"(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+SET search_path = "odd (text, text)", telemetry;
+UPDATE stream SET access_check = '"see(""it)"(text,text)' WHERE name = 'once' RETURNING access_check;
+SELECT ingest_event(:'seen') #>> '{results,0,status}' AS status;
+UPDATE stream SET access_check = 'nothing(text, text)' WHERE name = 'once';
+UPDATE stream SET access_check = 'nothing' WHERE name = 'once';
+UPDATE stream SET access_check = 'lower(text)' WHERE name = 'once';
+UPDATE stream SET access_check = 'text_larger(text, text)' WHERE name = 'once';
 UPDATE stream SET access_check = NULL WHERE name = 'once';
+SET search_path = public, telemetry;
+DROP SCHEMA "odd (text, text)" CASCADE;
 DROP FUNCTION may_see(text, text);
 
 -- Dead letters are tried again, until there is nothing wrong with them any more, or five times.

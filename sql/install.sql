@@ -31,6 +31,14 @@ WHERE p.pronamespace = 'telemetry'::regnamespace AND p.prosecdef
 	AND NOT EXISTS (SELECT FROM unnest(p.proconfig) setting WHERE setting LIKE 'search_path=%')
 ORDER BY p.oid::regprocedure::text;
 
+-- pg_upgrade refuses columns of types that refer to catalogs by oids which it does not keep.
+SELECT a.attrelid::regclass AS "table", a.attname AS not_to_be_upgraded
+FROM member m
+JOIN pg_attribute a ON a.attrelid = m.objid
+JOIN pg_type t ON t.oid = a.atttypid
+WHERE m.classid = 'pg_class'::regclass AND m.type IN ('table', 'foreign table')
+	AND t.typname ~ '^_?reg(collation|config|dictionary|namespace|oper|operator|proc|procedure)$';
+
 DROP VIEW member;
 DROP EXTENSION telemetry;
 SELECT relname AS left_over FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace;

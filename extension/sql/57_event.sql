@@ -16,7 +16,7 @@ CREATE TABLE telemetry.stream (
 	max_future interval NOT NULL DEFAULT '5 min' CHECK (max_future >= '0'),
 	dedupe_window interval DEFAULT '30 days' CHECK (dedupe_window > '0'),
 	sampling jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(sampling) = 'object'),
-	access_check regprocedure,
+	access_check text,
 	retention_days integer CHECK (retention_days BETWEEN 1 AND 3650),
 	rollup_days integer CHECK (rollup_days BETWEEN 1 AND 36500)
 );
@@ -50,7 +50,7 @@ COMMENT ON COLUMN telemetry.stream.sampling IS
 	'Which share of which types to keep while the server is short of time: {event_type: 0 to 1}. Others are all kept.';
 COMMENT ON COLUMN telemetry.stream.access_check IS
 	'A function (subject_id text, user_id text) RETURNS boolean that says whether the user may report events of the '
-	'subject. Runs with the rights of whoever ingests. If it fails, or takes more than 500 ms, the event is taken, with a '
+	'subject, by its name: schema.name(text, text). The schema is added when it is left out. Runs with the rights of whoever ingests. If it fails, or takes more than 500 ms, the event is taken, with a '
 	'warning; after it has taken that long it is not asked again by that batch.';
 COMMENT ON COLUMN telemetry.stream.retention_days IS
 	'Whole UTC days that events are kept after the day they were received on; null: for ever.';
@@ -109,6 +109,84 @@ COMMENT ON FUNCTION telemetry.check_stream() IS
 	'Trigger of telemetry.stream_field and telemetry.route: refuses an unknown stream. Error: foreign_key_violation.';
 CREATE TRIGGER check_stream BEFORE INSERT OR UPDATE ON telemetry.stream_field
 	FOR EACH ROW EXECUTE FUNCTION telemetry.check_stream();
+
+-- Functions are kept by name: pg_upgrade refuses columns that refer to them by oid. The name is looked up with the search path
+-- of whoever writes it, hence without SET search_path and with the rights of that user, and kept with all schemas.
+CREATE FUNCTION telemetry.add_schema() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+DECLARE
+	name CONSTANT text := pg_catalog.to_jsonb(new) OPERATOR(pg_catalog.->>) TG_ARGV[0];
+	signature text;
+BEGIN
+	SELECT pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, (
+		SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', tn.nspname, t.typname), ', ' ORDER BY a.number)
+		FROM ROWS FROM (pg_catalog.unnest(p.proargtypes)) WITH ORDINALITY AS a (type, number)
+		JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) a.type
+		JOIN pg_catalog.pg_namespace AS tn ON tn.oid OPERATOR(pg_catalog.=) t.typnamespace))
+	INTO signature
+	FROM pg_catalog.pg_proc AS p
+	JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+	WHERE p.oid OPERATOR(pg_catalog.=) pg_catalog.to_regprocedure(name)::pg_catalog.oid;
+	-- One that is not there is left for the next trigger to judge.
+	IF signature IS NULL THEN
+		RETURN new;
+	END IF;
+	RETURN pg_catalog.jsonb_populate_record(new, pg_catalog.jsonb_build_object(TG_ARGV[0], signature));
+END
+$$;
+COMMENT ON FUNCTION telemetry.add_schema() IS
+	'Trigger of telemetry.stream and telemetry.route, the first by its name: finds the function that a column names in the search path.';
+
+CREATE FUNCTION telemetry.function_signature(function text, argument regtype, result regtype, purpose text) RETURNS text
+	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	found CONSTANT regprocedure := to_regprocedure(function);
+	signature text;
+BEGIN
+	IF found IS NULL THEN
+		-- A dump has the functions before the rows, but not all at once if restored in parts.
+		IF telemetry.is_being_restored() THEN
+			RETURN function;
+		END IF;
+		RAISE EXCEPTION USING ERRCODE = 'undefined_function', MESSAGE = format('function %s does not exist', function);
+	END IF;
+	SELECT format('%I.%I(%s, %s)', n.nspname, p.proname, argument, argument)
+	INTO signature
+	FROM pg_proc AS p
+	JOIN pg_namespace AS n ON n.oid = p.pronamespace
+	WHERE p.oid = found AND p.prokind = 'f' AND NOT p.proretset AND p.prorettype = result
+		AND p.pronargs = 2 AND p.proargtypes[0] = argument AND p.proargtypes[1] = argument;
+	IF signature IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('function %s cannot %s', found, purpose),
+			DETAIL = format('It must be a function (%s, %s) RETURNS %s.', argument, argument, result);
+	END IF;
+	RETURN signature;
+END
+$$;
+COMMENT ON FUNCTION telemetry.function_signature(text, regtype, regtype, text) IS
+	'The name of a function of two arguments of a type, with its schema: schema.name(type, type). Errors: undefined_function, '
+	'invalid_parameter_value if its arguments or result are others, which says that it cannot serve the purpose.';
+
+CREATE FUNCTION telemetry.check_access() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	new.access_check := telemetry.function_signature(new.access_check, 'text', 'boolean', 'check access');
+	RETURN new;
+END
+$$;
+COMMENT ON FUNCTION telemetry.check_access() IS
+	'Trigger of telemetry.stream: refuses an access_check that is not there (undefined_function) or cannot be one '
+	'(invalid_parameter_value).';
+CREATE TRIGGER add_schema BEFORE INSERT OR UPDATE OF access_check ON telemetry.stream
+	FOR EACH ROW WHEN (new.access_check IS NOT NULL) EXECUTE FUNCTION telemetry.add_schema('access_check');
+CREATE TRIGGER check_access BEFORE INSERT OR UPDATE OF access_check ON telemetry.stream
+	FOR EACH ROW WHEN (new.access_check IS NOT NULL) EXECUTE FUNCTION telemetry.check_access();
 
 CREATE FUNCTION telemetry.follow_stream() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -441,7 +519,7 @@ COMMENT ON FUNCTION telemetry.retry_dead_letters(text, text, integer) IS
 	'5 times in all, the first included; letters that are not whole are left alone. Returns how many were tried, stored, and failed again. '
 	'Events count as received now, and as parts of a batch. Works with its owner''s rights; for telemetry_admin.';
 
-REVOKE ALL ON FUNCTION telemetry.create_event_partition(date),
+REVOKE ALL ON FUNCTION telemetry.create_event_partition(date), telemetry.function_signature(text, regtype, regtype, text),
 	telemetry.remove_events(timestamptz[], bigint[], boolean[]), telemetry.flushed_keys(), telemetry.flushed_events(),
 	telemetry.ingest_event(jsonb), telemetry.retry_dead_letters(text, text, integer) FROM PUBLIC;
 GRANT SELECT ON telemetry.stream, telemetry.stream_field, telemetry.event, telemetry.conflict TO telemetry_reader;

@@ -79,7 +79,7 @@ CREATE TABLE telemetry.route (
 	description text NOT NULL,
 	dialect text COLLATE "C" NOT NULL,
 	stream text COLLATE "C",
-	function regprocedure,
+	function text,
 	batch boolean NOT NULL DEFAULT false,
 	max_events integer CHECK (max_events BETWEEN 1 AND 10000),
 	params jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(params) = 'object'),
@@ -97,8 +97,8 @@ COMMENT ON COLUMN telemetry.route.path IS
 COMMENT ON COLUMN telemetry.route.dialect IS 'Whose shape answers have; of a function, failures before it is called.';
 COMMENT ON COLUMN telemetry.route.stream IS 'Which stream the events of the body are of.';
 COMMENT ON COLUMN telemetry.route.function IS
-	'A function (params jsonb, body jsonb) RETURNS telemetry.http_response; called by the proxy''s role. Of its errors those of '
-	'class 22 are the sender''s.';
+	'A function (params jsonb, body jsonb) RETURNS telemetry.http_response, by its name: schema.name(jsonb, jsonb). The schema is '
+	'added when it is left out. Called by the proxy''s role. Of its errors those of class 22 are the sender''s.';
 COMMENT ON COLUMN telemetry.route.batch IS 'Whether the body holds many events; then max_batch_age of the stream counts.';
 COMMENT ON COLUMN telemetry.route.max_events IS 'How many it may hold; null: 10000.';
 COMMENT ON COLUMN telemetry.route.params IS 'Members that params always has, whatever the path and the query say.';
@@ -118,16 +118,8 @@ CREATE FUNCTION telemetry.check_route() RETURNS trigger
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF new.function IS NOT NULL AND NOT EXISTS (
-		SELECT
-		FROM pg_proc AS p
-		WHERE p.oid = new.function AND p.prokind = 'f' AND NOT p.proretset
-			AND p.pronargs = 2 AND p.proargtypes[0] = 'jsonb'::regtype AND p.proargtypes[1] = 'jsonb'::regtype
-			AND p.prorettype = 'telemetry.http_response'::regtype
-	) THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('function %s cannot serve a route', new.function),
-			DETAIL = 'It must be a function (params jsonb, body jsonb) RETURNS telemetry.http_response.';
+	IF TG_OP = 'INSERT' OR new.function IS DISTINCT FROM old.function THEN
+		new.function := telemetry.function_signature(new.function, 'jsonb', 'telemetry.http_response', 'serve a route');
 	END IF;
 	PERFORM FROM telemetry.dialect AS d WHERE d.name = new.dialect FOR KEY SHARE;
 	IF NOT FOUND THEN
@@ -140,7 +132,9 @@ END
 $$;
 COMMENT ON FUNCTION telemetry.check_route() IS
 	'Trigger of telemetry.route: refuses a function that cannot serve one, and an unknown dialect. '
-	'Errors: invalid_parameter_value, foreign_key_violation.';
+	'Errors: undefined_function, invalid_parameter_value, foreign_key_violation.';
+CREATE TRIGGER add_schema BEFORE INSERT OR UPDATE OF function ON telemetry.route
+	FOR EACH ROW WHEN (new.function IS NOT NULL) EXECUTE FUNCTION telemetry.add_schema('function');
 CREATE TRIGGER check_route BEFORE INSERT OR UPDATE ON telemetry.route
 	FOR EACH ROW EXECUTE FUNCTION telemetry.check_route();
 CREATE TRIGGER check_stream BEFORE INSERT OR UPDATE ON telemetry.route
@@ -212,7 +206,7 @@ BEGIN ATOMIC
 		FROM telemetry.route AS r
 		JOIN telemetry.dialect AS d ON d.name = r.dialect
 		JOIN failure AS f ON f.name = r.dialect
-		LEFT JOIN pg_proc AS p ON p.oid = r.function
+		LEFT JOIN pg_proc AS p ON p.oid = to_regprocedure(r.function)
 		LEFT JOIN pg_namespace AS n ON n.oid = p.pronamespace
 		WHERE r.function IS NULL OR n.nspname IS NOT NULL
 		ORDER BY r.method, r.path

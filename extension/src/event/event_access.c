@@ -53,13 +53,19 @@ end_limit(void)
 }
 
 static bool
-call_check(Oid function, TlSlice subject, TlSlice user)
+call_check(const TlStream *stream, TlSlice subject, TlSlice user)
 {
 	LOCAL_FCINFO(fcinfo, 2);
-	AclResult acl = tl_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
+	Oid function = stream->access_function;
+	AclResult acl;
 	FmgrInfo info;
 	Datum answer;
 
+	if (!OidIsValid(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function %s RETURNS boolean does not exist", stream->access_check)));
+	acl = tl_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
 	if (acl != ACLCHECK_OK)
 		aclcheck_error(acl, OBJECT_FUNCTION, get_func_name(function));
 	fmgr_info(function, &info);
@@ -76,7 +82,7 @@ call_check(Oid function, TlSlice subject, TlSlice user)
 
 /* Whether the check says yes or fails. */
 static bool
-is_allowed(Oid function, TlSlice subject, TlSlice user)
+is_allowed(const TlStream *stream, TlSlice subject, TlSlice user)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -87,7 +93,7 @@ is_allowed(Oid function, TlSlice subject, TlSlice user)
 	PG_TRY();
 	{
 		begin_limit();
-		allowed = call_check(function, subject, user);
+		allowed = call_check(stream, subject, user);
 		end_limit();
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller);
@@ -127,9 +133,7 @@ compare_slices(TlSlice a, TlSlice b)
 static int
 compare_access(const TlEventRow *x, const TlEventRow *y)
 {
-	Oid f = x->stream->access_check;
-	Oid g = y->stream->access_check;
-	int c = (f > g) - (f < g);
+	int c = strcmp(x->stream->access_check, y->stream->access_check);
 
 	if (c == 0)
 		c = compare_slices(x->event.text[TL_EVENT_SUBJECT], y->event.text[TL_EVENT_SUBJECT]);
@@ -177,7 +181,7 @@ tl_event_check_access(TlEventBatch *b)
 	bool denied = false;
 
 	for (uint32 i = 0; i < b->n_rows; i++)
-		if (OidIsValid(b->rows[i].stream->access_check) &&
+		if (b->rows[i].stream->access_check != NULL &&
 			b->rows[i].event.text[TL_EVENT_SUBJECT].data != NULL)
 			rows[n++] = &b->rows[i];
 	if (n == 0)
@@ -193,8 +197,8 @@ tl_event_check_access(TlEventBatch *b)
 		if (timed_out)
 			break;
 		if (i == 0 || compare_access(rows[i - 1], rows[i]) != 0)
-			allowed = is_allowed(rows[i]->stream->access_check, e->text[TL_EVENT_SUBJECT],
-								 e->text[TL_EVENT_USER]);
+			allowed =
+				is_allowed(rows[i]->stream, e->text[TL_EVENT_SUBJECT], e->text[TL_EVENT_USER]);
 		if (!allowed)
 			deny(rows[i], "the user may not access the subject");
 		denied |= !allowed;

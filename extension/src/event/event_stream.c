@@ -13,14 +13,20 @@
 #include "access/xact.h"
 #include "base/slice_text.h"
 #include "base/statement.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "parser/parse_func.h"
 #include "utils/array.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "utils/varlena.h"
 
 PG_FUNCTION_INFO_V1(telemetry_stream_changed);
 
@@ -29,7 +35,7 @@ static TlStatement read_streams = {
 	" (extract(epoch FROM max_age) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8,"
 	" (extract(epoch FROM max_batch_age) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8,"
 	" (extract(epoch FROM max_future) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8,"
-	" sampling, access_check::pg_catalog.oid"
+	" sampling, access_check"
 	" FROM telemetry.stream ORDER BY name",
 	0,
 	{0},
@@ -70,6 +76,13 @@ on_change(Datum arg, Oid relid)
 {
 	if (relid == InvalidOid || relid == streams_of)
 		streams_stale = true;
+}
+
+/* A function that an access check names may have been dropped, and may be there again. */
+static void
+on_function_change(Datum arg, int cache, uint32 hash)
+{
+	streams_stale = true;
 }
 
 static int
@@ -188,6 +201,33 @@ read_sampling(const Row *row, int number, TlStream *stream)
 	}
 }
 
+/*
+ * By the name that trigger check_access has left: schema.name(text, text).  Whoever ingests may have
+ * types called text in the search path, so that these are not looked up.
+ */
+static Oid
+find_access_function(const char *signature)
+{
+	static const Oid types[] = {TEXTOID, TEXTOID};
+	const char *arguments = strstr(signature, "(text, text)");
+	List *name;
+	Oid function;
+
+	for (const char *next = arguments; next != NULL; next = strstr(next + 1, "(text, text)"))
+		arguments = next;
+	if (arguments == NULL)
+		return InvalidOid;
+	name =
+		textToQualifiedNameList(cstring_to_text_with_len(signature, (int) (arguments - signature)));
+	if (list_length(name) != 2)
+		return InvalidOid;
+	function = LookupFuncName(name, lengthof(types), types, true);
+	if (!OidIsValid(function) || get_func_prokind(function) != PROKIND_FUNCTION ||
+		get_func_retset(function) || get_func_rettype(function) != BOOLOID)
+		return InvalidOid;
+	return function;
+}
+
 static void
 read_stream(const Row *row, TlStream *stream)
 {
@@ -205,7 +245,9 @@ read_stream(const Row *row, TlStream *stream)
 	stream->max_batch_age = usecs_column(row, 7);
 	stream->max_future = usecs_column(row, 8);
 	read_sampling(row, 9, stream);
-	stream->access_check = column(row, 10, &value) ? DatumGetObjectId(value) : InvalidOid;
+	stream->access_check = string_column(row, 10);
+	if (stream->access_check != NULL)
+		stream->access_function = find_access_function(stream->access_check);
 }
 
 int
@@ -286,6 +328,8 @@ tl_streams_refresh(void)
 	if (!registered)
 	{
 		CacheRegisterRelcacheCallback(on_change, (Datum) 0);
+		CacheRegisterSyscacheCallback(PROCOID, on_function_change, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, on_function_change, (Datum) 0);
 		registered = true;
 	}
 	if (!streams_stale && streams_of == relid)

@@ -3,7 +3,7 @@
  *		The rules of telemetry.stream and telemetry.stream_field.
  *
  * All streams are read at once and kept for the session until either table changes, of which
- * a trigger tells every session (telemetry.stream_changed).
+ * a trigger tells every session (telemetry.stream_changed), or any function.
  */
 #ifndef TL_EVENT_STREAM_H
 #define TL_EVENT_STREAM_H
@@ -86,7 +86,8 @@ typedef struct TlStream
 	int64 max_future;
 	TlSamplingRule *sampling;
 	int n_sampling;
-	Oid access_check; /* or InvalidOid */
+	const char *access_check; /* the function's name, or NULL */
+	Oid access_function;	  /* InvalidOid if there is none of that name */
 	TlFieldRule *rules;
 	int n_rules;
 } TlStream;

@@ -19,6 +19,6 @@ extern const char *backend_catch(BackendAction action, void *arg);
 extern void backend_reset(void);
 
 /* Ends the program: something that must never happen did. */
-extern void backend_die(const char *what) pg_attribute_noreturn();
+pg_noreturn extern void backend_die(const char *what);
 
 #endif

@@ -13,15 +13,6 @@
 #include "postgres_fe.h"
 
 #include "common/fe_memutils.h"
-
-#ifndef Assert
-#define Assert(condition) ((void) true)
-#endif
-#define CHECK_FOR_INTERRUPTS() ((void) 0)
-
-/* The test program decides what corruption means to it; it does not return. */
-extern void tl_corrupt_handler(const char *what) pg_attribute_noreturn();
-#define tl_corrupt(what) tl_corrupt_handler(what)
 #else
 #include "postgres.h"
 
@@ -33,9 +24,25 @@ extern void tl_corrupt_handler(const char *what) pg_attribute_noreturn();
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #endif
+#endif
 
+/* In front of a declaration, where 18 wants it; before, it was an attribute without a fixed place. */
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+#ifdef FRONTEND
+#ifndef Assert
+#define Assert(condition) ((void) true)
+#endif
+#define CHECK_FOR_INTERRUPTS() ((void) 0)
+
+/* The test program decides what corruption means to it; it does not return. */
+pg_noreturn extern void tl_corrupt_handler(const char *what);
+#define tl_corrupt(what) tl_corrupt_handler(what)
+#else
 /* Stored bytes are not what we wrote: ERRCODE_DATA_CORRUPTED. */
-extern void tl_corrupt(const char *what) pg_attribute_noreturn() pg_attribute_cold;
+pg_noreturn extern void tl_corrupt(const char *what) pg_attribute_cold;
 
 /* Misspelt settings of ours are errors where the server can tell. */
 #if PG_VERSION_NUM >= 150000

@@ -31,7 +31,10 @@ typedef struct Row
 	TupleDesc desc;
 } Row;
 
-pg_attribute_noreturn() static void refuse(const char *column, const char *message)
+pg_noreturn static void refuse(const char *column, const char *message);
+
+static void
+refuse(const char *column, const char *message)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s: %s", column, message)));
 }

@@ -44,7 +44,10 @@ typedef struct Intake
 	MemoryContext point_context;
 } Intake;
 
-pg_attribute_printf(1, 2) pg_attribute_noreturn() static void refuse(const char *format, ...)
+pg_noreturn static void refuse(const char *format, ...) pg_attribute_printf(1, 2);
+
+static void
+refuse(const char *format, ...)
 {
 	StringInfoData message;
 	va_list args;

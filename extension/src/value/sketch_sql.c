@@ -96,7 +96,7 @@ make_datum(const TlSketch *s)
 PG_FUNCTION_INFO_V1(telemetry_sketch_in);
 PG_FUNCTION_INFO_V1(telemetry_sketch_out);
 
-static void reject_text(const char *problem) pg_attribute_noreturn();
+pg_noreturn static void reject_text(const char *problem);
 
 static void
 reject_text(const char *problem)

@@ -124,7 +124,7 @@ tl_value_view(const struct varlena *datum)
 	return value;
 }
 
-static void reject_message(const char *problem) pg_attribute_noreturn();
+pg_noreturn static void reject_message(const char *problem);
 
 static void
 reject_message(const char *problem)

@@ -5,11 +5,7 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-PG_MAJOR=15
 export PYTHON=/usr/bin/python3
-
-# The server that setup installs, unless another one is named.
-export PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$PG_MAJOR/bin/pg_config}
 
 # Make's own variables must not reach the makes that we start.
 unset MAKEFLAGS MFLAGS MAKELEVEL
@@ -28,6 +24,39 @@ die()
 is_root()
 {
 	[ "$(id -u)" -eq 0 ]
+}
+
+# The major version of the server that this distribution's package "postgresql" stands for; nothing
+# while apt's lists are empty.  Releases have theirs for good.
+distribution_pg_major()
+{
+	local codename
+	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release 2>/dev/null) || true
+	case $codename in
+		bookworm) echo 15 ;;
+		trixie) echo 17 ;;
+		*) apt-cache depends postgresql 2>/dev/null |
+			sed -n 's/.*Depends: postgresql-\([0-9][0-9]*\)$/\1/p' ;;
+	esac
+}
+
+# Sets PG_MAJOR, which server setup installs, and PG_CONFIG, which server is used: that one, unless
+# another is named.  Both stay empty as long as the distribution does not say.
+choose_server()
+{
+	if [ -z "${PG_MAJOR:-}" ]; then PG_MAJOR=$(distribution_pg_major); fi
+	if [ -z "${PG_CONFIG:-}" ] && [ -n "$PG_MAJOR" ]; then
+		PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
+	fi
+	export PG_MAJOR PG_CONFIG=${PG_CONFIG:-}
+	[ -n "$PG_MAJOR" ]
+}
+
+# set_up SET: installs what is missing of a set of packages.
+set_up()
+{
+	"$ROOT/scripts/setup" "$1"
+	choose_server    # setup may have read apt's lists
 }
 
 # PostgreSQL refuses to run as root, so root borrows the user that Debian's package makes.
@@ -228,3 +257,5 @@ cluster_stop()
 		as_db "$(pg_bin pg_ctl)" --pgdata="$1/data" --mode=immediate --wait --timeout=30 stop \
 			>/dev/null 2>&1
 }
+
+choose_server || true

@@ -33,7 +33,7 @@ import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PG_CONFIG = os.environ.get("PG_CONFIG", "/usr/lib/postgresql/15/bin/pg_config")
+PG_CONFIG = os.environ.get("PG_CONFIG") or "pg_config"
 PROXY = os.environ.get("TELEMETRY_PROXY", str(ROOT / "proxy" / "telemetry-proxy"))
 # For example "valgrind --error-exitcode=99": put before the proxy's command line.
 PROXY_WRAPPER = shlex.split(os.environ.get("TELEMETRY_PROXY_WRAPPER", ""))

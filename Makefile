@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := all
 .PHONY: all install uninstall clean extension proxy run test bench format \
-	check-asan check-valgrind check-fuzz help
+	check-asan check-valgrind check-fuzz check-versions help
 
 all: extension proxy ## build the extension and the proxy
 
@@ -51,6 +51,9 @@ check-valgrind: ## unit tests and end to end with the proxy under valgrind
 
 check-fuzz: ## fuzz the decoders (FUZZ_SECONDS=60 for each)
 	@scripts/test fuzz
+
+check-versions: ## the tests on other releases of Debian, in chroots (root only; SUITES, STEPS)
+	@scripts/check-versions
 
 format: ## lay out all C files as .clang-format says
 	@scripts/format --fix

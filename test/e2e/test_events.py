@@ -184,11 +184,11 @@ class PlaybackTest(EventTestCase):
         answer = self.post("/telemetry/playback", self.event(), 202, USER)
         self.assertEqual(answer["accepted"], True)
         self.assertEqual(len(answer["correlationId"]), 26)
-        answer = self.post("/telemetry/playback", self.event(clientTimestamp=utc(1)), 202,
+        answer = self.post("/telemetry/playback", self.event(clientTimestamp=utc(60)), 202,
                            {**USER, "X-Correlation-Id": "given"})
         self.assertEqual(answer["correlationId"], "given")
         trace = "0af7651916cd43dd8448eb211c80319c"
-        answer = self.post("/telemetry/playback", self.event(clientTimestamp=utc(2)), 202,
+        answer = self.post("/telemetry/playback", self.event(clientTimestamp=utc(120)), 202,
                            {**USER, "traceparent": f"00-{trace}-b7ad6b7169203331-01"})
         self.assertEqual(answer["correlationId"], trace)
         self.assertEqual(self.count("user_id = 'user-1'"), 3)

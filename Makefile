@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := all
 .PHONY: all install uninstall clean extension proxy run test bench format \
-	check-asan check-valgrind check-fuzz check-versions help
+	check-asan check-valgrind check-fuzz check-clock check-versions help
 
 all: extension proxy ## build the extension and the proxy
 
@@ -51,6 +51,9 @@ check-valgrind: ## unit tests and end to end with the proxy under valgrind
 
 check-fuzz: ## fuzz the decoders (FUZZ_SECONDS=60 for each)
 	@scripts/test fuzz
+
+check-clock: ## regress, isolation and pgTAP tests at midnight, on a leap day, when clocks change, …
+	@scripts/test clock
 
 check-versions: ## the tests on other releases of Debian, in chroots (root only; SUITES, STEPS)
 	@scripts/check-versions

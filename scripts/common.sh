@@ -239,11 +239,13 @@ cluster_is_down()
 	! cluster_is_running "$1"
 }
 
+# cluster_start DIR [NAME=VALUE…]: with these in the server's environment
 cluster_start()
 {
 	local dir=$1
+	shift
 	# pg_ctl starts the server in a session of its own: a Ctrl-C here does not reach it.
-	if ! as_db "$(pg_bin pg_ctl)" --pgdata="$dir/data" --log="$dir/log/server.log" \
+	if ! as_db env "$@" "$(pg_bin pg_ctl)" --pgdata="$dir/data" --log="$dir/log/server.log" \
 		--wait --timeout=120 start >/dev/null 2>&1; then
 		tail -n 20 "$dir/log/server.log" >&2 || true
 		die "the database server did not start; the whole log is $dir/log/server.log"

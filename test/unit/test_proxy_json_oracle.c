@@ -121,24 +121,29 @@ parse(const TlBuf *text, int flags, bool *valid)
 }
 
 /*
- * Whether json-c takes it when it is strict.  Its version 0.18 then takes every byte above 0x7f for
- * a control character, while RFC 8259 forbids only those up to 0x1f in strings; so a letter stands
- * in for such a byte.  That is as good as it in a string and as bad anywhere else.
+ * Whether json-c takes it when it is strict, in which its versions differ and go beyond RFC 8259.
+ * 0.18 takes every byte above 0x7f for a control character, while only those up to 0x1f are
+ * forbidden in strings (section 7): a letter stands in for such a byte, as good as it in a string
+ * and as bad anywhere else.  0.19 refuses integers of more than 64 bits, while a number may be of
+ * any size (section 6): runs of digits are cut, which leaves good what is good and bad what is bad.
  */
 static bool
 is_strictly_valid(const TlBuf *text)
 {
-	TlBuf ascii = {0};
+	TlBuf copy = {0};
+	int digits = 0;
 	bool valid;
 
-	tl_buf_add(&ascii, text->data, text->len);
-	for (size_t i = 0; i < ascii.len; i++)
+	for (size_t i = 0; i < text->len; i++)
 	{
-		if ((unsigned char) ascii.data[i] >= 0x80)
-			ascii.data[i] = 'x';
+		char c = text->data[i];
+
+		digits = c >= '0' && c <= '9' ? digits + 1 : 0;
+		if (digits <= 18)
+			tl_buf_add(&copy, (unsigned char) c >= 0x80 ? "x" : &c, 1);
 	}
-	json_object_put(parse(&ascii, JSON_TOKENER_STRICT, &valid));
-	tl_buf_free(&ascii);
+	json_object_put(parse(&copy, JSON_TOKENER_STRICT, &valid));
+	tl_buf_free(&copy);
 	return valid;
 }
 

@@ -123,6 +123,13 @@ typedef void (*tl_shmem_request_hook)(void);
 #define tl_vacuum_delay_point() vacuum_delay_point()
 #endif
 
+/* How many relations a plan has: from 18 on its list has an entry for what is grouped by, too. */
+#if PG_VERSION_NUM >= 180000
+#define tl_explain_relations(es) ((es)->rtable_size)
+#else
+#define tl_explain_relations(es) list_length((es)->rtable)
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define tl_pathkey_is_descending(pathkey) ((pathkey)->pk_cmptype == COMPARE_GT)
 #else

@@ -29,7 +29,7 @@ explain_pushed(ForeignScanState *node, ExplainState *es, List *ancestors)
 		return;
 	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, ancestors);
 	text = deparse_expression((Node *) make_ands_explicit(plan->fdw_recheck_quals), context,
-							  list_length(es->rtable) > 1 || es->verbose, false);
+							  tl_explain_relations(es) > 1 || es->verbose, false);
 	ExplainPropertyText("Pushed Down", text, es);
 }
 

@@ -22,6 +22,9 @@ FROM member
 WHERE obj_description(objid, classid::regclass::name) IS NULL
 	AND type IN ('function', 'procedure', 'aggregate', 'type', 'table', 'foreign table', 'view', 'cast')
 	AND identity NOT LIKE '%[]'
+	-- a relation's row type, a member since 17, is described by the relation
+	AND NOT EXISTS (SELECT FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid
+		WHERE classid = 'pg_type'::regclass AND t.oid = objid AND c.relkind <> 'c')
 ORDER BY type, identity;
 
 -- A function with its owner's rights does not look names up in the caller's search path.

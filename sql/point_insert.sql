@@ -209,7 +209,8 @@ CREATE TEMP TABLE large AS SELECT repeat('x', 1000000)::value AS v UNION ALL SEL
 INSERT INTO point (ts, device_id, metric, value) SELECT '2024-01-01', 'd', 'large', v FROM large;
 SELECT accepted, rejected, rows FROM ingest_result();
 SELECT length(value::text), value::text = repeat('x', 1000000) AS same FROM point WHERE metric = 'large';
-SELECT pg_temp.failure('SET telemetry.max_value_size = 100');
+-- (whether the range is given with its unit varies)
+SELECT split_part(pg_temp.failure('SET telemetry.max_value_size = 100'), ' (', 1) AS failure;
 
 -- dead_letters_show_the_row: large fields are cut or left out
 DELETE FROM dead_letter;

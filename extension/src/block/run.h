@@ -2,7 +2,7 @@
  * run.h
  *		A run: consecutive points of one series, in columns.
  *
- * The unit in which points travel between the ingest batch, the block writer and reader, the
+ * The unit in which points travel between the memtable, the block writer and reader, the
  * merge and the scan.  Timestamps are strictly increasing.  A run owns nothing: its arrays and
  * what they point to belong to whoever made it, and say until when they stay valid.
  */

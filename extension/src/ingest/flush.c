@@ -1,6 +1,6 @@
 /*
  * flush.c
- *		From a sorted batch to rows of telemetry.block.
+ *		From a sorted memtable to rows of telemetry.block.
  *
  * Days are taken one after the other, since a block does not cross one.  A day with few points
  * becomes one mixed block, because a row inserted costs as much as hundreds of points encoded;
@@ -47,7 +47,7 @@ store_block(TlBlockWriter *w, int bucket, int64 seq)
 
 /* Stores what all series have within one day; done[] remembers how much of each is stored. */
 static void
-flush_day(TlBlockWriter *w, const TlBatch *batch, uint32 n_series, uint32 *done, int64 day,
+flush_day(TlBlockWriter *w, const TlMemtable *memtable, uint32 n_series, uint32 *done, int64 day,
 		  int64 seq)
 {
 	int64 limit = day + TL_USECS_PER_DAY;
@@ -59,7 +59,7 @@ flush_day(TlBlockWriter *w, const TlBatch *batch, uint32 n_series, uint32 *done,
 	for (uint32 i = 0; i < n_series && points < (uint64) tl_guc_mixed_block_points; i++)
 	{
 		uint32 n;
-		const int64 *ts = tl_batch_times(batch, i, &n);
+		const int64 *ts = tl_memtable_times(memtable, i, &n);
 
 		points += points_before(ts, n, done[i], limit);
 	}
@@ -67,7 +67,7 @@ flush_day(TlBlockWriter *w, const TlBatch *batch, uint32 n_series, uint32 *done,
 
 	for (uint32 i = 0; i < n_series; i++)
 	{
-		int bucket = tl_batch_run(batch, i, &run);
+		int bucket = tl_memtable_run(memtable, i, &run);
 		uint32 n = points_before(run.ts, run.n, done[i], limit);
 
 		if (n == 0)
@@ -87,14 +87,14 @@ flush_day(TlBlockWriter *w, const TlBatch *batch, uint32 n_series, uint32 *done,
 
 /* The earliest day that has points not stored yet; false if there is none. */
 static bool
-next_day(const TlBatch *batch, uint32 n_series, const uint32 *done, int64 *day)
+next_day(const TlMemtable *memtable, uint32 n_series, const uint32 *done, int64 *day)
 {
 	int64 earliest = PG_INT64_MAX;
 
 	for (uint32 i = 0; i < n_series; i++)
 	{
 		uint32 n;
-		const int64 *ts = tl_batch_times(batch, i, &n);
+		const int64 *ts = tl_memtable_times(memtable, i, &n);
 
 		if (done[i] < n)
 			earliest = Min(earliest, ts[done[i]]);
@@ -106,12 +106,12 @@ next_day(const TlBatch *batch, uint32 n_series, const uint32 *done, int64 *day)
 }
 
 void
-tl_flush(TlBatch *batch, TlReplacedFn replaced, void *arg)
+tl_flush(TlMemtable *memtable, TlReplacedFn replaced, void *arg)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry flush", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	uint32 n_series = tl_batch_sort(batch, replaced, arg);
+	uint32 n_series = tl_memtable_sort(memtable, replaced, arg);
 
 	if (n_series > 0)
 	{
@@ -121,10 +121,10 @@ tl_flush(TlBatch *batch, TlReplacedFn replaced, void *arg)
 		int64 seq = tl_store_next_seq();
 		int64 day;
 
-		while (next_day(batch, n_series, done, &day))
+		while (next_day(memtable, n_series, done, &day))
 		{
 			CHECK_FOR_INTERRUPTS();
-			flush_day(w, batch, n_series, done, day, seq);
+			flush_day(w, memtable, n_series, done, day, seq);
 		}
 	}
 	MemoryContextSwitchTo(old);

@@ -2,13 +2,13 @@
  * ingest.c
  *		Rows of one statement on their way into the store.  See ingest.h.
  *
- * Memory: an ingest lives in a context under the statement's; the batch within it is emptied at
+ * Memory: an ingest lives in a context under the statement's; the memtable within it is emptied at
  * every flush, so the statement's memory is bounded by telemetry.batch_memory.
  */
 #include "ingest/ingest.h"
 
 #include "base/guc.h"
-#include "ingest/batch.h"
+#include "ingest/memtable.h"
 #include "ingest/dead_letter.h"
 #include "ingest/flush.h"
 #include "ingest/row_check.h"
@@ -20,12 +20,12 @@ struct TlIngest
 {
 	MemoryContext context;
 	MemoryContext row_context; /* for rejections and rare conversions; reset after each row */
-	TlBatch *batch;
+	TlMemtable *memtable;
 	TlDeadLetters *letters;
 	TlRejectFn on_reject;
 	void *on_reject_arg;
-	int64 latest;	  /* no timestamp may be later, as of the last look at the clock */
-	int64 batch_base; /* position of the batch's first row */
+	int64 latest;		 /* no timestamp may be later, as of the last look at the clock */
+	int64 memtable_base; /* position of the memtable's first row */
 	int64 received;
 	int64 duplicates;
 	int64 rejected;
@@ -48,7 +48,7 @@ tl_ingest_begin(void)
 
 	in->context = context;
 	in->row_context = AllocSetContextCreate(context, "telemetry ingest row", ALLOCSET_SMALL_SIZES);
-	in->batch = tl_batch_create(tl_store_buckets());
+	in->memtable = tl_memtable_create(tl_store_buckets());
 	in->letters = tl_dead_letters_create("point");
 	in->reports = tl_reports_begin();
 	in->latest = latest_timestamp();
@@ -70,21 +70,22 @@ note_replaced(void *arg, uint32 position, bool same)
 
 	in->duplicates++;
 	if (same)
-		tl_reports_add_constant(in->reports, in->batch_base + position, TL_ROW_DUPLICATE,
+		tl_reports_add_constant(in->reports, in->memtable_base + position, TL_ROW_DUPLICATE,
 								"duplicate", "the same point came again later in this batch");
 	else
-		tl_reports_add_constant(in->reports, in->batch_base + position, TL_ROW_REPLACED, "replaced",
+		tl_reports_add_constant(in->reports, in->memtable_base + position, TL_ROW_REPLACED,
+								"replaced",
 								"a later point of this batch has the same key and another value");
 }
 
 static void
-flush_batch(TlIngest *in)
+flush_memtable(TlIngest *in)
 {
 	MemoryContext old = MemoryContextSwitchTo(in->context);
 
-	tl_flush(in->batch, note_replaced, in);
-	tl_batch_reset(in->batch);
-	in->batch_base = in->received;
+	tl_flush(in->memtable, note_replaced, in);
+	tl_memtable_reset(in->memtable);
+	in->memtable_base = in->received;
 	MemoryContextSwitchTo(old);
 }
 
@@ -133,7 +134,7 @@ add_point(TlIngest *in, uint32 series, const TlIngestRow *row)
 {
 	const char *content = VARDATA_ANY(row->value);
 	uint32 len = (uint32) VARSIZE_ANY_EXHDR(row->value) - 1;
-	uint32 position = (uint32) (in->received - in->batch_base);
+	uint32 position = (uint32) (in->received - in->memtable_base);
 	uint8 kind = (uint8) *content++;
 	TlCell cell = {0};
 
@@ -141,25 +142,25 @@ add_point(TlIngest *in, uint32 series, const TlIngestRow *row)
 	{
 		case TL_KIND_NUMERIC:
 			memcpy(&cell.number, content, sizeof(double));
-			tl_batch_add_cell(in->batch, series, row->ts, kind, cell, position);
+			tl_memtable_add_cell(in->memtable, series, row->ts, kind, cell, position);
 			break;
 		case TL_KIND_BOOLEAN:
 			cell.boolean = *content != 0;
-			tl_batch_add_cell(in->batch, series, row->ts, kind, cell, position);
+			tl_memtable_add_cell(in->memtable, series, row->ts, kind, cell, position);
 			break;
 		default:
-			tl_batch_add_bytes(in->batch, series, row->ts, kind, content, len, position);
+			tl_memtable_add_bytes(in->memtable, series, row->ts, kind, content, len, position);
 			break;
 	}
 	if (row->unit.data != NULL || row->tags.data != NULL || row->metadata.data != NULL)
 	{
 		TlRowAttrs attrs = {row->unit, row->tags, row->metadata};
 
-		tl_batch_set_attrs(in->batch, &attrs);
+		tl_memtable_set_attrs(in->memtable, &attrs);
 	}
 }
 
-/* Takes a row into the batch, or tells why not; in the row context. */
+/* Takes a row into the memtable, or tells why not; in the row context. */
 static bool
 take_row(TlIngest *in, const TlIngestRow *row, TlRejection *why)
 {
@@ -168,7 +169,7 @@ take_row(TlIngest *in, const TlIngestRow *row, TlRejection *why)
 
 	if (!tl_row_check_present(row, why))
 		return false;
-	series = tl_batch_series(in->batch, row->device, row->metric, &state);
+	series = tl_memtable_series(in->memtable, row->device, row->metric, &state);
 	if (unlikely(*state != TL_SERIES_VALID || !is_plain(in, row)) &&
 		!check_row(in, row, state, why))
 		return false;
@@ -194,10 +195,10 @@ tl_ingest_row(TlIngest *in, const TlIngestRow *row)
 		MemoryContextReset(in->row_context);
 	in->received++;
 
-	/* Positions within a batch are 32 bits wide. */
-	if (unlikely(tl_batch_is_full(in->batch, (Size) tl_guc_batch_memory * 1024) ||
-				 in->received - in->batch_base >= PG_INT32_MAX))
-		flush_batch(in);
+	/* Positions within a memtable are 32 bits wide. */
+	if (unlikely(tl_memtable_is_full(in->memtable, (Size) tl_guc_batch_memory * 1024) ||
+				 in->received - in->memtable_base >= PG_INT32_MAX))
+		flush_memtable(in);
 }
 
 void
@@ -213,7 +214,7 @@ tl_ingest_end(TlIngest *in)
 	const TlIngestResult *result;
 	TlIngestResult counts = {0};
 
-	flush_batch(in);
+	flush_memtable(in);
 	tl_dead_letters_flush(in->letters);
 	counts.received = in->received;
 	counts.duplicates = in->duplicates;

@@ -20,7 +20,7 @@ typedef struct TlRejection
 extern bool tl_row_check_present(const TlIngestRow *row, TlRejection *why);
 /* Length and characters of a name, which the message calls as given. */
 extern bool tl_row_check_name(TlSlice name, const char *what, const char *code, TlRejection *why);
-/* device_id and metric byte by byte: once for each series of a batch. */
+/* device_id and metric byte by byte: once for each series of a memtable. */
 extern bool tl_row_check_key(const TlIngestRow *row, TlRejection *why);
 /* A timestamp beyond latest, which the caller has just computed from the clock. */
 extern bool tl_row_check_ts(int64 ts, int64 latest, TlRejection *why);

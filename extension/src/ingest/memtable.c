@@ -1,11 +1,11 @@
 /*
- * batch.c
- *		The table of series and the array of points of a batch.  See batch.h.
+ * memtable.c
+ *		The table of series and the array of points of a memtable.  See memtable.h.
  *
- * Memory: the batch's context holds arrays, which keep their size from one filling to the next,
+ * Memory: the memtable's context holds arrays, which keep their size from one filling to the next,
  * and below it an arena of chunks for keys, payloads and attributes, which a reset frees.
  */
-#include "ingest/batch_private.h"
+#include "ingest/memtable_private.h"
 
 #include "port/pg_bitutils.h"
 #include "utils/jsonb.h"
@@ -13,22 +13,22 @@
 
 #define ARENA_CHUNK (64 * 1024)
 
-TlBatch *
-tl_batch_create(int buckets)
+TlMemtable *
+tl_memtable_create(int buckets)
 {
-	TlBatch *b = palloc0(sizeof(TlBatch));
+	TlMemtable *b = palloc0(sizeof(TlMemtable));
 
 	b->context =
-		AllocSetContextCreate(CurrentMemoryContext, "telemetry batch", ALLOCSET_DEFAULT_SIZES);
+		AllocSetContextCreate(CurrentMemoryContext, "telemetry memtable", ALLOCSET_DEFAULT_SIZES);
 	b->arena_context =
-		AllocSetContextCreate(b->context, "telemetry batch arena", ALLOCSET_DEFAULT_SIZES);
+		AllocSetContextCreate(b->context, "telemetry memtable arena", ALLOCSET_DEFAULT_SIZES);
 	b->buckets = buckets;
 	b->last_series = NO_SERIES;
 	return b;
 }
 
 void
-tl_batch_reset(TlBatch *b)
+tl_memtable_reset(TlMemtable *b)
 {
 	MemoryContextReset(b->arena_context);
 	b->n_points = 0;
@@ -48,7 +48,7 @@ tl_batch_reset(TlBatch *b)
 }
 
 void *
-tl_batch_array(TlBatch *b, Array *array, Size size)
+tl_memtable_array(TlMemtable *b, Array *array, Size size)
 {
 	if (size > array->size)
 	{
@@ -64,9 +64,9 @@ tl_batch_array(TlBatch *b, Array *array, Size size)
 /* With more, finding a series leaves the processor's caches at every step. */
 #define SERIES_MAX 65536
 
-/* Memory is what the batch takes now, and will take beside it for the columns that sorting makes. */
+/* Memory is what the memtable takes now, and will take beside it for the columns that sorting makes. */
 bool
-tl_batch_is_full(const TlBatch *b, Size memory)
+tl_memtable_is_full(const TlMemtable *b, Size memory)
 {
 	Size now = (Size) b->n_points * (sizeof(Point) + sizeof(int64) + sizeof(TlCell)) +
 			   (Size) b->n_series * (sizeof(Series) + sizeof(Span) + 4 * sizeof(Slot)) +
@@ -75,9 +75,9 @@ tl_batch_is_full(const TlBatch *b, Size memory)
 	return now >= memory || b->n_series >= SERIES_MAX || b->n_attrs >= ATTRS_MAX;
 }
 
-/* Bytes that live as long as the batch; aligned for pointers. */
+/* Bytes that live as long as the memtable; aligned for pointers. */
 static void *
-arena_alloc(TlBatch *b, Size size)
+arena_alloc(TlMemtable *b, Size size)
 {
 	void *at;
 
@@ -97,7 +97,7 @@ arena_alloc(TlBatch *b, Size size)
 }
 
 static TlSlice
-arena_copy(TlBatch *b, TlSlice s)
+arena_copy(TlMemtable *b, TlSlice s)
 {
 	TlSlice copy = {NULL, s.len};
 
@@ -113,7 +113,7 @@ arena_copy(TlBatch *b, TlSlice s)
 
 /* Makes room for one more element behind count, doubling the array and keeping what it holds. */
 static inline void *
-room_for_one(TlBatch *b, Array *array, uint32 count, Size element)
+room_for_one(TlMemtable *b, Array *array, uint32 count, Size element)
 {
 	Size size;
 
@@ -151,7 +151,7 @@ is_series(const Series *s, TlSlice device, TlSlice metric)
 }
 
 static void
-insert_slot(TlBatch *b, uint64 hash, uint32 number)
+insert_slot(TlMemtable *b, uint64 hash, uint32 number)
 {
 	uint32 slot = (uint32) hash & (b->n_slots - 1);
 
@@ -161,21 +161,21 @@ insert_slot(TlBatch *b, uint64 hash, uint32 number)
 }
 
 static void
-grow_table(TlBatch *b)
+grow_table(TlMemtable *b)
 {
 	/* Three steps of four lead to a table that is half full with the most series. */
 	uint32 n = Max(b->n_slots * 4, SERIES_MAX / 32);
 
-	b->slots = tl_batch_array(b, &b->slots_array, sizeof(Slot) * n);
+	b->slots = tl_memtable_array(b, &b->slots_array, sizeof(Slot) * n);
 	b->n_slots = n;
 	memset(b->slots, 0, sizeof(Slot) * n);
 	for (uint32 i = 0; i < b->n_series; i++)
 		insert_slot(b, b->series[i].hash, i);
 }
 
-/* The batch's copy of a metric: there are few of them, so most are found again. */
+/* The memtable's copy of a metric: there are few of them, so most are found again. */
 static TlSlice
-copy_metric(TlBatch *b, TlSlice metric, uint64 hash)
+copy_metric(TlMemtable *b, TlSlice metric, uint64 hash)
 {
 	TlSlice *known = &b->metrics[hash % METRIC_CACHE];
 
@@ -184,9 +184,9 @@ copy_metric(TlBatch *b, TlSlice metric, uint64 hash)
 	return *known;
 }
 
-/* The batch's copy of a device: series of one device tend to be new one after the other. */
+/* The memtable's copy of a device: series of one device tend to be new one after the other. */
 static TlSlice
-copy_device(TlBatch *b, TlSlice device)
+copy_device(TlMemtable *b, TlSlice device)
 {
 	if (b->n_series > 0 && tl_slice_equal(b->series[b->n_series - 1].key.device, device))
 		return b->series[b->n_series - 1].key.device;
@@ -194,7 +194,7 @@ copy_device(TlBatch *b, TlSlice device)
 }
 
 static uint32
-find_or_make_series(TlBatch *b, TlSlice device, TlSlice metric)
+find_or_make_series(TlMemtable *b, TlSlice device, TlSlice metric)
 {
 	uint64 device_hash = tl_hash_bytes(device.data, device.len, 0);
 	uint64 metric_hash = tl_hash_bytes(metric.data, metric.len, 0);
@@ -225,7 +225,7 @@ find_or_make_series(TlBatch *b, TlSlice device, TlSlice metric)
 }
 
 uint32
-tl_batch_series(TlBatch *b, TlSlice device, TlSlice metric, TlSeriesState **state)
+tl_memtable_series(TlMemtable *b, TlSlice device, TlSlice metric, TlSeriesState **state)
 {
 	uint32 found = NO_SERIES;
 
@@ -243,7 +243,8 @@ tl_batch_series(TlBatch *b, TlSlice device, TlSlice metric, TlSeriesState **stat
 }
 
 void
-tl_batch_add_cell(TlBatch *b, uint32 series, int64 ts, uint8 kind, TlCell cell, uint32 position)
+tl_memtable_add_cell(TlMemtable *b, uint32 series, int64 ts, uint8 kind, TlCell cell,
+					 uint32 position)
 {
 	uint32 shift = position - b->n_points;
 	Point *p;
@@ -265,8 +266,8 @@ tl_batch_add_cell(TlBatch *b, uint32 series, int64 ts, uint8 kind, TlCell cell, 
 }
 
 void
-tl_batch_add_bytes(TlBatch *b, uint32 series, int64 ts, uint8 kind, const char *data, uint32 len,
-				   uint32 position)
+tl_memtable_add_bytes(TlMemtable *b, uint32 series, int64 ts, uint8 kind, const char *data,
+					  uint32 len, uint32 position)
 {
 	TlSlice *s = arena_alloc(b, sizeof(TlSlice) + Max(len, 1));
 	TlCell cell;
@@ -275,11 +276,11 @@ tl_batch_add_bytes(TlBatch *b, uint32 series, int64 ts, uint8 kind, const char *
 	s->len = len;
 	memcpy(s + 1, data, len);
 	cell.bytes = s;
-	tl_batch_add_cell(b, series, ts, kind, cell, position);
+	tl_memtable_add_cell(b, series, ts, kind, cell, position);
 }
 
 static TlSlice
-json_text(TlBatch *b, TlSlice binary)
+json_text(TlMemtable *b, TlSlice binary)
 {
 	MemoryContext old = MemoryContextSwitchTo(b->arena_context);
 	TlSlice text = {NULL, 0};
@@ -318,9 +319,9 @@ hash_row_attrs(const TlRowAttrs *a)
 	return tl_hash_bytes(a->metadata.data, a->metadata.len, h);
 }
 
-/* The number, from 1, of these attributes in the batch; a table of chains by hash finds them. */
+/* The number, from 1, of these attributes in the memtable; a table of chains by hash finds them. */
 static uint32
-number_attrs(TlBatch *b, const TlRowAttrs *row)
+number_attrs(TlMemtable *b, const TlRowAttrs *row)
 {
 	uint64 hash = hash_row_attrs(row);
 	uint32 *chain = &b->attrs_chain[hash % lengthof(b->attrs_chain)];
@@ -351,7 +352,7 @@ number_attrs(TlBatch *b, const TlRowAttrs *row)
 }
 
 void
-tl_batch_set_attrs(TlBatch *b, const TlRowAttrs *row)
+tl_memtable_set_attrs(TlMemtable *b, const TlRowAttrs *row)
 {
 	Point *p = &b->points[b->n_points - 1];
 	Series *s = &b->series[p->series];

@@ -1,15 +1,15 @@
 /*
- * batch_private.h
- *		What batch.c fills and batch_sort.c orders.
+ * memtable_private.h
+ *		What memtable.c fills and memtable_sort.c orders.
  */
-#ifndef TL_BATCH_PRIVATE_H
-#define TL_BATCH_PRIVATE_H
+#ifndef TL_MEMTABLE_PRIVATE_H
+#define TL_MEMTABLE_PRIVATE_H
 
-#include "ingest/batch.h"
+#include "ingest/memtable.h"
 
 #define NO_SERIES PG_UINT32_MAX
 
-/* Small, because writing and reading them again is most of what a batch costs. */
+/* Small, because writing and reading them again is most of what a memtable costs. */
 typedef struct Point
 {
 	int64 ts;
@@ -19,7 +19,7 @@ typedef struct Point
 	uint32 attrs : 28; /* number from 1, or 0 */
 } Point;
 
-StaticAssertDecl(sizeof(Point) == 24, "a point of a batch has grown");
+StaticAssertDecl(sizeof(Point) == 24, "a point of a memtable has grown");
 
 #define ATTRS_MAX ((1u << 28) - 1)
 
@@ -49,7 +49,7 @@ typedef struct Attrs
 	TlAttrs out;
 } Attrs;
 
-/* An array that keeps its memory from one filling of the batch to the next. */
+/* An array that keeps its memory from one filling of the memtable to the next. */
 typedef struct Array
 {
 	void *data;
@@ -77,14 +77,14 @@ typedef struct Columns
 	int64 *ts;
 	TlCell *cell;
 	uint32 *position;	   /* NULL until it is needed */
-	uint8 *kinds;		   /* NULL when the batch has one kind */
-	const TlAttrs **attrs; /* NULL when the batch has none */
+	uint8 *kinds;		   /* NULL when the memtable has one kind */
+	const TlAttrs **attrs; /* NULL when the memtable has none */
 } Columns;
 
 /* A recently copied metric, by its hash. */
 #define METRIC_CACHE 64
 
-struct TlBatch
+struct TlMemtable
 {
 	MemoryContext context; /* arrays */
 	MemoryContext arena_context;
@@ -133,6 +133,6 @@ struct TlBatch
 };
 
 /* Makes room for size bytes; what the array held is lost. */
-extern void *tl_batch_array(TlBatch *b, Array *array, Size size);
+extern void *tl_memtable_array(TlMemtable *m, Array *array, Size size);
 
 #endif

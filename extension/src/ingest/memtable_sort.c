@@ -1,11 +1,11 @@
 /*
- * batch_sort.c
- *		Groups a batch's points by series and orders them by time.
+ * memtable_sort.c
+ *		Groups a memtable's points by series and orders them by time.
  *
  * The points stay where they are; what is made are the columns of each series, side by side in
  * shared arrays, so that an ordered series is encoded without another copy.
  */
-#include "ingest/batch_private.h"
+#include "ingest/memtable_private.h"
 
 #include "utils/memutils.h"
 
@@ -77,10 +77,10 @@ append_bytes(uint64 prefix, TlSlice s, uint32 from, uint32 n)
  * sorted where they fit the processor's caches, mostly without looking at the keys themselves.
  */
 static SeriesOrder *
-order_series(TlBatch *b)
+order_series(TlMemtable *b)
 {
 	SeriesOrder *order =
-		tl_batch_array(b, &b->order_array, sizeof(SeriesOrder) * Max(b->n_series, 1));
+		tl_memtable_array(b, &b->order_array, sizeof(SeriesOrder) * Max(b->n_series, 1));
 	uint32 skip = common_device_prefix(b->series, b->n_series);
 	bool with_metric = devices_fit_prefix(b->series, b->n_series, skip);
 	uint32 *end = palloc0(sizeof(uint32) * ((Size) b->buckets + 1));
@@ -112,7 +112,7 @@ order_series(TlBatch *b)
 
 /* Copies each point to its series' next place; place[series] starts at the series' offset. */
 static void
-scatter(const TlBatch *b, uint32 *place, const Columns *c)
+scatter(const TlMemtable *b, uint32 *place, const Columns *c)
 {
 	for (uint32 i = 0; i < b->n_points; i++)
 	{
@@ -239,22 +239,23 @@ simplify(TlRun *run)
 }
 
 static void
-allocate_columns(TlBatch *b)
+allocate_columns(TlMemtable *b)
 {
 	Columns *c = &b->columns;
 	Size n = b->n_points;
 	bool one_kind = (b->kinds_seen & (b->kinds_seen - 1)) == 0;
 
-	c->ts = tl_batch_array(b, &b->ts_array, sizeof(int64) * n);
-	c->cell = tl_batch_array(b, &b->cell_array, sizeof(TlCell) * n);
+	c->ts = tl_memtable_array(b, &b->ts_array, sizeof(int64) * n);
+	c->cell = tl_memtable_array(b, &b->cell_array, sizeof(TlCell) * n);
 	c->position = NULL;
-	c->kinds = one_kind ? NULL : tl_batch_array(b, &b->kinds_array, n);
-	c->attrs = b->n_attrs == 0 ? NULL : tl_batch_array(b, &b->attrs_array, sizeof(TlAttrs *) * n);
+	c->kinds = one_kind ? NULL : tl_memtable_array(b, &b->kinds_array, n);
+	c->attrs =
+		b->n_attrs == 0 ? NULL : tl_memtable_array(b, &b->attrs_array, sizeof(TlAttrs *) * n);
 }
 
 /* All that a span covers, as it came. */
 static void
-span_run(const TlBatch *b, const Span *span, TlRun *run)
+span_run(const TlMemtable *b, const Span *span, TlRun *run)
 {
 	const Columns *c = &b->columns;
 
@@ -268,7 +269,7 @@ span_run(const TlBatch *b, const Span *span, TlRun *run)
 }
 
 int
-tl_batch_run(const TlBatch *b, uint32 number, TlRun *run)
+tl_memtable_run(const TlMemtable *b, uint32 number, TlRun *run)
 {
 	const Span *span = &b->spans[number];
 
@@ -281,7 +282,7 @@ tl_batch_run(const TlBatch *b, uint32 number, TlRun *run)
 }
 
 const int64 *
-tl_batch_times(const TlBatch *b, uint32 number, uint32 *n)
+tl_memtable_times(const TlMemtable *b, uint32 number, uint32 *n)
 {
 	*n = b->spans[number].n;
 	return b->columns.ts + b->spans[number].offset;
@@ -289,9 +290,9 @@ tl_batch_times(const TlBatch *b, uint32 number, uint32 *n)
 
 /* The rows' positions in the order of the columns: needed only if points are out of order. */
 static void
-fill_positions(TlBatch *b, uint32 *place)
+fill_positions(TlMemtable *b, uint32 *place)
 {
-	uint32 *position = tl_batch_array(b, &b->position_array, sizeof(uint32) * b->n_points);
+	uint32 *position = tl_memtable_array(b, &b->position_array, sizeof(uint32) * b->n_points);
 	uint32 gap = 0;
 	uint32 shift = 0;
 
@@ -307,7 +308,7 @@ fill_positions(TlBatch *b, uint32 *place)
 }
 
 uint32
-tl_batch_sort(TlBatch *b, TlReplacedFn replaced, void *arg)
+tl_memtable_sort(TlMemtable *b, TlReplacedFn replaced, void *arg)
 {
 	SeriesOrder *order;
 	uint32 *place;
@@ -318,8 +319,8 @@ tl_batch_sort(TlBatch *b, TlReplacedFn replaced, void *arg)
 		return 0;
 
 	order = order_series(b);
-	b->spans = tl_batch_array(b, &b->spans_array, sizeof(Span) * b->n_series);
-	place = tl_batch_array(b, &b->place_array, sizeof(uint32) * b->n_series);
+	b->spans = tl_memtable_array(b, &b->spans_array, sizeof(Span) * b->n_series);
+	place = tl_memtable_array(b, &b->place_array, sizeof(uint32) * b->n_series);
 	for (uint32 i = 0; i < b->n_series; i++)
 	{
 		uint32 series = order[i].series;

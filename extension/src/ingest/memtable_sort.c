@@ -77,22 +77,22 @@ append_bytes(uint64 prefix, TlSlice s, uint32 from, uint32 n)
  * sorted where they fit the processor's caches, mostly without looking at the keys themselves.
  */
 static SeriesOrder *
-order_series(TlMemtable *b)
+order_series(TlMemtable *m)
 {
 	SeriesOrder *order =
-		tl_memtable_array(b, &b->order_array, sizeof(SeriesOrder) * Max(b->n_series, 1));
-	uint32 skip = common_device_prefix(b->series, b->n_series);
-	bool with_metric = devices_fit_prefix(b->series, b->n_series, skip);
-	uint32 *end = palloc0(sizeof(uint32) * ((Size) b->buckets + 1));
+		tl_memtable_array(m, &m->order_array, sizeof(SeriesOrder) * Max(m->n_series, 1));
+	uint32 skip = common_device_prefix(m->series, m->n_series);
+	bool with_metric = devices_fit_prefix(m->series, m->n_series, skip);
+	uint32 *end = palloc0(sizeof(uint32) * ((Size) m->buckets + 1));
 	uint32 start = 0;
 
-	for (uint32 i = 0; i < b->n_series; i++)
-		end[b->series[i].bucket + 1]++;
-	for (int k = 0; k < b->buckets; k++)
+	for (uint32 i = 0; i < m->n_series; i++)
+		end[m->series[i].bucket + 1]++;
+	for (int k = 0; k < m->buckets; k++)
 		end[k + 1] += end[k];
-	for (uint32 i = 0; i < b->n_series; i++)
+	for (uint32 i = 0; i < m->n_series; i++)
 	{
-		const Series *s = &b->series[i];
+		const Series *s = &m->series[i];
 		SeriesOrder *o = &order[end[s->bucket]++];
 
 		o->series = i;
@@ -101,9 +101,9 @@ order_series(TlMemtable *b)
 								: append_bytes(0, s->key.device, skip, sizeof(uint64));
 	}
 	/* Each end has moved to where its own bucket ends. */
-	for (int k = 0; k < b->buckets; k++)
+	for (int k = 0; k < m->buckets; k++)
 	{
-		sort_series_order(order + start, end[k] - start, b->series);
+		sort_series_order(order + start, end[k] - start, m->series);
 		start = end[k];
 	}
 	pfree(end);
@@ -112,11 +112,11 @@ order_series(TlMemtable *b)
 
 /* Copies each point to its series' next place; place[series] starts at the series' offset. */
 static void
-scatter(const TlMemtable *b, uint32 *place, const Columns *c)
+scatter(const TlMemtable *m, uint32 *place, const Columns *c)
 {
-	for (uint32 i = 0; i < b->n_points; i++)
+	for (uint32 i = 0; i < m->n_points; i++)
 	{
-		const Point *p = &b->points[i];
+		const Point *p = &m->points[i];
 		uint32 to = place[p->series]++;
 
 		c->ts[to] = p->ts;
@@ -124,7 +124,7 @@ scatter(const TlMemtable *b, uint32 *place, const Columns *c)
 		if (c->kinds != NULL)
 			c->kinds[to] = p->kind;
 		if (c->attrs != NULL)
-			c->attrs[to] = p->attrs == 0 ? NULL : &b->attrs[p->attrs - 1]->out;
+			c->attrs[to] = p->attrs == 0 ? NULL : &m->attrs[p->attrs - 1]->out;
 	}
 }
 
@@ -239,29 +239,29 @@ simplify(TlRun *run)
 }
 
 static void
-allocate_columns(TlMemtable *b)
+allocate_columns(TlMemtable *m)
 {
-	Columns *c = &b->columns;
-	Size n = b->n_points;
-	bool one_kind = (b->kinds_seen & (b->kinds_seen - 1)) == 0;
+	Columns *c = &m->columns;
+	Size n = m->n_points;
+	bool one_kind = (m->kinds_seen & (m->kinds_seen - 1)) == 0;
 
-	c->ts = tl_memtable_array(b, &b->ts_array, sizeof(int64) * n);
-	c->cell = tl_memtable_array(b, &b->cell_array, sizeof(TlCell) * n);
+	c->ts = tl_memtable_array(m, &m->ts_array, sizeof(int64) * n);
+	c->cell = tl_memtable_array(m, &m->cell_array, sizeof(TlCell) * n);
 	c->position = NULL;
-	c->kinds = one_kind ? NULL : tl_memtable_array(b, &b->kinds_array, n);
+	c->kinds = one_kind ? NULL : tl_memtable_array(m, &m->kinds_array, n);
 	c->attrs =
-		b->n_attrs == 0 ? NULL : tl_memtable_array(b, &b->attrs_array, sizeof(TlAttrs *) * n);
+		m->n_attrs == 0 ? NULL : tl_memtable_array(m, &m->attrs_array, sizeof(TlAttrs *) * n);
 }
 
 /* All that a span covers, as it came. */
 static void
-span_run(const TlMemtable *b, const Span *span, TlRun *run)
+span_run(const TlMemtable *m, const Span *span, TlRun *run)
 {
-	const Columns *c = &b->columns;
+	const Columns *c = &m->columns;
 
-	run->key = b->series[span->series].key;
+	run->key = m->series[span->series].key;
 	run->n = span->n;
-	run->kind = c->kinds == NULL ? b->points[0].kind : TL_KIND_MIXED;
+	run->kind = c->kinds == NULL ? m->points[0].kind : TL_KIND_MIXED;
 	run->ts = c->ts + span->offset;
 	run->cell = c->cell + span->offset;
 	run->kinds = c->kinds == NULL ? NULL : c->kinds + span->offset;
@@ -269,85 +269,85 @@ span_run(const TlMemtable *b, const Span *span, TlRun *run)
 }
 
 int
-tl_memtable_run(const TlMemtable *b, uint32 number, TlRun *run)
+tl_memtable_run(const TlMemtable *m, uint32 number, TlRun *run)
 {
-	const Span *span = &b->spans[number];
+	const Span *span = &m->spans[number];
 
 	/* Series lie in the order of arrival, all over memory: fetch one of the next meanwhile. */
-	if (number + PREFETCH_AHEAD < b->n_spans)
-		__builtin_prefetch(&b->series[span[PREFETCH_AHEAD].series]);
-	span_run(b, span, run);
+	if (number + PREFETCH_AHEAD < m->n_spans)
+		__builtin_prefetch(&m->series[span[PREFETCH_AHEAD].series]);
+	span_run(m, span, run);
 	simplify(run);
 	return span->bucket;
 }
 
 const int64 *
-tl_memtable_times(const TlMemtable *b, uint32 number, uint32 *n)
+tl_memtable_times(const TlMemtable *m, uint32 number, uint32 *n)
 {
-	*n = b->spans[number].n;
-	return b->columns.ts + b->spans[number].offset;
+	*n = m->spans[number].n;
+	return m->columns.ts + m->spans[number].offset;
 }
 
 /* The rows' positions in the order of the columns: needed only if points are out of order. */
 static void
-fill_positions(TlMemtable *b, uint32 *place)
+fill_positions(TlMemtable *m, uint32 *place)
 {
-	uint32 *position = tl_memtable_array(b, &b->position_array, sizeof(uint32) * b->n_points);
+	uint32 *position = tl_memtable_array(m, &m->position_array, sizeof(uint32) * m->n_points);
 	uint32 gap = 0;
 	uint32 shift = 0;
 
-	for (uint32 i = 0; i < b->n_spans; i++)
-		place[b->spans[i].series] = b->spans[i].offset;
-	for (uint32 i = 0; i < b->n_points; i++)
+	for (uint32 i = 0; i < m->n_spans; i++)
+		place[m->spans[i].series] = m->spans[i].offset;
+	for (uint32 i = 0; i < m->n_points; i++)
 	{
-		if (gap < b->n_gaps && b->gaps[gap].index == i)
-			shift = b->gaps[gap++].shift;
-		position[place[b->points[i].series]++] = i + shift;
+		if (gap < m->n_gaps && m->gaps[gap].index == i)
+			shift = m->gaps[gap++].shift;
+		position[place[m->points[i].series]++] = i + shift;
 	}
-	b->columns.position = position;
+	m->columns.position = position;
 }
 
 uint32
-tl_memtable_sort(TlMemtable *b, TlReplacedFn replaced, void *arg)
+tl_memtable_sort(TlMemtable *m, TlReplacedFn replaced, void *arg)
 {
 	SeriesOrder *order;
 	uint32 *place;
 	uint32 offset = 0;
 
-	b->n_spans = 0;
-	if (b->n_points == 0)
+	m->n_spans = 0;
+	if (m->n_points == 0)
 		return 0;
 
-	order = order_series(b);
-	b->spans = tl_memtable_array(b, &b->spans_array, sizeof(Span) * b->n_series);
-	place = tl_memtable_array(b, &b->place_array, sizeof(uint32) * b->n_series);
-	for (uint32 i = 0; i < b->n_series; i++)
+	order = order_series(m);
+	m->spans = tl_memtable_array(m, &m->spans_array, sizeof(Span) * m->n_series);
+	place = tl_memtable_array(m, &m->place_array, sizeof(uint32) * m->n_series);
+	for (uint32 i = 0; i < m->n_series; i++)
 	{
 		uint32 series = order[i].series;
-		uint32 count = b->series[series].count;
+		uint32 count = m->series[series].count;
 
 		place[series] = offset;
 		if (count > 0)
-			b->spans[b->n_spans++] = (Span){series, offset, count, b->series[series].bucket};
+			m->spans[m->n_spans++] = (Span){series, offset, count, m->series[series].bucket};
 		offset += count;
 	}
-	allocate_columns(b);
-	scatter(b, place, &b->columns);
+	allocate_columns(m);
+	scatter(m, place, &m->columns);
 
-	for (uint32 i = 0; i < b->n_spans; i++)
+	for (uint32 i = 0; i < m->n_spans; i++)
 	{
-		Span *span = &b->spans[i];
+		Span *span = &m->spans[i];
 		TlRun run;
 
 		if (i % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
-		if (strictly_increasing(b->columns.ts + span->offset, span->n))
+		if (strictly_increasing(m->columns.ts + span->offset, span->n))
 			continue;
-		span_run(b, span, &run);
-		if (b->columns.position == NULL)
-			fill_positions(b, place);
-		order_by_time(&run, b->columns.position + span->offset, replaced, arg);
+		span_run(m, span, &run);
+		if (m->columns.position == NULL)
+			fill_positions(m, place);
+		order_by_time(&run, m->columns.position + span->offset, replaced, arg);
 		span->n = run.n;
 	}
-	return b->n_spans;
+	return m->n_spans;
 }

@@ -12,7 +12,7 @@
  *		event_check.c	whether an event keeps them
  *		event_access.c	the streams' access checks
  *		event_key.c		keys and content hashes
- *		event_batch.c	events collected
+ *		event_buffer.c	events collected
  *		event_resolve.c	which of several events of a key is to be stored
  *		event_store.c	the ledger, the log and conflicts, through SQL
  *		event_ingest.c	all of it together

@@ -154,9 +154,9 @@ deny(TlEventRow *row, const char *message)
 	row->message = message;
 }
 
-/* Parties lie together in the batch. */
+/* Parties lie together in the buffer. */
 static void
-deny_parties(TlEventBatch *b)
+deny_parties(TlEventBuffer *b)
 {
 	for (uint32 i = 0; i < b->n_rows;)
 	{
@@ -172,7 +172,7 @@ deny_parties(TlEventBatch *b)
 }
 
 void
-tl_event_check_access(TlEventBatch *b)
+tl_event_check_access(TlEventBuffer *b)
 {
 	TlEventRow **rows =
 		MemoryContextAllocHuge(b->context, sizeof(TlEventRow *) * Max((Size) b->n_rows, 1));

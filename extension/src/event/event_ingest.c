@@ -2,7 +2,7 @@
  * event_ingest.c
  *		Events of one statement on their way into the log.  See event.h.
  *
- * Memory: an ingest lives in a context under the statement's; the batch within it is emptied at
+ * Memory: an ingest lives in a context under the statement's; the buffer within it is emptied at
  * every flush, so the statement's memory is bounded by telemetry.batch_memory.
  *
  * A flush: access is checked; each event gets its number, key and content hash; the first event
@@ -15,7 +15,7 @@
 #include "base/guc.h"
 #include "catalog/pg_authid.h"
 #include "event/event_access.h"
-#include "event/event_batch.h"
+#include "event/event_buffer.h"
 #include "event/event_check.h"
 #include "event/event_store.h"
 #include "event/event_text.h"
@@ -31,7 +31,7 @@ struct TlEventIngest
 {
 	MemoryContext context;
 	MemoryContext row_context; /* for rejections; reset after each row */
-	TlEventBatch *batch;
+	TlEventBuffer *buffer;
 	TlDeadLetters *letters;
 	TlReports *reports;
 	TlEventFateFn on_fate;
@@ -57,7 +57,7 @@ tl_event_ingest_begin(void)
 
 	in->context = context;
 	in->row_context = AllocSetContextCreate(context, "telemetry event row", ALLOCSET_SMALL_SIZES);
-	in->batch = tl_event_batch_create();
+	in->buffer = tl_event_buffer_create();
 	in->letters = tl_dead_letters_create("event");
 	in->reports = tl_reports_begin();
 	in->now = GetCurrentTimestamp();
@@ -107,7 +107,7 @@ is_left_out(const TlEventRow *row)
 
 /* Numbers, times and keys of all events. */
 static void
-identify(TlEventBatch *b, int64 now)
+identify(TlEventBuffer *b, int64 now)
 {
 	TlEventHasher *hasher = tl_event_hasher_begin();
 	int64 own = tl_event_store_next_id();
@@ -148,7 +148,7 @@ identify(TlEventBatch *b, int64 now)
 
 /* Finds out which keys are new, and what the ledger has for the others. */
 static void
-settle(TlEventBatch *b)
+settle(TlEventBuffer *b)
 {
 	for (int i = 0; i < CLAIMS_MAX; i++)
 	{
@@ -169,7 +169,7 @@ settle(TlEventBatch *b)
 
 /* Decides about sets whose key the ledger had. */
 static void
-resolve_known(TlEventBatch *b)
+resolve_known(TlEventBuffer *b)
 {
 	TlEventSet **differing =
 		MemoryContextAllocHuge(b->context, sizeof(TlEventSet *) * Max((Size) b->n_sets, 1));
@@ -267,7 +267,7 @@ tell(TlEventIngest *in, const TlEventRow *row)
 static void
 flush(TlEventIngest *in)
 {
-	TlEventBatch *b = in->batch;
+	TlEventBuffer *b = in->buffer;
 	MemoryContext old;
 
 	if (b->n_rows == 0)
@@ -276,7 +276,7 @@ flush(TlEventIngest *in)
 	tl_event_check_access(b);
 	in->now = GetCurrentTimestamp();
 	identify(b, in->now);
-	tl_event_batch_sort(b);
+	tl_event_buffer_sort(b);
 	if (b->n_sets > 0)
 	{
 		for (uint32 i = 0; i < b->n_sets; i++)
@@ -289,7 +289,7 @@ flush(TlEventIngest *in)
 	for (uint32 i = 0; i < b->n_rows; i++)
 		tell(in, &b->rows[i]);
 	MemoryContextSwitchTo(old);
-	tl_event_batch_reset(b);
+	tl_event_buffer_reset(b);
 }
 
 /*
@@ -299,7 +299,7 @@ flush(TlEventIngest *in)
 static bool
 is_full(const TlEventIngest *in, const TlEvent *event)
 {
-	const TlEventBatch *b = in->batch;
+	const TlEventBuffer *b = in->buffer;
 
 	if (event->party != 0 && event->party == in->last_party && b->n_rows < TL_EVENT_FLUSH_MAX)
 		return false;
@@ -327,7 +327,7 @@ tl_event_ingest_row(TlEventIngest *in, const TlEvent *event)
 		accepted = false;
 	}
 	if (accepted)
-		tl_event_batch_add(in->batch, &checked, stream, in->counts.received);
+		tl_event_buffer_add(in->buffer, &checked, stream, in->counts.received);
 	else
 		reject(in, &checked, in->counts.received, why.code, why.message);
 	MemoryContextSwitchTo(old);

@@ -1,8 +1,8 @@
 /*
  * event_resolve.c
- *		Which of several events of a key is to be stored.  See event_batch.h.
+ *		Which of several events of a key is to be stored.  See event_buffer.h.
  */
-#include "event/event_batch.h"
+#include "event/event_buffer.h"
 
 #include "event/event_text.h"
 #include "rollup/zone.h"
@@ -57,7 +57,7 @@ wins(TlStreamStrategy strategy, const TlEventVersion *incoming, const TlEventVer
 }
 
 static void
-note_conflict(TlEventBatch *b, const TlEventRow *incoming, const TlEventVersion *before,
+note_conflict(TlEventBuffer *b, const TlEventRow *incoming, const TlEventVersion *before,
 			  bool replaced)
 {
 	TlEventConflict *conflict;
@@ -116,7 +116,7 @@ counts_otherwise(const TlEventVersion *stored, const TlEventRow *row)
 }
 
 void
-tl_event_resolve(TlEventBatch *b, TlEventSet *set, const TlEventVersion *stored,
+tl_event_resolve(TlEventBuffer *b, TlEventSet *set, const TlEventVersion *stored,
 				 bool note_conflicts)
 {
 	TlEventRow **rows = b->order + set->first;
@@ -177,7 +177,7 @@ tl_event_resolve(TlEventBatch *b, TlEventSet *set, const TlEventVersion *stored,
 }
 
 bool
-tl_event_set_differs(const TlEventBatch *b, const TlEventSet *set)
+tl_event_set_differs(const TlEventBuffer *b, const TlEventSet *set)
 {
 	for (uint32 i = 0; i < set->n; i++)
 		if (b->order[set->first + i]->identity.content != set->content)

@@ -102,7 +102,7 @@ static TlStatement insert_conflicts = {
 	NULL};
 
 /* What the set-returning functions return, while a statement of ours is running. */
-static const TlEventBatch *flushed = NULL;
+static const TlEventBuffer *flushed = NULL;
 static TlEventSet **flushed_sets = NULL;
 static uint32 n_flushed_sets = 0;
 
@@ -115,9 +115,9 @@ int64_column(uint64 row, int number)
 		SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number, &isnull));
 }
 
-/* Runs a statement that reads from the batch, or from some of its sets. */
+/* Runs a statement that reads from the buffer, or from some of its sets. */
 static void
-execute_with(const TlEventBatch *b, TlEventSet **sets, uint32 n, TlStatement *statement)
+execute_with(const TlEventBuffer *b, TlEventSet **sets, uint32 n, TlStatement *statement)
 {
 	PG_TRY();
 	{
@@ -148,7 +148,7 @@ tl_event_store_next_id(void)
 
 /* The sets that are not settled, in order. */
 static TlEventSet **
-unsettled_sets(TlEventBatch *b, uint32 *n)
+unsettled_sets(TlEventBuffer *b, uint32 *n)
 {
 	TlEventSet **list =
 		MemoryContextAllocHuge(b->context, sizeof(TlEventSet *) * Max((Size) b->n_sets, 1));
@@ -161,13 +161,13 @@ unsettled_sets(TlEventBatch *b, uint32 *n)
 }
 
 static const uint8 *
-key_of(const TlEventBatch *b, const TlEventSet *set)
+key_of(const TlEventBuffer *b, const TlEventSet *set)
 {
 	return b->order[set->first]->identity.key;
 }
 
 void
-tl_event_store_claim(TlEventBatch *b)
+tl_event_store_claim(TlEventBuffer *b)
 {
 	uint32 n;
 	TlEventSet **sets = unsettled_sets(b, &n);
@@ -192,7 +192,7 @@ tl_event_store_claim(TlEventBatch *b)
 }
 
 static Datum
-key_array(const TlEventBatch *b, TlEventSet **sets, uint32 n)
+key_array(const TlEventBuffer *b, TlEventSet **sets, uint32 n)
 {
 	Datum *keys = palloc(sizeof(Datum) * Max((Size) n, 1));
 
@@ -202,7 +202,7 @@ key_array(const TlEventBatch *b, TlEventSet **sets, uint32 n)
 }
 
 void
-tl_event_store_look_up(TlEventBatch *b)
+tl_event_store_look_up(TlEventBuffer *b)
 {
 	uint32 n;
 	TlEventSet **sets = unsettled_sets(b, &n);
@@ -228,7 +228,7 @@ tl_event_store_look_up(TlEventBatch *b)
 
 /* False if the key has gone. */
 static bool
-lock_set(const TlEventBatch *b, TlEventSet *set)
+lock_set(const TlEventBuffer *b, TlEventSet *set)
 {
 	Datum key = UUIDPGetDatum((pg_uuid_t *) key_of(b, set));
 
@@ -270,7 +270,7 @@ read_version(const TlEventSet *set, MemoryContext context, TlEventVersion *versi
 }
 
 void
-tl_event_store_read_versions(TlEventBatch *b, TlEventSet **sets, uint32 n, bool lock,
+tl_event_store_read_versions(TlEventBuffer *b, TlEventSet **sets, uint32 n, bool lock,
 							 TlEventVersion *versions)
 {
 	TlStatementScope scope;
@@ -290,7 +290,7 @@ tl_event_store_read_versions(TlEventBatch *b, TlEventSet **sets, uint32 n, bool 
 }
 
 void
-tl_event_store_replace(TlEventBatch *b, TlEventSet **sets, uint32 n)
+tl_event_store_replace(TlEventBuffer *b, TlEventSet **sets, uint32 n)
 {
 	TlStatementScope scope;
 	Datum *received;
@@ -348,7 +348,7 @@ compare_ids(const void *a, const void *b)
 
 /* The sets that have a winner to be stored, in the order of ids. */
 static TlEventSet **
-winning_sets(TlEventBatch *b, uint32 *n)
+winning_sets(TlEventBuffer *b, uint32 *n)
 {
 	TlEventSet **list =
 		MemoryContextAllocHuge(b->context, sizeof(TlEventSet *) * Max((Size) b->n_sets, 1));
@@ -394,7 +394,7 @@ insert_flushes(TlEventSet **sets, uint32 n)
 }
 
 void
-tl_event_store_insert(TlEventBatch *b)
+tl_event_store_insert(TlEventBuffer *b)
 {
 	uint32 n;
 	TlEventSet **sets = winning_sets(b, &n);
@@ -447,7 +447,7 @@ id_of(const TlEventRow *row)
 }
 
 void
-tl_event_store_conflicts(TlEventBatch *b)
+tl_event_store_conflicts(TlEventBuffer *b)
 {
 	uint32 n = b->n_conflicts;
 	int dims[1] = {(int) n};

@@ -1,12 +1,12 @@
 /*
- * event_batch.h
+ * event_buffer.h
  *		Events collected for a flush, and what it finds out about each.
  *
- * A batch owns its events, in a memory context that is emptied after each flush.  Events of one
+ * A buffer owns its events, in a memory context that is emptied after each flush.  Events of one
  * key form a set; a flush stores at most one of each set.
  */
-#ifndef TL_EVENT_BATCH_H
-#define TL_EVENT_BATCH_H
+#ifndef TL_EVENT_BUFFER_H
+#define TL_EVENT_BUFFER_H
 
 #include "event/event_key.h"
 #include "event/event_stream.h"
@@ -29,20 +29,20 @@ typedef struct TlEventRow
 	const char *message;
 } TlEventRow;
 
-/* What a key stands for so far: an event of the batch, or one that was stored before. */
+/* What a key stands for so far: an event of the buffer, or one that was stored before. */
 typedef struct TlEventVersion
 {
 	uint64 content;
 	int64 occurred_at;
 	double priority;
 	int64 received_at;
-	const TlEventRow *row;		  /* of the batch, or NULL */
+	const TlEventRow *row;		  /* of the buffer, or NULL */
 	const char *json;			  /* of one that was stored, or NULL */
 	TlSlice text[TL_EVENT_TEXTS]; /* likewise, those that are counted */
 	bool removed;				  /* that one is not in the log any more */
 } TlEventVersion;
 
-/* Rows [first, first + n) of the batch's order, which is that of keys and then of positions. */
+/* Rows [first, first + n) of the buffer's order, which is that of keys and then of positions. */
 typedef struct TlEventSet
 {
 	uint32 first;
@@ -65,7 +65,7 @@ typedef struct TlEventConflict
 	bool replaced;
 } TlEventConflict;
 
-typedef struct TlEventBatch
+typedef struct TlEventBuffer
 {
 	MemoryContext context;
 	TlEventRow *rows;
@@ -79,28 +79,28 @@ typedef struct TlEventBatch
 	TlEventConflict *conflicts;
 	uint32 n_conflicts;
 	uint32 conflicts_cap;
-} TlEventBatch;
+} TlEventBuffer;
 
-extern TlEventBatch *tl_event_batch_create(void);
-extern void tl_event_batch_reset(TlEventBatch *batch);
+extern TlEventBuffer *tl_event_buffer_create(void);
+extern void tl_event_buffer_reset(TlEventBuffer *buffer);
 
 /* Copies the event, which has been checked. */
-extern void tl_event_batch_add(TlEventBatch *batch, const TlEvent *event, const TlStream *stream,
-							   int64 row);
+extern void tl_event_buffer_add(TlEventBuffer *buffer, const TlEvent *event, const TlStream *stream,
+								int64 row);
 
 /* Orders the rows that are not rejected or left out by their keys, and finds the sets. */
-extern void tl_event_batch_sort(TlEventBatch *batch);
+extern void tl_event_buffer_sort(TlEventBuffer *buffer);
 
 /*
  * Decides about the rows of a set one after the other, from a version that was stored before
  * (NULL: none) on: their outcomes and the set's winner.  Conflicts are noted only if that is
  * asked for, since a set may have to be decided about again.
  */
-extern void tl_event_resolve(TlEventBatch *batch, TlEventSet *set, const TlEventVersion *stored,
+extern void tl_event_resolve(TlEventBuffer *buffer, TlEventSet *set, const TlEventVersion *stored,
 							 bool note_conflicts);
 
 /* Whether a row of the set has other content than the ledger. */
-extern bool tl_event_set_differs(const TlEventBatch *batch, const TlEventSet *set);
+extern bool tl_event_set_differs(const TlEventBuffer *buffer, const TlEventSet *set);
 
 /* The texts of an event by which rollups count. */
 #define TL_EVENT_COUNTED_TEXTS                                                                     \

@@ -1,15 +1,15 @@
 /*
- * event_batch.c
- *		Events collected for a flush.  See event_batch.h.
+ * event_buffer.c
+ *		Events collected for a flush.  See event_buffer.h.
  */
-#include "event/event_batch.h"
+#include "event/event_buffer.h"
 
 #include "utils/memutils.h"
 
-TlEventBatch *
-tl_event_batch_create(void)
+TlEventBuffer *
+tl_event_buffer_create(void)
 {
-	TlEventBatch *b = palloc0(sizeof(TlEventBatch));
+	TlEventBuffer *b = palloc0(sizeof(TlEventBuffer));
 
 	b->context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry events", ALLOCSET_DEFAULT_SIZES);
@@ -17,7 +17,7 @@ tl_event_batch_create(void)
 }
 
 void
-tl_event_batch_reset(TlEventBatch *b)
+tl_event_buffer_reset(TlEventBuffer *b)
 {
 	MemoryContext context = b->context;
 
@@ -27,7 +27,7 @@ tl_event_batch_reset(TlEventBatch *b)
 }
 
 void
-tl_event_batch_add(TlEventBatch *b, const TlEvent *event, const TlStream *stream, int64 row)
+tl_event_buffer_add(TlEventBuffer *b, const TlEvent *event, const TlStream *stream, int64 row)
 {
 	TlEventRow *r;
 	Size size = 0;
@@ -80,7 +80,7 @@ compare_rows(const void *a, const void *b)
 }
 
 void
-tl_event_batch_sort(TlEventBatch *b)
+tl_event_buffer_sort(TlEventBuffer *b)
 {
 	uint32 n = 0;
 

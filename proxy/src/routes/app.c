@@ -260,13 +260,13 @@ compose_params(const TlRequest *request, const TlAppRoute *route, const TlBacken
 /* Requests -------------------------------------------------------------------------------- */
 
 static TlRequest *
-entry_request(TlBatchEntry *entry)
+entry_request(TlGroupEntry *entry)
 {
 	return (TlRequest *) ((char *) entry - offsetof(TlRequest, entry));
 }
 
 static void
-on_row_end(TlBatchEntry *entry, const TlBatchResult *result)
+on_row_end(TlGroupEntry *entry, const TlGroupResult *result)
 {
 	TlRequest *request = entry_request(entry);
 
@@ -398,9 +398,9 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	request->waiting = true;
 	if (route->kind == TL_APP_EVENTS && !odd)
 	{
-		tl_copy_add_request(tl_batch_begin(backend->events), route->name, &params, body, len);
+		tl_copy_add_request(tl_group_begin(backend->events), route->name, &params, body, len);
 		request->entry.on_end = on_row_end;
-		tl_batch_commit(backend->events, &request->entry, 1);
+		tl_group_commit(backend->events, &request->entry, 1);
 	}
 	else
 		tl_rpc_query(backend->rpc, route->kind == TL_APP_EVENTS ? ALONE_QUERY : route->query,

@@ -16,13 +16,13 @@
 #define SEGMENT_DEVICE 4
 
 static TlRequest *
-entry_request(TlBatchEntry *entry)
+entry_request(TlGroupEntry *entry)
 {
 	return (TlRequest *) ((char *) entry - offsetof(TlRequest, entry));
 }
 
 static void
-ingest_on_rows_end(TlBatchEntry *entry, const TlBatchResult *result)
+ingest_on_rows_end(TlGroupEntry *entry, const TlGroupResult *result)
 {
 	TlRequest *request = entry_request(entry);
 	TlBuf *body;
@@ -125,7 +125,7 @@ ingest(TlRequest *request, const TlBackend *backend, TlBodyKind kind)
 		return;
 
 	tl_decode_body(kind, body, len, device->text, device->len,
-				   (unsigned int) backend->config->json_depth, tl_batch_begin(backend->points),
+				   (unsigned int) backend->config->json_depth, tl_group_begin(backend->points),
 				   &decoded);
 	switch (decoded.verdict)
 	{
@@ -134,14 +134,14 @@ ingest(TlRequest *request, const TlBackend *backend, TlBodyKind kind)
 			request->devices = decoded.devices;
 			request->device_count = decoded.device_count;
 			request->waiting = true;
-			tl_batch_commit(backend->points, &request->entry, decoded.rows);
+			tl_group_commit(backend->points, &request->entry, decoded.rows);
 			break;
 		case TL_DECODE_ODD:
-			tl_batch_abort(backend->points);
+			tl_group_abort(backend->points);
 			ingest_call(request, backend, body, len);
 			break;
 		case TL_DECODE_REFUSED:
-			tl_batch_abort(backend->points);
+			tl_group_abort(backend->points);
 			tl_request_refuse(request, decoded.status, decoded.detail);
 			break;
 	}

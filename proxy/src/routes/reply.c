@@ -49,7 +49,7 @@ add_metric(TlBuf *out, const TlBuf *rows, size_t row)
 }
 
 void
-tl_reply_single(TlBuf *out, const TlBatchEntry *entry, const TlBatchResult *result)
+tl_reply_single(TlBuf *out, const TlGroupEntry *entry, const TlGroupResult *result)
 {
 	tl_buf_add_text(
 		out, "{\"success\":true,\"message\":\"Data point ingested successfully\",\"device_id\":");
@@ -94,14 +94,14 @@ add_counts(TlBuf *out, const TlBuf *rows, size_t row, uint32_t first, uint32_t c
 }
 
 void
-tl_reply_batch(TlBuf *out, const TlBatchEntry *entry, const TlBatchResult *result)
+tl_reply_batch(TlBuf *out, const TlGroupEntry *entry, const TlGroupResult *result)
 {
 	add_counts(out, result->rows, entry->first_byte, 0, entry->rows, result->rejects,
 			   result->reject_count);
 }
 
 void
-tl_reply_bulk(TlBuf *out, const TlBatchEntry *entry, const TlBatchResult *result,
+tl_reply_bulk(TlBuf *out, const TlGroupEntry *entry, const TlGroupResult *result,
 			  const TlDeviceRows *devices, uint32_t device_count)
 {
 	const TlReject *rejects = result->rejects;

@@ -5,20 +5,20 @@
 #ifndef TL_REPLY_H
 #define TL_REPLY_H
 
-#include "database/batch.h"
+#include "database/group.h"
 #include "routes/decode.h"
 
 /* {"detail": text} */
 extern void tl_reply_detail(TlBuf *out, const char *text);
 
 /* The answer to one stored point, which is the entry's only row. */
-extern void tl_reply_single(TlBuf *out, const TlBatchEntry *entry, const TlBatchResult *result);
+extern void tl_reply_single(TlBuf *out, const TlGroupEntry *entry, const TlGroupResult *result);
 
 /* Counts, and an error for each rejected row. */
-extern void tl_reply_batch(TlBuf *out, const TlBatchEntry *entry, const TlBatchResult *result);
+extern void tl_reply_batch(TlBuf *out, const TlGroupEntry *entry, const TlGroupResult *result);
 
 /* The same for each device. */
-extern void tl_reply_bulk(TlBuf *out, const TlBatchEntry *entry, const TlBatchResult *result,
+extern void tl_reply_bulk(TlBuf *out, const TlGroupEntry *entry, const TlGroupResult *result,
 						  const TlDeviceRows *devices, uint32_t device_count);
 
 #endif

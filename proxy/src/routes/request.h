@@ -10,7 +10,7 @@
 #ifndef TL_REQUEST_H
 #define TL_REQUEST_H
 
-#include "database/batch.h"
+#include "database/group.h"
 #include "base/config.h"
 #include "routes/decode.h"
 #include "routes/failure.h"
@@ -78,7 +78,7 @@ struct TlRequest
 	bool answered;
 	bool waiting;
 	TlBodyKind kind;
-	TlBatchEntry entry;
+	TlGroupEntry entry;
 	TlDeviceRows *devices; /* of a bulk body */
 	uint32_t device_count;
 };

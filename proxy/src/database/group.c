@@ -1,5 +1,5 @@
 /*
- * batch.c
+ * group.c
  *		Group commit: rows of many requests in one COPY.
  *
  * The lane owns its groups, and a group its buffer.  Groups form a queue; rows are appended
@@ -9,7 +9,7 @@
  * No row should ever fail a COPY.  Should one do so after all, its group is divided in two and
  * each half tried again, until the request that it came with is alone: others must not suffer.
  */
-#include "database/batch.h"
+#include "database/group.h"
 
 #include "base/log.h"
 #include "base/metrics.h"
@@ -43,8 +43,8 @@ typedef struct Group
 	uint32_t row_count;
 	uint32_t entry_count;
 	bool sealed; /* takes no more rows */
-	TlBatchEntry *first;
-	TlBatchEntry **last;
+	TlGroupEntry *first;
+	TlGroupEntry **last;
 
 	/* Of the result. */
 	bool understood;
@@ -152,10 +152,10 @@ group_release(Group *group)
 static void
 group_finish(Group *group, TlPgOutcome outcome, const TlPgError *error)
 {
-	TlBatchResult result = {.outcome = outcome, .error = error, .rows = &group->rows};
+	TlGroupResult result = {.outcome = outcome, .error = error, .rows = &group->rows};
 	TlReject *reject = group->rejects;
 	TlReject *end = group->rejects + group->reject_count;
-	TlBatchEntry *entry = group->first;
+	TlGroupEntry *entry = group->first;
 
 	group->lane->pending_rows -= group->row_count;
 	group->lane->pending_bytes -= group->rows.len;
@@ -163,7 +163,7 @@ group_finish(Group *group, TlPgOutcome outcome, const TlPgError *error)
 	while (entry != NULL)
 	{
 		/* The entry may be gone once it has been told. */
-		TlBatchEntry *next = entry->next;
+		TlGroupEntry *next = entry->next;
 
 		result.rejects = reject;
 		result.reject_count = 0;
@@ -298,7 +298,7 @@ group_divide(Group *group)
 {
 	TlLane *lane = group->lane;
 	Group *half = group_acquire(lane);
-	TlBatchEntry **link = &group->first;
+	TlGroupEntry **link = &group->first;
 	size_t split_byte;
 	uint32_t split_row;
 
@@ -312,7 +312,7 @@ group_divide(Group *group)
 	half->last = group->last;
 	half->entry_count = group->entry_count - group->entry_count / 2;
 	half->row_count = group->row_count - split_row;
-	for (TlBatchEntry *entry = half->first; entry != NULL; entry = entry->next)
+	for (TlGroupEntry *entry = half->first; entry != NULL; entry = entry->next)
 	{
 		entry->first_byte = entry->first_byte - split_byte + half->rows.len;
 		entry->first_row -= split_row;
@@ -456,7 +456,7 @@ tl_lane_close(TlLane *lane)
 }
 
 TlBuf *
-tl_batch_begin(TlLane *lane)
+tl_group_begin(TlLane *lane)
 {
 	Group *group = lane->tail;
 
@@ -476,7 +476,7 @@ tl_batch_begin(TlLane *lane)
 }
 
 void
-tl_batch_commit(TlLane *lane, TlBatchEntry *entry, uint32_t rows)
+tl_group_commit(TlLane *lane, TlGroupEntry *entry, uint32_t rows)
 {
 	Group *group = lane->tail;
 
@@ -494,7 +494,7 @@ tl_batch_commit(TlLane *lane, TlBatchEntry *entry, uint32_t rows)
 }
 
 void
-tl_batch_abort(TlLane *lane)
+tl_group_abort(TlLane *lane)
 {
 	lane->tail->rows.len = lane->mark;
 }

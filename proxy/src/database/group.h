@@ -1,5 +1,5 @@
 /*
- * batch.h
+ * group.h
  *		Group commit: rows of many requests in one COPY.
  *
  * A lane is one COPY statement with the rows that wait for it.  Rows are encoded straight
@@ -10,14 +10,14 @@
  *	commit	the rows so appended belong to an entry, which is told how they fared
  *	abort	they are taken back
  */
-#ifndef TL_BATCH_H
-#define TL_BATCH_H
+#ifndef TL_GROUP_H
+#define TL_GROUP_H
 
 #include "base/buf.h"
 #include "database/pool.h"
 
 typedef struct TlLane TlLane;
-typedef struct TlBatchEntry TlBatchEntry;
+typedef struct TlGroupEntry TlGroupEntry;
 
 /* A row that was not stored. */
 typedef struct TlReject
@@ -37,7 +37,7 @@ typedef struct TlRowAnswer
 } TlRowAnswer;
 
 /* How the rows of an entry fared; valid only during the call. */
-typedef struct TlBatchResult
+typedef struct TlGroupResult
 {
 	TlPgOutcome outcome;
 	const TlPgError *error; /* unless DONE */
@@ -45,16 +45,16 @@ typedef struct TlBatchResult
 	const TlReject *rejects;
 	size_t reject_count;
 	const TlRowAnswer *answers; /* for each row, from a lane of requests */
-} TlBatchResult;
+} TlGroupResult;
 
 /* Embedded in its owner's object, which must live until on_end. */
-struct TlBatchEntry
+struct TlGroupEntry
 {
-	void (*on_end)(TlBatchEntry *entry, const TlBatchResult *result);
+	void (*on_end)(TlGroupEntry *entry, const TlGroupResult *result);
 	uint32_t rows;
 	size_t first_byte; /* of its first row in the group's buffer */
 	uint32_t first_row;
-	TlBatchEntry *next;
+	TlGroupEntry *next;
 };
 
 /* What a lane's rows are, and what the statement after its COPY tells of them. */
@@ -71,9 +71,9 @@ extern TlLane *tl_lane_open(TlPool *pool, TlLaneKind kind, const char *query, si
 /* After the pool is closed. */
 extern void tl_lane_close(TlLane *lane);
 
-extern TlBuf *tl_batch_begin(TlLane *lane);
-extern void tl_batch_commit(TlLane *lane, TlBatchEntry *entry, uint32_t rows);
-extern void tl_batch_abort(TlLane *lane);
+extern TlBuf *tl_group_begin(TlLane *lane);
+extern void tl_group_commit(TlLane *lane, TlGroupEntry *entry, uint32_t rows);
+extern void tl_group_abort(TlLane *lane);
 
 /* Rows and bytes not yet confirmed, in groups that wait or are on their way. */
 extern size_t tl_lane_pending_rows(const TlLane *lane);

@@ -1,5 +1,5 @@
 /*
- * compact_retention.c
+ * expire.c
  *		The part of job retention that drops points: rolled blocks without what has expired.
  *
  * A pass takes the buckets one by one and their days in order.  Where all of a block has expired,

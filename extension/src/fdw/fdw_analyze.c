@@ -6,9 +6,13 @@
  * are chosen at random, and each opened one contributes through a reservoir.  Points that a
  * newer block replaces are counted as rows, which for estimates does no harm.
  */
-#include "fdw/fdw.h"
+#include "fdw/fdw_analyze.h"
 
 #include "commands/vacuum.h"
+#include "fdw/fdw_option.h"
+#include "fdw/point_column.h"
+#include "fdw/row_maker.h"
+#include "read/scan.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"

@@ -6,9 +6,11 @@
  * nothing but counts of rows.  The plan is a scan without a relation; its rows have a column for
  * each count, and then one, never filled, for each key column: EXPLAIN shows conditions on those.
  */
-#include "fdw/fdw.h"
+#include "fdw/fdw_count.h"
 
 #include "executor/executor.h"
+#include "fdw/fdw_keys.h"
+#include "fdw/fdw_plan.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"

@@ -9,11 +9,15 @@
  *	Blocks			opened, or counted without, of all that the store holds
  *	Frames, Series Runs, Bytes	fetched and decompressed, decoded, and read from blocks
  */
-#include "fdw/fdw.h"
+#include "fdw/fdw_explain.h"
 
 #include "commands/explain.h"
+#include "fdw/fdw_count.h"
+#include "fdw/fdw_plan.h"
+#include "fdw/fdw_scan.h"
 #include "nodes/makefuncs.h"
 #include "parser/parsetree.h"
+#include "read/scan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"

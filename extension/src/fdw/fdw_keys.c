@@ -6,11 +6,12 @@
  * does not depend on the row.  Equality is bytewise, so nondeterministic collations stay with
  * the executor.
  */
-#include "fdw/fdw.h"
+#include "fdw/fdw_keys.h"
 
 #include "base/slice_text.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "fdw/fdw_plan.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"

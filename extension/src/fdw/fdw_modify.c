@@ -4,10 +4,12 @@
  *
  * Each row is handed to the ingest of its statement; the end of the statement stores them.
  */
-#include "fdw/fdw.h"
+#include "fdw/fdw_modify.h"
 
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "fdw/fdw_option.h"
+#include "fdw/point_column.h"
 #include "ingest/ingest.h"
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"

@@ -2,7 +2,7 @@
  * fdw_option.c
  *		Options of foreign tables over the store.
  */
-#include "fdw/fdw.h"
+#include "fdw/fdw_option.h"
 
 #include "access/reloptions.h"
 #include "catalog/pg_foreign_table.h"

@@ -6,15 +6,16 @@
  * ORDER BY ts DESC LIMIT 1 read a single block; and paths whose device or metric comes from the
  * other side of a join.
  */
-#include "fdw/fdw.h"
+#include "fdw/fdw_plan.h"
 
 #include <math.h>
 
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_opfamily.h"
-#include "catalog/pg_type.h"
+#include "fdw/fdw_count.h"
+#include "fdw/fdw_keys.h"
+#include "fdw/fdw_option.h"
 #include "foreign/foreign.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
@@ -23,77 +24,13 @@
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
-#include "utils/builtins.h"
+#include "read/scan.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 /* Costs in the planner's units: to start, to open a block, to decode a point. */
 #define COST_START 20.0
 #define COST_BLOCK 5.0
 #define COST_POINT 0.003
-
-static const char *const point_column_name[TL_POINT_COLUMNS] = {
-	"ts", "device_id", "metric", "value", "unit", "tags", "metadata", "num"};
-
-/* The type that a column must have, or InvalidOid. */
-static Oid
-point_column_type(int column)
-{
-	switch (column)
-	{
-		case TL_POINT_TS:
-			return TIMESTAMPTZOID;
-		case TL_POINT_DEVICE_ID:
-		case TL_POINT_METRIC:
-		case TL_POINT_UNIT:
-			return TEXTOID;
-		case TL_POINT_VALUE:
-			return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("value"),
-								   ObjectIdGetDatum(get_namespace_oid("telemetry", false)));
-		case TL_POINT_TAGS:
-		case TL_POINT_METADATA:
-			return JSONBOID;
-		case TL_POINT_NUM:
-			return FLOAT8OID;
-	}
-	return InvalidOid;
-}
-
-void
-tl_point_map(TupleDesc desc, const char *table, TlPointMap *map)
-{
-	memset(map, 0, sizeof(TlPointMap));
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-		bool known = attribute->attisdropped;
-
-		for (int c = 0; c < TL_POINT_COLUMNS && !known; c++)
-			if (strcmp(NameStr(attribute->attname), point_column_name[c]) == 0)
-			{
-				Oid type = point_column_type(c);
-
-				if (attribute->atttypid != type)
-					ereport(ERROR,
-							(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
-							 errmsg("column \"%s\" of foreign table \"%s\" must be of type %s",
-									NameStr(attribute->attname), table, format_type_be(type))));
-				map->attno[c] = attribute->attnum;
-				known = true;
-			}
-		if (!known)
-			ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
-							errmsg("column \"%s\" of foreign table \"%s\" is not one of a point",
-								   NameStr(attribute->attname), table),
-							errhint("Points have ts, device_id, metric, value, unit, tags, "
-									"metadata and num.")));
-	}
-	for (int c = TL_POINT_TS; c <= TL_POINT_VALUE; c++)
-		if (map->attno[c] == 0)
-			ereport(ERROR, (errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
-							errmsg("foreign table \"%s\" has no column \"%s\"", table,
-								   point_column_name[c])));
-}
 
 /*
  * Up to this size, counting the blocks costs little.  Those of level 0 come and go without a

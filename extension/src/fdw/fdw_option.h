@@ -1,0 +1,13 @@
+/*
+ * fdw_option.h
+ *		Options of foreign tables over the store.
+ */
+#ifndef TL_FDW_OPTION_H
+#define TL_FDW_OPTION_H
+
+#include "store/store.h"
+
+/* The blocks that a foreign table shows, by its option rolled_up. */
+extern TlLevels tl_fdw_levels(Oid table);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * fdw_plan.h
+ *		Sizes, paths and plans of a scan of telemetry.point.
+ */
+#ifndef TL_FDW_PLAN_H
+#define TL_FDW_PLAN_H
+
+#include "base/compat.h"
+
+#include "fdw/point_column.h"
+#include "nodes/pathnodes.h"
+#include "nodes/plannodes.h"
+#include "store/store.h"
+
+/* What ForeignScan.fdw_private holds: integer lists, the last two not for a count. */
+enum
+{
+	TL_PRIVATE_KEY_COLUMNS, /* beside fdw_exprs */
+	TL_PRIVATE_KEY_OPS,		/* likewise */
+	TL_PRIVATE_LEVELS,		/* TlLevels */
+	TL_PRIVATE_COLUMNS,		/* set of columns that are wanted */
+	TL_PRIVATE_ORDER		/* TlScanOrder */
+};
+
+/* What the planner knows of a table, in RelOptInfo.fdw_private. */
+typedef struct TlRelPlan
+{
+	TlPointMap map;
+	TlLevels levels;
+	double blocks; /* in the store */
+} TlRelPlan;
+
+extern void tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table);
+extern void tl_fdw_paths(PlannerInfo *root, RelOptInfo *rel, Oid table);
+extern ForeignScan *tl_fdw_plan(PlannerInfo *root, RelOptInfo *rel, Oid table, ForeignPath *best,
+								List *tlist, List *clauses, Plan *outer);
+
+#endif

@@ -283,6 +283,30 @@ COMMIT;
 -- an_error_within_a_statement_ends_it
 INSERT INTO http_event SELECT 'POST /client-log', '{}', jsonb_build_object('message', 1 / (3 - i)) FROM generate_series(1, 5) AS i;
 SELECT * FROM pg_temp.post('/client-log', '{"message": "still works"}');
+-- statements_nest: also with those of telemetry.event, and when an inner one fails and is caught
+CREATE FUNCTION pg_temp.request_unless_even(i integer) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO telemetry.event (stream, event_type, data)
+	SELECT stream, event_type, '{"message": "nested event"}' FROM telemetry.event WHERE data ->> 'message' = 'still works';
+	INSERT INTO telemetry.http_event
+	SELECT 'POST /client-log', '{}', jsonb_build_object('message', format('nested inner %s.%s', i, k / CASE WHEN k = 2 AND i % 2 = 0 THEN 0 ELSE 1 END))
+	FROM generate_series(1, 2) AS k;
+	RETURN jsonb_build_object('message', 'nested outer ' || i);
+EXCEPTION WHEN division_by_zero THEN
+	RETURN jsonb_build_object('message', 'nested alone ' || i);
+END $$;
+BEGIN;
+INSERT INTO http_event SELECT 'POST /client-log', '{}', pg_temp.request_unless_even(i) FROM generate_series(1, 4) AS i;
+SELECT status FROM http_event_result();
+COMMIT;
+SELECT data ->> 'message' AS message, count(*) FROM event WHERE data ->> 'message' LIKE 'nested %' GROUP BY 1 ORDER BY 1;
+-- two_statements_in_one: their requests are answered together
+BEGIN;
+WITH one AS (INSERT INTO http_event VALUES ('POST /client-log', '{}', '{"message": "one"}')),
+	two AS (INSERT INTO http_event VALUES ('POST /client-log', '{}', '{"message": "two"}'), ('POST /client-log', '{}', '{}'))
+SELECT;
+SELECT status FROM http_event_result() ORDER BY status;
+COMMIT;
 -- one_flush_for_all: numbers of a flush have the same upper bits
 WITH sent AS (SELECT 'flood ' || i AS message FROM generate_series(1, 500) AS i)
 INSERT INTO http_event SELECT 'POST /client-log', '{}', jsonb_build_object('message', message) FROM sent;

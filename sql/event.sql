@@ -104,6 +104,18 @@ BEGIN
 	INSERT INTO telemetry.event (stream, event_type, event_id) VALUES ('shop', 'open', 'after');
 END $$;
 SELECT event_id FROM event WHERE event_id ~ '^(n|f|after)' ORDER BY event_id;
+-- One that fails within another, and is caught, leaves nothing either; the outer one goes on.
+CREATE FUNCTION pg_temp.note_unless_even(i integer) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO telemetry.event (stream, event_type, event_id)
+	SELECT 'shop', 'open', format('m%s-inner-%s', i, 1 / CASE WHEN k = 2 AND i % 2 = 0 THEN 0 ELSE k END) FROM generate_series(1, 2) AS k;
+	RETURN 'm' || i;
+EXCEPTION WHEN division_by_zero THEN
+	RETURN 'm' || i || '-alone';
+END $$;
+INSERT INTO event (stream, event_type, event_id) SELECT 'shop', 'open', pg_temp.note_unless_even(i) FROM generate_series(1, 4) AS i;
+SELECT received, accepted FROM ingest_result();
+SELECT event_id FROM event WHERE event_id ~ '^m' ORDER BY event_id;
 -- Two statements in one: their rows are one ingest.
 WITH one AS (INSERT INTO event (stream, event_type, event_id) VALUES ('shop', 'open', 'w1')),
 	two AS (INSERT INTO event (stream, event_type, event_id) VALUES ('shop', 'open', 'w2'))

@@ -3,18 +3,15 @@
  *		COPY and INSERT into telemetry.event.
  *
  * A trigger before each statement begins an ingest, one for each row hands it over, and one after
- * the statement ends it.  Statements nest, when a function that a statement calls inserts as well;
- * so the ingests under way are a stack, which is cut when a (sub)transaction is rolled back.
+ * the statement ends it (base/under_way.h).
  */
 #include "event/event.h"
 
-#include "access/xact.h"
 #include "base/slice_text.h"
+#include "base/under_way.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(telemetry_event_statement);
 PG_FUNCTION_INFO_V1(telemetry_event_row);
@@ -48,83 +45,38 @@ static const int text_columns[TL_EVENT_TEXTS] = {[TL_EVENT_STREAM] = COLUMN_STRE
 												 [TL_EVENT_APP_VERSION] = COLUMN_APP_VERSION,
 												 [TL_EVENT_CORRELATION] = COLUMN_CORRELATION_ID};
 
-typedef struct Level
+typedef struct Statement
 {
-	struct Level *below;
+	TlUnderWay under_way;
 	TlEventIngest *ingest;
-	SubTransactionId subid;
-} Level;
+} Statement;
 
-/* Levels live in the memory of the (sub)transaction that they were begun in. */
-static Level *top = NULL;
+static TlUnderWay *innermost = NULL;
 
 static void
-at_transaction_end(XactEvent event, void *arg)
+begin_statement(void)
 {
-	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
-		top = NULL;
-}
+	Statement *s = tl_under_way_begin(&innermost, sizeof(Statement), "telemetry events");
+	MemoryContext old = MemoryContextSwitchTo(s->under_way.context);
 
-static void
-at_subtransaction_end(SubXactEvent event, SubTransactionId subid, SubTransactionId parent,
-					  void *arg)
-{
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		while (top != NULL && top->subid >= subid)
-			top = top->below;
-}
-
-static void
-begin_level(void)
-{
-	static bool registered = false;
-	MemoryContext old = MemoryContextSwitchTo(CurTransactionContext);
-	Level *level = palloc(sizeof(Level));
-
-	if (!registered)
-	{
-		RegisterXactCallback(at_transaction_end, NULL);
-		RegisterSubXactCallback(at_subtransaction_end, NULL);
-		registered = true;
-	}
-	level->ingest = tl_event_ingest_begin();
-	level->below = top;
-	level->subid = GetCurrentSubTransactionId();
-	top = level;
+	s->ingest = tl_event_ingest_begin();
 	MemoryContextSwitchTo(old);
 }
 
 static void
-end_level(void)
+end_statement(void)
 {
-	Level *level = top;
-
-	(void) tl_event_ingest_end(level->ingest);
-	top = level->below;
-	pfree(level);
-}
-
-static void
-refuse_call(const char *name)
-{
-	ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-					errmsg("telemetry.%s() is a trigger function of telemetry.event", name)));
+	(void) tl_event_ingest_end(((Statement *) innermost)->ingest);
+	tl_under_way_end(innermost);
 }
 
 Datum
 telemetry_event_statement(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) || TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		refuse_call("event_statement");
-	if (TRIGGER_FIRED_BEFORE(trigger->tg_event))
-		begin_level();
-	else if (top == NULL)
-		elog(ERROR, "no ingest of events is under way");
+	if (tl_under_way_is_begin(fcinfo, innermost, "event_statement", "event"))
+		begin_statement();
 	else
-		end_level();
+		end_statement();
 	return PointerGetDatum(NULL);
 }
 
@@ -139,16 +91,9 @@ text_value(const TupleTableSlot *slot, int column)
 Datum
 telemetry_event_row(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	TupleTableSlot *slot;
+	TupleTableSlot *slot = tl_under_way_row(fcinfo, innermost, COLUMNS, "event_row", "event");
 	TlEvent event = {0};
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_INSTEAD(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ||
-		RelationGetNumberOfAttributes(trigger->tg_relation) != COLUMNS || top == NULL)
-		refuse_call("event_row");
-	slot = trigger->tg_trigslot;
-	slot_getallattrs(slot);
 	for (int i = 0; i < TL_EVENT_TEXTS; i++)
 		event.text[i] = text_value(slot, text_columns[i]);
 	event.has_occurred_at = !slot->tts_isnull[COLUMN_OCCURRED_AT];
@@ -162,6 +107,6 @@ telemetry_event_row(PG_FUNCTION_ARGS)
 		event.duration_seconds = DatumGetFloat8(slot->tts_values[COLUMN_DURATION]);
 	if (!slot->tts_isnull[COLUMN_DATA])
 		event.data = DatumGetJsonbP(slot->tts_values[COLUMN_DATA]);
-	tl_event_ingest_row(top->ingest, &event);
-	return PointerGetDatum(trigger->tg_trigtuple);
+	tl_event_ingest_row(((Statement *) innermost)->ingest, &event);
+	return PointerGetDatum(((TriggerData *) fcinfo->context)->tg_trigtuple);
 }

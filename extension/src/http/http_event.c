@@ -6,14 +6,14 @@
  * one for each row decodes a request, and one after the statement stores the events and makes the
  * answers, which telemetry.http_event_result() then gives until the end of the transaction.
  *
- * Statements nest, when a function that a statement calls inserts as well, so those under way are
- * a list.  A statement lives in a context of the (sub)transaction that began it, and leaves the
- * list when that goes; so do answers.
+ * A statement (base/under_way.h) lives in a context of the (sub)transaction that began it; so do
+ * answers.
  */
 #include "http/http_answer.h"
 
 #include "base/rows.h"
 #include "base/slice_text.h"
+#include "base/under_way.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
@@ -22,7 +22,6 @@
 #include "http/http_decode.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(telemetry_http_event_statement);
@@ -42,9 +41,7 @@ enum
 
 typedef struct Statement
 {
-	struct Statement *below;
-	MemoryContext context;
-	MemoryContextCallback on_delete;
+	TlUnderWay under_way;
 	TlEventIngest *ingest;
 	TlHttpRequest *requests;
 	uint32 n;
@@ -53,24 +50,12 @@ typedef struct Statement
 	int64 rows;	 /* events so far */
 } Statement;
 
-static Statement *top = NULL;
+static TlUnderWay *innermost = NULL;
 
 /* Those of the transaction's last statement. */
 static MemoryContext answers_context = NULL;
 static TlHttpAnswer *answers;
 static uint32 n_answers;
-
-static void
-leave_list(void *arg)
-{
-	for (Statement **s = &top; *s != NULL; s = &(*s)->below)
-	{
-		if (*s != arg)
-			continue;
-		*s = (*s)->below;
-		return;
-	}
-}
 
 static void
 forget_answers(void *arg)
@@ -99,7 +84,7 @@ note_fate(void *arg, int64 row, const TlEventFate *fate)
 {
 	Statement *s = arg;
 	TlHttpRequest *r = request_of(s, row);
-	MemoryContext old = MemoryContextSwitchTo(s->context);
+	MemoryContext old = MemoryContextSwitchTo(s->under_way.context);
 
 	tl_http_note_fate(r, (uint32) (row - r->first_row), fate);
 	MemoryContextSwitchTo(old);
@@ -108,20 +93,12 @@ note_fate(void *arg, int64 row, const TlEventFate *fate)
 static void
 begin_statement(void)
 {
-	MemoryContext context =
-		AllocSetContextCreate(CurTransactionContext, "telemetry requests", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	Statement *s = palloc0(sizeof(Statement));
+	Statement *s = tl_under_way_begin(&innermost, sizeof(Statement), "telemetry requests");
+	MemoryContext old = MemoryContextSwitchTo(s->under_way.context);
 
 	tl_routes_refresh();
-	s->context = context;
 	s->ingest = tl_event_ingest_begin();
 	tl_event_ingest_on_fate(s->ingest, note_fate, s);
-	s->below = top;
-	top = s;
-	s->on_delete.func = leave_list;
-	s->on_delete.arg = s;
-	MemoryContextRegisterResetCallback(context, &s->on_delete);
 	MemoryContextSwitchTo(old);
 }
 
@@ -129,8 +106,8 @@ begin_statement(void)
 static void
 take_request(TlSlice route, Jsonb *params, Jsonb *body)
 {
-	Statement *s = top;
-	MemoryContext old = MemoryContextSwitchTo(s->context);
+	Statement *s = (Statement *) innermost;
+	MemoryContext old = MemoryContextSwitchTo(s->under_way.context);
 	TlHttpRequest *r;
 
 	if (s->n == s->cap)
@@ -159,7 +136,7 @@ take_request(TlSlice route, Jsonb *params, Jsonb *body)
 static TlHttpAnswer *
 end_statement(uint32 *n)
 {
-	Statement *s = top;
+	Statement *s = (Statement *) innermost;
 	TlHttpAnswer *list =
 		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(TlHttpAnswer) * Max((Size) s->n, 1));
 
@@ -168,7 +145,7 @@ end_statement(uint32 *n)
 	for (uint32 i = 0; i < s->n; i++)
 		list[i] = tl_http_answer(&s->requests[i]);
 	*n = s->n;
-	MemoryContextDelete(s->context);
+	tl_under_way_end(&s->under_way);
 	return list;
 }
 
@@ -192,24 +169,12 @@ keep_answers(void)
 	MemoryContextSwitchTo(old);
 }
 
-static void
-refuse_call(const char *name)
-{
-	ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-					errmsg("telemetry.%s() is a trigger function of telemetry.http_event", name)));
-}
-
 Datum
 telemetry_http_event_statement(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) || TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		refuse_call("http_event_statement");
-	if (TRIGGER_FIRED_BEFORE(trigger->tg_event))
+	if (tl_under_way_is_begin(fcinfo, innermost, "http_event_statement", "http_event"))
 		begin_statement();
-	else if (top != NULL)
+	else
 		keep_answers();
 	return PointerGetDatum(NULL);
 }
@@ -217,23 +182,17 @@ telemetry_http_event_statement(PG_FUNCTION_ARGS)
 Datum
 telemetry_http_event_row(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	TupleTableSlot *slot;
+	TupleTableSlot *slot =
+		tl_under_way_row(fcinfo, innermost, COLUMNS, "http_event_row", "http_event");
 	TlSlice route = {NULL, 0};
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_INSTEAD(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ||
-		RelationGetNumberOfAttributes(trigger->tg_relation) != COLUMNS || top == NULL)
-		refuse_call("http_event_row");
-	slot = trigger->tg_trigslot;
-	slot_getallattrs(slot);
 	if (!slot->tts_isnull[COLUMN_ROUTE])
 		route = tl_slice_of_text(slot->tts_values[COLUMN_ROUTE]);
 	take_request(
 		route,
 		slot->tts_isnull[COLUMN_PARAMS] ? NULL : DatumGetJsonbP(slot->tts_values[COLUMN_PARAMS]),
 		slot->tts_isnull[COLUMN_BODY] ? NULL : DatumGetJsonbP(slot->tts_values[COLUMN_BODY]));
-	return PointerGetDatum(trigger->tg_trigtuple);
+	return PointerGetDatum(((TriggerData *) fcinfo->context)->tg_trigtuple);
 }
 
 /* http_event_result() returns setof (status integer, body text, content_type text) */

@@ -95,6 +95,7 @@ COMMENT ON COLUMN telemetry.dead_letter.whole IS 'Whether payload is all of it, 
 COMMENT ON COLUMN telemetry.dead_letter.attempts IS 'How often it was tried; after 5 times it stays as it is.';
 COMMENT ON COLUMN telemetry.dead_letter.sender IS 'The database user that sent them.';
 CREATE INDEX dead_letter_received_at ON telemetry.dead_letter (received_at);
+CREATE INDEX dead_letter_user ON telemetry.dead_letter ((payload ->> 'user_id')) WHERE payload ? 'user_id';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.dead_letter', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.dead_letter_id_seq', '');

@@ -1,5 +1,4 @@
--- What the systems of streams playback and learning read: plays of tracks and users, and how
--- synchronisation goes.
+-- Playback: what listeners play. Errors are RFC 7807.
 
 CREATE TABLE telemetry.subject (
 	stream text COLLATE "C" NOT NULL,
@@ -154,19 +153,6 @@ COMMENT ON FUNCTION telemetry.playback_overview(date, date) IS
 	'Plays of all tracks in days from start_date to end_date: {"startDate", "endDate", "totalEvents", "totalPlays", "completedPlays", '
 	'"totalListenTime", "totalSecondsPlayed", "uniqueListeners", "uniqueTracks", "dailyBreakdown"}.';
 
-CREATE FUNCTION telemetry.first_day(params jsonb, name text) RETURNS date
-	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
-BEGIN ATOMIC
-	SELECT coalesce(telemetry.date_parameter(params ->> name), telemetry.day_of(now()) - 30);
-END;
-COMMENT ON FUNCTION telemetry.first_day(jsonb, text) IS 'A date of params, or 30 days ago.';
-CREATE FUNCTION telemetry.last_day(params jsonb, name text) RETURNS date
-	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
-BEGIN ATOMIC
-	SELECT coalesce(telemetry.date_parameter(params ->> name), telemetry.day_of(now()));
-END;
-COMMENT ON FUNCTION telemetry.last_day(jsonb, text) IS 'A date of params, or today.';
-
 -- JIT would cost more than these queries take.
 CREATE FUNCTION telemetry.http_track_analytics(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
@@ -234,93 +220,69 @@ END;
 COMMENT ON FUNCTION telemetry.http_analytics_overview(jsonb, jsonb) IS
 	'GET of telemetry.playback_overview(): params startDate, endDate (the last 30 days).';
 
--- Stream learning: synchronisation.
-
-CREATE VIEW telemetry.sync_health AS
-	SELECT count(*) AS batches, coalesce(sum(b.item_count), 0)::bigint AS items,
-		coalesce(sum(b.success_count + b.duplicate_count + b.conflict_count) / nullif(sum(b.item_count), 0)::numeric, 1) AS success_rate,
-		coalesce(sum(b.failure_count) / nullif(sum(b.item_count), 0)::numeric, 0) AS failed_rate,
-		coalesce(sum(b.conflict_count) / nullif(sum(b.item_count), 0)::numeric, 0) AS conflict_rate,
-		coalesce(sum(b.duplicate_count) / nullif(sum(b.item_count), 0)::numeric, 0) AS duplicate_rate,
-		avg(b.duration_ms) AS average_duration_ms
-	FROM telemetry.batch_log AS b
-	WHERE b.end_time >= now() - interval '1 hour';
-COMMENT ON VIEW telemetry.sync_health IS
-	'How the batches of the last hour went, as telemetry.batch_log has them: shares of their items that were settled, rejected, in '
-	'conflict and repeated, and milliseconds a batch.';
-
-CREATE FUNCTION telemetry.sync_status(user_id text) RETURNS jsonb
-	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
-BEGIN ATOMIC
-	SELECT jsonb_build_object('syncStatus', jsonb_build_object(
-		'lastSyncTime', telemetry.json_time((SELECT max(b.end_time) FROM telemetry.batch_log AS b WHERE b.user_id = sync_status.user_id)),
-		'pendingItems', p.n,
-		'totalItems', (SELECT coalesce(sum(d.n), 0) FROM telemetry.user_daily_live AS d
-			WHERE d.stream = 'learning' AND d.user_id = sync_status.user_id) + p.n,
-		'syncHealth', (SELECT CASE
-				WHEN coalesce(sum(b.item_count - b.failure_count) / nullif(sum(b.item_count), 0)::numeric, 1) >= 0.95 THEN 'good'
-				WHEN sum(b.item_count - b.failure_count) / sum(b.item_count)::numeric >= 0.8 THEN 'degraded'
-				ELSE 'poor' END
-			FROM telemetry.batch_log AS b
-			WHERE b.user_id = sync_status.user_id AND b.end_time >= now() - interval '1 hour')))
-	FROM (
-		SELECT count(*) AS n FROM telemetry.dead_letter AS l
-		WHERE l.kind = 'event' AND l.attempts < 5 AND l.payload ->> 'stream' = 'learning' AND l.payload ->> 'user_id' = sync_status.user_id
-	) AS p;
-END;
-COMMENT ON FUNCTION telemetry.sync_status(text) IS
-	'How a user''s synchronisation goes: {"syncStatus": {"lastSyncTime": of the last batch, or null, "pendingItems": rejected ones that '
-	'have not been given up, "totalItems": these and those stored, "syncHealth": good if 95 % of the last hour''s items were not rejected, '
-	'degraded if 80 % were not, else poor}}.';
-
-CREATE INDEX dead_letter_user ON telemetry.dead_letter ((payload ->> 'user_id')) WHERE payload ? 'user_id';
-
-CREATE FUNCTION telemetry.http_sync_status(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
-	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-BEGIN ATOMIC
-	SELECT answer.status, answer.body, answer.content_type
-	FROM coalesce(CASE WHEN params #>> '{caller,user_id}' IS NULL
-		THEN telemetry.http_problem(params ->> 'dialect', 401, 'UNAUTHORIZED', 'a user must be known')
-		ELSE (200, telemetry.sync_status(params #>> '{caller,user_id}'), NULL)::telemetry.http_response END) AS answer;
-END;
-COMMENT ON FUNCTION telemetry.http_sync_status(jsonb, jsonb) IS 'GET of telemetry.sync_status() of the caller.';
-
-CREATE FUNCTION telemetry.http_app_health(params jsonb DEFAULT NULL, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
-	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	is_running CONSTANT boolean :=
-		EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.backend_type = 'telemetry worker' AND a.datname = current_database())
-		OR EXISTS (SELECT FROM telemetry.job_state AS j WHERE j.last_started_at > now() - interval '5 minutes');
-BEGIN
-	RETURN (200, jsonb_build_object(
-		'status', 'healthy',
-		'uptime', floor(extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())),
-		'services', jsonb_build_object(
-			'database', 'connected',
-			'cache', 'connected',
-			'scheduler', CASE WHEN is_running THEN 'running' ELSE 'stopped' END)), NULL)::telemetry.http_response;
-END
-$$;
-COMMENT ON FUNCTION telemetry.http_app_health(jsonb, jsonb) IS
-	'GET of the application''s health: 200 {"status": "healthy", "uptime": seconds, "services": {"database", "cache", "scheduler"}}. The cache is '
-	'the database''s own; the scheduler is running if there is a worker here, or a job ran within 5 minutes.';
-
 REVOKE ALL ON FUNCTION telemetry.time_span(numeric), telemetry.track_analytics(text, date, date), telemetry.top_tracks(integer, date),
 	telemetry.user_activity(text, date, date), telemetry.recent_activity(integer), telemetry.playback_overview(date, date),
-	telemetry.first_day(jsonb, text), telemetry.last_day(jsonb, text), telemetry.sync_status(text),
 	telemetry.http_track_analytics(jsonb, jsonb), telemetry.http_top_tracks(jsonb, jsonb), telemetry.http_user_analytics(jsonb, jsonb),
-	telemetry.http_recent_activity(jsonb, jsonb), telemetry.http_analytics_overview(jsonb, jsonb),
-	telemetry.http_sync_status(jsonb, jsonb), telemetry.http_app_health(jsonb, jsonb) FROM PUBLIC;
-GRANT SELECT ON telemetry.subject, telemetry.track_daily, telemetry.playback_daily, telemetry.listener_daily, telemetry.sync_health
-	TO telemetry_reader;
+	telemetry.http_recent_activity(jsonb, jsonb), telemetry.http_analytics_overview(jsonb, jsonb) FROM PUBLIC;
+GRANT SELECT ON telemetry.subject, telemetry.track_daily, telemetry.playback_daily, telemetry.listener_daily TO telemetry_reader;
 GRANT INSERT, UPDATE, DELETE ON telemetry.subject TO telemetry_admin, telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.time_span(numeric), telemetry.track_analytics(text, date, date), telemetry.top_tracks(integer, date),
-	telemetry.user_activity(text, date, date), telemetry.recent_activity(integer), telemetry.playback_overview(date, date),
-	telemetry.sync_status(text) TO telemetry_reader;
+	telemetry.user_activity(text, date, date), telemetry.recent_activity(integer), telemetry.playback_overview(date, date)
+	TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.http_track_analytics(jsonb, jsonb), telemetry.http_top_tracks(jsonb, jsonb),
 	telemetry.http_user_analytics(jsonb, jsonb), telemetry.http_recent_activity(jsonb, jsonb),
-	telemetry.http_analytics_overview(jsonb, jsonb), telemetry.http_sync_status(jsonb, jsonb), telemetry.http_app_health(jsonb, jsonb)
-	TO telemetry_reader, telemetry_writer;
+	telemetry.http_analytics_overview(jsonb, jsonb) TO telemetry_reader, telemetry_writer;
+
+INSERT INTO telemetry.stream (name, description, event_types, max_age, max_batch_age, sampling, retention_days, rollup_days) VALUES
+	('playback', 'What users listen to.', '{play_start,play_stop,play_progress,play_complete,seek}',
+		'24 hours', '7 days', '{"play_progress": 0.9}', 30, 30);
+INSERT INTO telemetry.stream_field (stream, field, kind, required, minimum, max_length, code, message) VALUES
+	('playback', 'event_type', 'text', true, NULL, NULL, NULL,
+		'Event type must be one of: play_start, play_stop, play_progress, play_complete, seek'),
+	('playback', 'subject_id', 'ulid', true, NULL, NULL, 'INVALID_TRACK_ID', 'Track ID must be a valid ULID.'),
+	('playback', 'occurred_at', 'text', true, NULL, NULL, NULL, NULL),
+	('playback', 'user_id', 'text', true, NULL, NULL, NULL, NULL),
+	('playback', 'data.position_seconds', 'number', false, 0, NULL, 'INVALID_POSITION', NULL),
+	('playback', 'session_id', 'text', false, NULL, 64, NULL, NULL),
+	('playback', 'device_id', 'text', false, NULL, 64, NULL, NULL),
+	('playback', 'app_version', 'text', false, NULL, 32, 'INVALID_CLIENT_VERSION', NULL);
+
+INSERT INTO telemetry.dialect (name, description, events, fields, unknown, success_status, success, batch, failure, failure_type, problems) VALUES
+	('playback', 'The words of the music player.', 'events',
+		'{
+			"event_type": "eventType",
+			"subject_id": "trackId",
+			"occurred_at": "clientTimestamp",
+			"duration_seconds": "durationPlayedSeconds",
+			"user_id": "params:caller.user_id",
+			"session_id": "sessionId",
+			"device_id": ["deviceId", "params:caller.device_id"],
+			"app_version": "clientVersion",
+			"data.position_seconds": "positionSeconds"
+		}',
+		'ignore', 202,
+		'{"accepted": true, "correlationId": "$correlation_id"}',
+		'{"accepted": "$settled", "rejected": "$rejected", "correlationId": "$correlation_id"}',
+		'{"type": "https://novatune.dev/errors/$type", "title": "$title", "status": "$status", "detail": "$detail", "code": "$code"}',
+		'application/problem+json',
+		'{
+			"ACCESS_DENIED": {"status": 403, "type": "track-access-denied", "title": "Track not accessible"},
+			"INVALID_TRACK_ID": {"title": "Invalid track ID"},
+			"INVALID_SESSION_ID": {"title": "Invalid session ID"},
+			"INVALID_DEVICE_ID": {"title": "Invalid device ID"}
+		}');
+
+INSERT INTO telemetry.route (method, path, description, dialect, stream, batch, max_events, caller) VALUES
+	('POST', '/telemetry/playback', 'Takes a playback event.', 'playback', 'playback', false, NULL, 'user'),
+	('POST', '/telemetry/playback/batch', 'Takes several playback events.', 'playback', 'playback', true, 50, 'user');
+INSERT INTO telemetry.route (method, path, description, dialect, function, params, caller) VALUES
+	('GET', '/admin/analytics/tracks/{id}', 'Plays of a track.',
+		'playback', 'telemetry.http_track_analytics(jsonb, jsonb)', '{"dialect": "playback"}', 'user'),
+	('GET', '/admin/analytics/top-tracks', 'The tracks that are played most.',
+		'playback', 'telemetry.http_top_tracks(jsonb, jsonb)', '{"dialect": "playback"}', 'user'),
+	('GET', '/admin/analytics/users/{id}', 'What a user has played.',
+		'playback', 'telemetry.http_user_analytics(jsonb, jsonb)', '{"dialect": "playback"}', 'user'),
+	('GET', '/admin/analytics/recent', 'The newest events.',
+		'playback', 'telemetry.http_recent_activity(jsonb, jsonb)', '{"dialect": "playback"}', 'user'),
+	('GET', '/admin/analytics/overview', 'Plays of all tracks.',
+		'playback', 'telemetry.http_analytics_overview(jsonb, jsonb)', '{"dialect": "playback"}', 'user');

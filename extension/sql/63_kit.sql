@@ -1,0 +1,107 @@
+-- The kit that apps are made of: parameters of a request, times, dates and CSV, for functions that serve routes.
+
+-- Of texts as they come in a query string: null if they are not what they should be.
+CREATE FUNCTION telemetry.time_parameter(value text) RETURNS timestamptz
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
+AS $$
+BEGIN
+	IF value !~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$' THEN
+		RETURN NULL;
+	END IF;
+	RETURN value::timestamptz;
+EXCEPTION WHEN data_exception THEN
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION telemetry.time_parameter(text) IS
+	'The time of a date or an ISO 8601 time, UTC if it has no zone; null if it is neither.';
+
+CREATE FUNCTION telemetry.date_parameter(value text) RETURNS date
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO'
+AS $$
+BEGIN
+	RETURN CASE WHEN value ~ '^\d{4}-\d\d-\d\d$' THEN value::date END;
+EXCEPTION WHEN data_exception THEN
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION telemetry.date_parameter(text) IS 'The date of a text YYYY-MM-DD; null if it is not one.';
+
+CREATE FUNCTION telemetry.integer_parameter(value text, lowest integer, highest integer) RETURNS integer
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN value ~ '^\d{1,9}$' AND value::integer BETWEEN lowest AND highest THEN value::integer END;
+END;
+COMMENT ON FUNCTION telemetry.integer_parameter(text, integer, integer) IS 'The number of a text of digits from lowest to highest; else null.';
+
+CREATE FUNCTION telemetry.json_time(value timestamptz) RETURNS text
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT to_char(value AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+END;
+COMMENT ON FUNCTION telemetry.json_time(timestamptz) IS 'A time as JSON has it: ISO 8601 in UTC with milliseconds.';
+
+-- The first thing that is wrong with params, in the dialect's shape; null if nothing is.
+CREATE FUNCTION telemetry.check_parameters(params jsonb, times text[], dates text[], numbers jsonb) RETURNS telemetry.http_response
+	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wrong text;
+BEGIN
+	SELECT v.message INTO wrong
+	FROM (
+		SELECT 1 AS rank, format('%s must be a date or a time in ISO 8601', t.name) AS message
+		FROM unnest(times) AS t (name) WHERE params ? t.name AND telemetry.time_parameter(params ->> t.name) IS NULL
+		UNION ALL
+		SELECT 2, format('%s must be a date, YYYY-MM-DD', d.name)
+		FROM unnest(dates) AS d (name) WHERE params ? d.name AND telemetry.date_parameter(params ->> d.name) IS NULL
+		UNION ALL
+		SELECT 3, format('%s must be a number from %s to %s', n.key, n.value -> 0, n.value -> 1)
+		FROM jsonb_each(numbers) AS n
+		WHERE params ? n.key AND telemetry.integer_parameter(params ->> n.key, (n.value ->> 0)::integer, (n.value ->> 1)::integer) IS NULL
+	) AS v
+	ORDER BY v.rank LIMIT 1;
+	IF wrong IS NULL THEN
+		RETURN NULL;
+	END IF;
+	RETURN telemetry.http_problem(params ->> 'dialect', 400, 'VALIDATION_ERROR', wrong);
+END
+$$;
+COMMENT ON FUNCTION telemetry.check_parameters(jsonb, text[], text[], jsonb) IS
+	'Of the http_ functions: the failure to answer if a parameter that is named here is there and not a time, a date, or a '
+	'number within {name: [lowest, highest]}; null if all are as they should be.';
+
+-- A field of CSV (RFC 4180). What a spreadsheet would take for a formula is made a text.
+CREATE FUNCTION telemetry.csv_field(value text) RETURNS text
+	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN value IS NULL THEN ''
+		WHEN value ~ '^[=+@\t\r-]' AND value !~ '^-?\d+(\.\d+)?$' THEN '"''' || replace(value, '"', '""') || '"'
+		WHEN value ~ '[",\r\n]' THEN '"' || replace(value, '"', '""') || '"'
+		ELSE value
+	END;
+END;
+COMMENT ON FUNCTION telemetry.csv_field(text) IS
+	'A text as a field of CSV, quoted if need be; one that begins like a formula gets an apostrophe before it.';
+
+CREATE FUNCTION telemetry.first_day(params jsonb, name text) RETURNS date
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT coalesce(telemetry.date_parameter(params ->> name), telemetry.day_of(now()) - 30);
+END;
+COMMENT ON FUNCTION telemetry.first_day(jsonb, text) IS 'A date of params, or 30 days ago.';
+CREATE FUNCTION telemetry.last_day(params jsonb, name text) RETURNS date
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT coalesce(telemetry.date_parameter(params ->> name), telemetry.day_of(now()));
+END;
+COMMENT ON FUNCTION telemetry.last_day(jsonb, text) IS 'A date of params, or today.';
+
+REVOKE ALL ON FUNCTION telemetry.check_parameters(jsonb, text[], text[], jsonb),
+	telemetry.time_parameter(text), telemetry.date_parameter(text), telemetry.integer_parameter(text, integer, integer),
+	telemetry.json_time(timestamptz), telemetry.csv_field(text), telemetry.first_day(jsonb, text), telemetry.last_day(jsonb, text)
+	FROM PUBLIC;

@@ -224,9 +224,17 @@ INSERT INTO telemetry.job (name, description, run_every) VALUES ('No_name', '', 
 INSERT INTO telemetry.job (name, description, run_every) VALUES (repeat('n', 60), '', '1 s');
 \set VERBOSITY default
 
--- an_inserted_job_replaces_that_of_its_name, as when a dump is restored
-INSERT INTO telemetry.job (name, description, run_every, enabled) VALUES ('test_fine', 'Another.', '1 min', true);
-SELECT name, description, run_every, status, runs FROM telemetry.job_status WHERE name = 'test_fine';
+-- what_there_is_from_the_start_can_be_had_again, and what is there stays
+BEGIN;
+SELECT count(*) AS jobs FROM telemetry.job \gset
+DELETE FROM telemetry.job WHERE name IN ('audit', 'prune');
+UPDATE telemetry.job SET run_every = '3 s' WHERE name = 'roll_up';
+DELETE FROM telemetry.layout;
+SELECT telemetry.initialise();
+SELECT count(*) = :jobs AS all_jobs, max(run_every) FILTER (WHERE name = 'roll_up') AS roll_up FROM telemetry.job;
+SELECT count(*) AS layouts FROM telemetry.layout;
+ROLLBACK;
+-- jobs_are_dumped, their state is not
 SELECT extcondition[array_position(extconfig, 'telemetry.job'::regclass::oid)] AS condition, array_position(extconfig, 'telemetry.job_state'::regclass::oid) AS state
 FROM pg_extension WHERE extname = 'telemetry';
 

@@ -42,3 +42,17 @@ END
 $$;
 
 GRANT USAGE ON SCHEMA telemetry TO telemetry_reader, telemetry_writer, telemetry_admin;
+
+-- A dump has the rows of an extension's tables, and CREATE EXTENSION before them. So the scripts insert rows only where no
+-- dump brings them: what is restored is what was there, and not what is new.
+CREATE FUNCTION telemetry.is_restoring() RETURNS boolean
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	-- What pg_restore and every script of pg_dump set first, and nobody else all of.
+	SELECT count(*) = 5 FROM pg_settings AS s
+	WHERE s.source = 'session' AND s.name IN ('statement_timeout', 'lock_timeout',
+		'idle_in_transaction_session_timeout', 'standard_conforming_strings', 'xmloption');
+END;
+COMMENT ON FUNCTION telemetry.is_restoring() IS
+	'Whether this session restores a dump. For the scripts of extensions, which then insert no rows of their own.';
+REVOKE ALL ON FUNCTION telemetry.is_restoring() FROM PUBLIC;

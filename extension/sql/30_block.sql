@@ -72,25 +72,6 @@ COMMENT ON COLUMN telemetry.layout.day_timezone IS
 	'Time zone of the days and hours of rollups; from the setting telemetry.day_timezone at CREATE EXTENSION, '
 	'changed by telemetry.set_day_timezone().';
 
--- A dump restores blocks, and with them the layout that they were written in, after CREATE
--- EXTENSION has made a row from the settings of the server that it is restored to.
-CREATE FUNCTION telemetry.replace_layout() RETURNS trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	AS $$
-BEGIN
-	DELETE FROM telemetry.layout;
-	RETURN new;
-END
-$$;
-COMMENT ON FUNCTION telemetry.replace_layout() IS
-	'Trigger of telemetry.layout: a row that is inserted takes the place of the one there.';
-CREATE TRIGGER replace_layout BEFORE INSERT ON telemetry.layout
-	FOR EACH ROW EXECUTE FUNCTION telemetry.replace_layout();
-
-INSERT INTO telemetry.layout (buckets, day_timezone)
-	SELECT coalesce(pg_catalog.current_setting('telemetry.buckets', true), '64')::smallint,
-		coalesce(pg_catalog.current_setting('telemetry.day_timezone', true), 'UTC');
-
 SELECT pg_catalog.pg_extension_config_dump('telemetry.block_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.block_0', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.block_1', '');

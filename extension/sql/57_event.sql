@@ -98,7 +98,7 @@ AS $$
 BEGIN
 	PERFORM FROM telemetry.stream AS s WHERE s.name = new.stream FOR KEY SHARE;
 	IF NOT FOUND AND new.stream IS NOT NULL THEN
-		IF NOT telemetry.is_being_restored() THEN
+		IF NOT telemetry.is_restoring() THEN
 			RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', MESSAGE = format('there is no stream "%s"', new.stream);
 		END IF;
 	END IF;
@@ -196,7 +196,7 @@ BEGIN
 	IF TG_OP = 'UPDATE' THEN
 		UPDATE telemetry.stream_field AS f SET stream = new.name WHERE f.stream = old.name;
 		UPDATE telemetry.route AS r SET stream = new.name WHERE r.stream = old.name;
-	ELSIF NOT telemetry.is_being_restored() THEN
+	ELSE
 		DELETE FROM telemetry.stream_field AS f WHERE f.stream = old.name;
 		DELETE FROM telemetry.route AS r WHERE r.stream = old.name;
 	END IF;

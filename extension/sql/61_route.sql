@@ -123,7 +123,7 @@ BEGIN
 	END IF;
 	PERFORM FROM telemetry.dialect AS d WHERE d.name = new.dialect FOR KEY SHARE;
 	IF NOT FOUND THEN
-		IF NOT telemetry.is_being_restored() THEN
+		IF NOT telemetry.is_restoring() THEN
 			RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', MESSAGE = format('there is no dialect "%s"', new.dialect);
 		END IF;
 	END IF;
@@ -147,7 +147,7 @@ AS $$
 BEGIN
 	IF TG_OP = 'UPDATE' THEN
 		UPDATE telemetry.route AS r SET dialect = new.name WHERE r.dialect = old.name;
-	ELSIF NOT telemetry.is_being_restored() THEN
+	ELSE
 		DELETE FROM telemetry.route AS r WHERE r.dialect = old.name;
 	END IF;
 	RETURN NULL;

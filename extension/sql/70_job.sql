@@ -12,8 +12,7 @@ CREATE TABLE telemetry.job (
 );
 COMMENT ON TABLE telemetry.job IS
 	'Background jobs. Job x is the function telemetry.job_x() RETURNS boolean: each call is one transaction, and true '
-	'means that there is more to do. Change them with telemetry.alter_job(); an INSERT of a name that is there '
-	'replaces that job and forgets its state.';
+	'means that there is more to do. Change them with telemetry.alter_job().';
 COMMENT ON COLUMN telemetry.job.name IS 'Its function is telemetry.job_ and this name.';
 COMMENT ON COLUMN telemetry.job.description IS 'What it does.';
 COMMENT ON COLUMN telemetry.job.run_every IS 'From the start of one run to that of the next.';
@@ -21,20 +20,29 @@ COMMENT ON COLUMN telemetry.job.enabled IS 'Whether the worker, and a round of t
 COMMENT ON COLUMN telemetry.job.run_at IS
 	'Set by telemetry.alter_job(): when to run it next. Counts until a run has started since.';
 
--- A dump has all jobs, restored after CREATE EXTENSION has made its own.
-CREATE FUNCTION telemetry.replace_job() RETURNS trigger
+-- A dump is restored table by table, in transactions of their own: jobs that worked on some of the tables meanwhile
+-- would be in the way of the others. Until the rows of this table are there, there is no job; then the one who brings
+-- them holds them up as long as it is connected, which psql and each process of pg_restore are to the end.
+CREATE FUNCTION telemetry.hold_jobs() RETURNS void
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'telemetry_hold_jobs';
+COMMENT ON FUNCTION telemetry.hold_jobs() IS
+	'No round of jobs begins before this session ends. Waits for one that is just beginning.';
+CREATE FUNCTION telemetry.restore_jobs() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
-	AS $$
+AS $$
 BEGIN
-	DELETE FROM telemetry.job AS j WHERE j.name = new.name;
-	RETURN new;
+	IF telemetry.is_restoring() THEN
+		PERFORM telemetry.hold_jobs();
+	END IF;
+	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION telemetry.replace_job() IS
-	'Trigger of telemetry.job: a row that is inserted takes the place of the one of its name.';
-CREATE TRIGGER replace_job BEFORE INSERT ON telemetry.job
-	FOR EACH ROW EXECUTE FUNCTION telemetry.replace_job();
+COMMENT ON FUNCTION telemetry.restore_jobs() IS
+	'Trigger of telemetry.job: the session that restores it holds up the jobs.';
+CREATE TRIGGER restore_jobs BEFORE INSERT ON telemetry.job
+	FOR EACH STATEMENT EXECUTE FUNCTION telemetry.restore_jobs();
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.job', '');
 
@@ -64,58 +72,6 @@ COMMENT ON COLUMN telemetry.job_state.next_run_at IS 'When it is due, unless tel
 COMMENT ON COLUMN telemetry.job_state.last_status IS
 	'success; unfinished: its time was over, it goes on soon; failure; running: begun and not ended since, written '
 	'ahead by a worker that has just come up, in case that the job takes it down.';
-
--- A dump is restored table by table, in transactions of their own, after CREATE EXTENSION: jobs that worked
--- on some of the tables meanwhile would be in the way of the others. So they wait for the session that
--- CREATE EXTENSION is run by, if it is pg_dump's script or pg_restore, and for all sessions of pg_restore -j.
-CREATE TABLE telemetry.restore_session (
-	pid integer PRIMARY KEY,
-	backend_start timestamptz NOT NULL,
-	seen_at timestamptz NOT NULL
-);
-COMMENT ON TABLE telemetry.restore_session IS
-	'The session that is restoring this database from a dump, and when it was last seen; no row if there is none. '
-	'DELETE it if that takes the wrong session for one.';
-INSERT INTO telemetry.restore_session (pid, backend_start, seen_at)
-	SELECT a.pid, a.backend_start, pg_catalog.clock_timestamp()
-	FROM pg_catalog.pg_stat_activity AS a
-	WHERE a.pid = pg_catalog.pg_backend_pid()
-		-- What every dump sets first, and nobody else all of.
-		AND 5 = (SELECT pg_catalog.count(*) FROM pg_catalog.pg_settings AS s
-			WHERE s.source = 'session' AND s.name IN ('statement_timeout', 'lock_timeout',
-				'idle_in_transaction_session_timeout', 'standard_conforming_strings', 'xmloption'));
-
-CREATE FUNCTION telemetry.is_being_restored() RETURNS boolean
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	-- pg_restore -j ends its first session before it begins the others.
-	gap CONSTANT interval := '10 s';
-BEGIN
-	IF NOT EXISTS (SELECT FROM telemetry.restore_session) THEN
-		RETURN false;
-	END IF;
-	IF EXISTS (
-		SELECT
-		FROM pg_stat_activity AS a
-		WHERE a.datname = current_database() AND a.application_name = 'pg_restore'
-			OR EXISTS (SELECT FROM telemetry.restore_session AS r WHERE r.pid = a.pid AND r.backend_start = a.backend_start)
-	) THEN
-		UPDATE telemetry.restore_session AS r
-		SET seen_at = clock_timestamp()
-		WHERE r.pid IN (SELECT s.pid FROM telemetry.restore_session AS s FOR UPDATE SKIP LOCKED);
-		RETURN true;
-	END IF;
-	DELETE FROM telemetry.restore_session AS r
-	WHERE r.pid IN (
-		SELECT s.pid FROM telemetry.restore_session AS s WHERE s.seen_at < clock_timestamp() - gap FOR UPDATE SKIP LOCKED);
-	RETURN EXISTS (SELECT FROM telemetry.restore_session);
-END
-$$;
-COMMENT ON FUNCTION telemetry.is_being_restored() IS
-	'Whether jobs are to wait because this database is being restored from a dump: until the session of '
-	'telemetry.restore_session and all of pg_restore have been gone for 10 seconds.';
 
 -- The one function whose result depends on other sessions' transactions runs with the owner's rights,
 -- for their age and user are hidden from others.
@@ -161,7 +117,7 @@ WITH held AS MATERIALIZED (
 	-- The number and the hash are those of extension/src/jobs/job.c.
 	SELECT l.objid::bigint AS hash, l.pid
 	FROM pg_catalog.pg_locks AS l
-	WHERE l.locktype = 'advisory' AND l.classid = 0 AND l.objsubid = 21613 AND l.granted
+	WHERE l.locktype = 'advisory' AND l.classid = 0 AND l.objsubid = 21613 AND l.granted AND l.mode = 'ExclusiveLock'
 		AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 )
 SELECT
@@ -177,7 +133,7 @@ SELECT
 	END AS status,
 	h.pid AS running_pid,
 	CASE
-		WHEN r.pid IS NOT NULL THEN pg_catalog.format('the end of the restore that process %s began', r.pid)
+		WHEN r.pid IS NOT NULL THEN pg_catalog.format('the end of process %s, which restores a dump', r.pid)
 		WHEN j.name = 'roll_up' THEN telemetry.open_ingests()
 	END AS waiting_for,
 	CASE
@@ -200,7 +156,7 @@ SELECT
 FROM telemetry.job AS j
 LEFT JOIN telemetry.job_state AS s ON s.name = j.name
 LEFT JOIN held AS h ON h.hash = pg_catalog.hashtext(j.name)::bigint & 4294967295
-LEFT JOIN telemetry.restore_session AS r ON true
+LEFT JOIN held AS r ON r.hash = pg_catalog.hashtext('')::bigint & 4294967295
 ORDER BY j.run_every, j.name;
 COMMENT ON VIEW telemetry.job_status IS 'The jobs and how their runs went.';
 COMMENT ON COLUMN telemetry.job_status.status IS
@@ -415,22 +371,38 @@ COMMENT ON FUNCTION telemetry.job_prune() IS
 	'Job prune: removes receipts older than telemetry.batch_window, dead letters older than 30 days, conflicts and the '
 	'batch log older than 90, up to 5000 of each, and progress of processes that are gone. True if there may be more.';
 
-INSERT INTO telemetry.job (name, description, run_every) VALUES
-	('roll_up', 'Adds newly ingested points to the hourly and daily aggregates.', '2 s'),
-	('compact', 'Merges small blocks into larger ones.', '10 s'),
-	('audit', 'Compares aggregates with the points they are of.', '1 min'),
-	('roll_up_events', 'Adds newly ingested events to their hourly and daily aggregates.', '2 s'),
-	('event_partitions', 'Makes the partitions that events will be stored in.', '1 h'),
-	('event_retention', 'Removes events and their aggregates that are older than is to be kept.', '1 h'),
-	('event_keys', 'Forgets the keys of events that need not be recognised any more.', '10 min'),
-	('retention', 'Removes points that are older than is to be kept.', '1 h'),
-	('prune', 'Removes expired receipts, dead letters and other leftovers.', '1 h');
+-- What there is from the start.
+
+CREATE FUNCTION telemetry.initialise() RETURNS void
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+	INSERT INTO telemetry.layout (buckets, day_timezone)
+	SELECT coalesce(current_setting('telemetry.buckets', true), '64')::smallint,
+		coalesce(current_setting('telemetry.day_timezone', true), 'UTC')
+	WHERE NOT EXISTS (SELECT FROM telemetry.layout);
+	INSERT INTO telemetry.job (name, description, run_every) VALUES
+		('roll_up', 'Adds newly ingested points to the hourly and daily aggregates.', '2 s'),
+		('compact', 'Merges small blocks into larger ones.', '10 s'),
+		('audit', 'Compares aggregates with the points they are of.', '1 min'),
+		('roll_up_events', 'Adds newly ingested events to their hourly and daily aggregates.', '2 s'),
+		('event_partitions', 'Makes the partitions that events will be stored in.', '1 h'),
+		('event_retention', 'Removes events and their aggregates that are older than is to be kept.', '1 h'),
+		('event_keys', 'Forgets the keys of events that need not be recognised any more.', '10 min'),
+		('retention', 'Removes points that are older than is to be kept.', '1 h'),
+		('prune', 'Removes expired receipts, dead letters and other leftovers.', '1 h')
+	ON CONFLICT (name) DO NOTHING;
+END;
+COMMENT ON FUNCTION telemetry.initialise() IS
+	'Inserts what CREATE EXTENSION begins with, as far as it is not there: the row of telemetry.layout, and the jobs. For a '
+	'database that was restored from a dump without data.';
+SELECT telemetry.initialise() WHERE NOT telemetry.is_restoring();
 
 SELECT telemetry.wake_launcher();
 
 REVOKE ALL ON FUNCTION telemetry.alter_job(text, interval, boolean, timestamptz), telemetry.open_ingests(),
 	telemetry.report_progress(text, text, bigint, bigint), telemetry.end_progress(), telemetry.progress_of_backends(),
-	telemetry.worker_state(), telemetry.wake_launcher(), telemetry.is_being_restored(), telemetry.job_prune() FROM PUBLIC;
+	telemetry.worker_state(), telemetry.wake_launcher(), telemetry.hold_jobs(), telemetry.initialise(), telemetry.job_prune()
+	FROM PUBLIC;
 REVOKE ALL ON PROCEDURE telemetry.run_jobs(text) FROM PUBLIC;
 GRANT SELECT ON telemetry.job_status, telemetry.progress, telemetry.worker TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.open_ingests(), telemetry.progress_of_backends(), telemetry.worker_state()

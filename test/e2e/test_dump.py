@@ -164,6 +164,11 @@ class Dump(support.SharedClusterTestCase):
     def test_schema_only_dump_makes_an_empty_store(self):
         self.create(buckets=7)
         self.restore_plain(self.cluster.program("pg_dump", "--schema-only", "source"))
+        with self.assertRaisesRegex(support.SqlError, "telemetry.initialise()"):
+            self.target("SELECT count(*) FROM telemetry.point")
+        self.target("SELECT telemetry.initialise()")
+        self.assertEqual(self.target("SELECT * FROM telemetry.job ORDER BY name"),
+                         self.source("SELECT * FROM telemetry.job ORDER BY name"))
         self.assertEqual(self.target("SELECT count(*) FROM telemetry.point"), "0\n")
         self.target("INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-01', 'd', 'm', '1')")
         self.assertEqual(self.target("SELECT num FROM telemetry.point"), "1\n")

@@ -234,35 +234,63 @@ class Restore(SharedWorkers):
 
     def test_jobs_wait_for_the_session_that_restores(self):
         dump = self.cluster.program("pg_dump", "source").decode()
-        dump = "\n".join(line for line in dump.splitlines() if not line.startswith("\\"))
-        begin, extension, rest = dump.partition("CREATE EXTENSION IF NOT EXISTS telemetry")
+        lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+        jobs = next(i for i, line in enumerate(lines) if line.startswith("COPY telemetry.job "))
+        end = lines.index("\\.", jobs) + 1
         session = support.Session(self.cluster, "target")
         self.addCleanup(session.close)
-        session.run(begin)
-        session.run(extension + rest.partition(";")[0] + ";")
-        pid = session.run("SELECT pg_backend_pid();")[0]
+        session.run("\n".join(lines[:jobs]))
         self.wait_for_worker("target")
-        session.run("CALL telemetry.run_jobs();")
-        time.sleep(3)
+        self.assertEqual(self.sql("SELECT count(*) FROM telemetry.job_status", "target"), "0\n")
+        session.run("\n".join(lines[jobs:end]))
+        pid = session.run("SELECT pg_catalog.pg_backend_pid();")[0]
+        time.sleep(2)
+        self.sql("CALL telemetry.run_jobs()", "target")
         for job in ("prune", "roll_up"):
             self.assertEqual(self.job(job, "runs", "target"), "0")
-            self.assertEqual(self.job(job, "waiting_for", "target"),
-                             f"the end of the restore that process {pid} began")
+            self.assertEqual(self.job(job, "waiting_for", "target"), f"the end of process {pid}, which restores a dump")
+        session.run("\n".join(lines[end:]))
+        self.assertEqual(self.job("prune", "runs", "target"), "0")
         session.close()
-        wait_until(lambda: int(self.job("prune", "runs", "target")) >= 1, 60, "jobs to run")
+        self.check()
         self.assertEqual(self.job("prune", "waiting_for", "target"), "")
 
+    def test_a_restore_that_is_killed_holds_nothing_up(self):
+        dump = self.cluster.program("pg_dump", "source").decode()
+        begin, found, rest = dump.partition("COPY telemetry.receipt ")
+        self.assertTrue(found and "COPY telemetry.job " in begin)
+        session = support.Session(self.cluster, "target")
+        self.addCleanup(session.close)
+        session.run("\n".join(line for line in begin.splitlines() if not line.startswith("\\restrict")))
+        pid = session.run("SELECT pg_catalog.pg_backend_pid();")[0]
+        self.sql(f"SELECT pg_terminate_backend({pid})", "target")
+        wait_until(lambda: int(self.job("prune", "runs", "target")) >= 1, 60, "jobs to run")
+
+    def add_table_that_wants_no_jobs(self):
+        """Its one row takes a while to be restored, and fails if a job has run by then."""
+        self.sql("""CREATE SCHEMA z;
+            CREATE FUNCTION z.no_job_runs() RETURNS boolean LANGUAGE plpgsql AS $$
+            BEGIN
+                PERFORM pg_catalog.pg_sleep(2);
+                RETURN NOT EXISTS (SELECT FROM telemetry.job_state);
+            END
+            $$;
+            CREATE TABLE z.slow (i integer CHECK (pg_catalog.current_database() = 'source' OR z.no_job_runs()));
+            INSERT INTO z.slow VALUES (1)""", "source")
+
     def test_plain_dump(self):
+        self.add_table_that_wants_no_jobs()
         dump = self.cluster.program("pg_dump", "source")
         run = self.cluster.run_psql([], dump, database="target")
         self.assertEqual(run.returncode, 0, run.stderr.decode())
         self.check()
 
     def test_parallel_restore(self):
+        self.add_table_that_wants_no_jobs()
         folder = support.make_folder("dump-")
         self.addCleanup(support.shutil.rmtree, folder)
         self.cluster.program("pg_dump", "--format=directory", f"--file={folder}/d", "source")
-        self.cluster.program("pg_restore", "--exit-on-error", "--jobs=2", "--dbname=target", f"{folder}/d")
+        self.cluster.program("pg_restore", "--exit-on-error", "--jobs=4", "--dbname=target", f"{folder}/d")
         self.check()
 
     def test_other_sessions_are_not_taken_for_one(self):

@@ -35,6 +35,23 @@ job_lock(const char *name)
 	return tag;
 }
 
+/* What holds up all jobs is the lock of the one without a name. */
+void
+tl_job_hold_all(void)
+{
+	LOCKTAG tag = job_lock("");
+
+	(void) LockAcquire(&tag, ExclusiveLock, true, false);
+}
+
+bool
+tl_job_must_wait(void)
+{
+	LOCKTAG tag = job_lock("");
+
+	return LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL;
+}
+
 /* SELECT telemetry.job_NAME(), in a subtransaction that is the caller's to end. */
 static bool
 call_function(const char *name)

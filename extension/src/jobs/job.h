@@ -47,6 +47,15 @@ typedef enum TlJobOutcome
 } TlJobOutcome;
 
 /*
+ * Holds up all jobs until this session ends, for a restore that they would be in the way of.
+ * Waits for transactions in which tl_job_must_wait has said that they need not.
+ */
+extern void tl_job_hold_all(void);
+
+/* Whether somebody holds up all jobs.  If not, nobody will before the end of this transaction. */
+extern bool tl_job_must_wait(void);
+
+/*
  * One run of one job.  The current memory context must outlive transactions.  An error that is
  * not of the job's own function, such as one of commit, is raised.
  */

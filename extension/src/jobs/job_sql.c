@@ -122,3 +122,12 @@ telemetry_run_jobs(PG_FUNCTION_ARGS)
 	SPI_finish();
 	PG_RETURN_VOID();
 }
+
+/* hold_jobs(): to the end of the session. */
+PG_FUNCTION_INFO_V1(telemetry_hold_jobs);
+Datum
+telemetry_hold_jobs(PG_FUNCTION_ARGS)
+{
+	tl_job_hold_all();
+	PG_RETURN_VOID();
+}

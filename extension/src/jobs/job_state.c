@@ -38,8 +38,6 @@ static TlStatement list_names = {
 	{InvalidOid},
 	NULL};
 
-static TlStatement ask_restore = {"SELECT telemetry.is_being_restored()", 0, {InvalidOid}, NULL};
-
 /* The times, the counts and the error of a run that is only written ahead are not known yet. */
 static TlStatement record_run = {
 	"INSERT INTO telemetry.job_state AS s (name, next_run_at, last_started_at, last_finished_at,"
@@ -100,19 +98,6 @@ read_job(uint64 row, MemoryContext caller, TlJob *job)
 	job->run_every = DatumGetInt64(column(row, 3));
 	job->due = DatumGetTimestampTz(column(row, 4));
 	job->failures = DatumGetInt32(column(row, 5));
-}
-
-bool
-tl_job_must_wait(void)
-{
-	TlStatementScope scope;
-	bool must_wait;
-
-	tl_statement_begin(&scope);
-	tl_statement_execute(&ask_restore, NULL, NULL, false, 1);
-	must_wait = DatumGetBool(column(0, 1));
-	tl_statement_end(&scope);
-	return must_wait;
 }
 
 TlJob *

@@ -40,12 +40,6 @@ typedef struct TlJobRun
 	const ErrorData *error; /* of a failure */
 } TlJobRun;
 
-/*
- * Whether all jobs are to wait, because this database is being restored from a dump: they would
- * be in its way.
- */
-extern bool tl_job_must_wait(void);
-
 /* The enabled jobs, those that run often first. */
 extern TlJob *tl_job_list(int *n_jobs);
 

@@ -143,8 +143,6 @@ static TlStatement total_blocks[] = {TOTAL_BLOCKS(ALL_BLOCKS " WHERE"),
 
 static TlStatement read_layout = {"SELECT buckets FROM telemetry.layout", 0, {InvalidOid}, NULL};
 
-#define DEFAULT_BUCKETS 64
-
 Oid
 tl_store_relid(void)
 {
@@ -162,17 +160,17 @@ tl_store_buckets(void)
 	if (known_for != relid)
 	{
 		TlStatementScope scope;
+		bool isnull;
 
 		tl_statement_begin(&scope);
 		tl_statement_execute(&read_layout, NULL, NULL, true, 1);
-		known = DEFAULT_BUCKETS;
-		if (SPI_processed == 1)
-		{
-			bool isnull;
-
-			known = DatumGetInt16(
-				SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-		}
+		if (SPI_processed != 1)
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+							errmsg("table \"telemetry.layout\" is empty"),
+							errhint("If this database was restored from a dump without data, run "
+									"SELECT telemetry.initialise().")));
+		known = DatumGetInt16(
+			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 		tl_statement_end(&scope);
 		known_for = relid;
 	}

@@ -111,19 +111,27 @@ build_programs()
 
 is_installed()
 {
-	local share
+	local file share
 	share=$("$PG_CONFIG" --sharedir)/extension
-	cmp -s "$ROOT/extension/telemetry.so" "$("$PG_CONFIG" --pkglibdir)/telemetry.so" &&
-		cmp -s "$ROOT/extension/telemetry.control" "$share/telemetry.control" &&
-		cmp -s "$(install_script)" "$share/$(basename "$(install_script)")"
+	cmp -s "$ROOT/extension/telemetry.so" "$("$PG_CONFIG" --pkglibdir)/telemetry.so" || return
+	while read -r file; do
+		cmp -s "$file" "$share/$(basename "$file")" || return
+	done < <(ls "$ROOT"/extension/*.control && install_scripts)
 }
 
-# The file that CREATE EXTENSION runs.
-install_script()
+# The files that CREATE EXTENSION runs: of the engine, and of each app.
+install_scripts()
 {
 	local version
 	version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$ROOT/extension/telemetry.control")
-	echo "$ROOT/extension/telemetry--$version.sql"
+	ls "$ROOT"/extension/*--"$version".sql
+}
+
+# The extensions that are apps: a file each.
+app_extensions()
+{
+	local file
+	for file in "$ROOT"/extension/apps/*.sql; do echo "telemetry_$(basename "$file" .sql)"; done
 }
 
 # install_programs [make variables]: only if something changed, so that a second start asks for

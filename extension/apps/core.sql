@@ -207,52 +207,57 @@ GRANT EXECUTE ON FUNCTION telemetry.http_core_summary(jsonb, jsonb), telemetry.h
 	telemetry.http_core_timeline(jsonb, jsonb), telemetry.http_core_events(jsonb, jsonb), telemetry.http_core_events_csv(jsonb, jsonb)
 	TO telemetry_reader, telemetry_writer;
 
+-- A dump brings its own rows. What has outlived the app stays as it is.
 DO LANGUAGE plpgsql $$
 BEGIN
 	IF telemetry.is_restoring() THEN
 		RETURN;
 	END IF;
 
-	INSERT INTO telemetry.stream (name, description, event_types, clock, max_age, max_batch_age, max_future) VALUES
-		('core', 'What users of Core devices do with the toasts that they are shown.',
-			'{shown,okClick,moreInfoClick,expired,dismissed}', 'occurred_at', '30 days', '30 days', '1 hour');
-	INSERT INTO telemetry.stream_field (stream, field, required, max_length, code) VALUES
-		('core', 'event_id', true, 128, NULL),
-		('core', 'device_id', true, 128, NULL),
-		('core', 'subject_id', true, 128, 'INVALID_MODULE_ID'),
-		('core', 'occurred_at', true, NULL, NULL),
-		('core', 'app_version', false, 64, NULL);
+	IF NOT EXISTS (SELECT FROM telemetry.stream AS s WHERE s.name = 'core' AND s.app = 'telemetry_core') THEN
+		INSERT INTO telemetry.stream (app, name, description, event_types, clock, max_age, max_batch_age, max_future) VALUES
+			('telemetry_core', 'core', 'What users of Core devices do with the toasts that they are shown.',
+				'{shown,okClick,moreInfoClick,expired,dismissed}', 'occurred_at', '30 days', '30 days', '1 hour');
+		INSERT INTO telemetry.stream_field (stream, field, required, max_length, code) VALUES
+			('core', 'event_id', true, 128, NULL),
+			('core', 'device_id', true, 128, NULL),
+			('core', 'subject_id', true, 128, 'INVALID_MODULE_ID'),
+			('core', 'occurred_at', true, NULL, NULL),
+			('core', 'app_version', false, 64, NULL);
+	END IF;
 
-	INSERT INTO telemetry.dialect (name, description, events, fields, success_status, success, batch, result, results, failure, problems) VALUES
-		('core', 'The words of Core devices: an envelope with the device, and its events.', 'events',
-			'{
-				"event_id": "eventId",
-				"subject_id": "moduleId",
-				"event_type": "type",
-				"occurred_at": "occurredUtc",
-				"device_id": ["deviceId", "body:deviceId", "params:caller.device_id"],
-				"app_version": ["appVersion", "body:appVersion"],
-				"data": "details"
-			}',
-			202,
-			'{"accepted": 1, "duplicates": 0, "rejected": 0, "errors": []}',
-			'{"accepted": "$accepted", "duplicates": "$repeated", "rejected": "$rejected", "errors": "$results"}',
-			'{"index": "$index", "eventId": "$event_id", "code": "$code", "error": "$detail"}', 'rejected',
-			'{"error": "$detail", "code": "$code"}',
-			'{"BATCH_TOO_LARGE": {"status": 413}}');
+	IF NOT EXISTS (SELECT FROM telemetry.dialect AS d WHERE d.name = 'core' AND d.app = 'telemetry_core') THEN
+		INSERT INTO telemetry.dialect (app, name, description, events, fields, success_status, success, batch, result, results, failure, problems) VALUES
+			('telemetry_core', 'core', 'The words of Core devices: an envelope with the device, and its events.', 'events',
+				'{
+					"event_id": "eventId",
+					"subject_id": "moduleId",
+					"event_type": "type",
+					"occurred_at": "occurredUtc",
+					"device_id": ["deviceId", "body:deviceId", "params:caller.device_id"],
+					"app_version": ["appVersion", "body:appVersion"],
+					"data": "details"
+				}',
+				202,
+				'{"accepted": 1, "duplicates": 0, "rejected": 0, "errors": []}',
+				'{"accepted": "$accepted", "duplicates": "$repeated", "rejected": "$rejected", "errors": "$results"}',
+				'{"index": "$index", "eventId": "$event_id", "code": "$code", "error": "$detail"}', 'rejected',
+				'{"error": "$detail", "code": "$code"}',
+				'{"BATCH_TOO_LARGE": {"status": 413}}');
+	END IF;
 
-	INSERT INTO telemetry.route (method, path, description, dialect, stream, batch, max_events) VALUES
-		('POST', '/api/telemetry/events', 'Takes a batch of events of a device.', 'core', 'core', true, 1000);
-	INSERT INTO telemetry.route (method, path, description, dialect, function, params) VALUES
-		('GET', '/api/reporting/summary', 'Totals by event type and module.',
+	INSERT INTO telemetry.route (app, method, path, description, dialect, stream, batch, max_events) VALUES
+		('telemetry_core', 'POST', '/api/telemetry/events', 'Takes a batch of events of a device.', 'core', 'core', true, 1000);
+	INSERT INTO telemetry.route (app, method, path, description, dialect, function, params) VALUES
+		('telemetry_core', 'GET', '/api/reporting/summary', 'Totals by event type and module.',
 			'core', 'telemetry.http_core_summary(jsonb, jsonb)', '{"dialect": "core"}'),
-		('GET', '/api/reporting/summary.csv', 'Totals by module, as CSV.',
+		('telemetry_core', 'GET', '/api/reporting/summary.csv', 'Totals by module, as CSV.',
 			'core', 'telemetry.http_core_summary_csv(jsonb, jsonb)', '{"dialect": "core"}'),
-		('GET', '/api/reporting/modules/{moduleId}/timeline', 'Events of a module over time.',
+		('telemetry_core', 'GET', '/api/reporting/modules/{moduleId}/timeline', 'Events of a module over time.',
 			'core', 'telemetry.http_core_timeline(jsonb, jsonb)', '{"dialect": "core"}'),
-		('GET', '/api/reporting/events', 'Single events.',
+		('telemetry_core', 'GET', '/api/reporting/events', 'Single events.',
 			'core', 'telemetry.http_core_events(jsonb, jsonb)', '{"dialect": "core"}'),
-		('GET', '/api/reporting/events.csv', 'Single events, as CSV.',
+		('telemetry_core', 'GET', '/api/reporting/events.csv', 'Single events, as CSV.',
 			'core', 'telemetry.http_core_events_csv(jsonb, jsonb)', '{"dialect": "core"}');
 END
 $$;

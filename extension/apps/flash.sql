@@ -1,4 +1,4 @@
--- Flash: a web page that writes radios' memories. What counts is how often that succeeds.
+-- Flash: a web page that writes the memories of radios. What counts is how often that succeeds.
 
 CREATE VIEW telemetry.flash_count_daily AS
 	SELECT d.day,
@@ -175,70 +175,82 @@ GRANT EXECUTE ON FUNCTION telemetry.http_flash_count(jsonb, jsonb), telemetry.ht
 	TO telemetry_reader, telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.http_increment(jsonb, jsonb) TO telemetry_writer;
 
+-- A dump brings its own rows. What has outlived the app stays as it is.
 DO LANGUAGE plpgsql $$
 BEGIN
 	IF telemetry.is_restoring() THEN
 		RETURN;
 	END IF;
 
-	INSERT INTO telemetry.stream (name, description, event_types, identity, dedupe_window) VALUES
-		('flash', 'How the flashing of radios went: each success once for each session.',
-			'{flash_success,flash_error,connect_error,window_error,unhandled_rejection}', 'type_session', NULL),
-		('flash_legacy', 'What comes by the routes that were there before stream flash: counts of successes, and logs of errors.',
-			'{increment,client_log}', 'event_id', NULL);
-	INSERT INTO telemetry.stream_field (stream, field, kind, required, required_for, minimum, maximum, max_length) VALUES
-		('flash', 'occurred_at', 'text', true, NULL, NULL, NULL, NULL),
-		('flash', 'session_id', 'text', false, '{flash_success}', NULL, NULL, 128),
-		('flash', 'app_version', 'text', true, NULL, NULL, NULL, 128),
-		('flash', 'data.message', 'text', true, NULL, NULL, NULL, 2000),
-		('flash', 'data.model', 'text', true, NULL, NULL, NULL, 128),
-		('flash', 'data.write_mode', 'integer', true, NULL, 0, 1, NULL),
-		('flash', 'data.connected', 'integer', true, NULL, 0, 1, NULL),
-		('flash', 'data.error_name', 'text', false, NULL, NULL, NULL, 256),
-		('flash', 'data.stack', 'text', false, NULL, NULL, NULL, 16384),
-		('flash', 'data.log_lines', 'json_text', true, NULL, NULL, NULL, 65536),
-		('flash', 'data.metadata', 'json_text', true, NULL, NULL, NULL, 65536),
-		('flash_legacy', 'data.message', 'text', false, '{client_log}', NULL, NULL, 65536);
+	IF NOT EXISTS (SELECT FROM telemetry.stream AS s WHERE s.name = 'flash' AND s.app = 'telemetry_flash') THEN
+		INSERT INTO telemetry.stream (app, name, description, event_types, identity, dedupe_window) VALUES
+			('telemetry_flash', 'flash', 'How the flashing of radios went: each success once for each session.',
+				'{flash_success,flash_error,connect_error,window_error,unhandled_rejection}', 'type_session', NULL);
+		INSERT INTO telemetry.stream_field (stream, field, kind, required, required_for, minimum, maximum, max_length) VALUES
+			('flash', 'occurred_at', 'text', true, NULL, NULL, NULL, NULL),
+			('flash', 'session_id', 'text', false, '{flash_success}', NULL, NULL, 128),
+			('flash', 'app_version', 'text', true, NULL, NULL, NULL, 128),
+			('flash', 'data.message', 'text', true, NULL, NULL, NULL, 2000),
+			('flash', 'data.model', 'text', true, NULL, NULL, NULL, 128),
+			('flash', 'data.write_mode', 'integer', true, NULL, 0, 1, NULL),
+			('flash', 'data.connected', 'integer', true, NULL, 0, 1, NULL),
+			('flash', 'data.error_name', 'text', false, NULL, NULL, NULL, 256),
+			('flash', 'data.stack', 'text', false, NULL, NULL, NULL, 16384),
+			('flash', 'data.log_lines', 'json_text', true, NULL, NULL, NULL, 65536),
+			('flash', 'data.metadata', 'json_text', true, NULL, NULL, NULL, 65536);
+	END IF;
+	IF NOT EXISTS (SELECT FROM telemetry.stream AS s WHERE s.name = 'flash_legacy' AND s.app = 'telemetry_flash') THEN
+		INSERT INTO telemetry.stream (app, name, description, event_types, identity, dedupe_window) VALUES
+			('telemetry_flash', 'flash_legacy', 'What comes by the routes that were there before stream flash: counts of successes, and logs of errors.',
+				'{increment,client_log}', 'event_id', NULL);
+		INSERT INTO telemetry.stream_field (stream, field, kind, required, required_for, minimum, maximum, max_length) VALUES
+			('flash_legacy', 'data.message', 'text', false, '{client_log}', NULL, NULL, 65536);
+	END IF;
 
-	INSERT INTO telemetry.dialect (name, description, fields, unknown, success, failure, problems) VALUES
-		('flash', 'The words of the flash page''s own events: no others are taken.',
-			'{
-				"event_type": "event_type",
-				"occurred_at": "occurred_at",
-				"session_id": "session_id",
-				"app_version": "app_version",
-				"data.message": "message",
-				"data.model": "model",
-				"data.write_mode": "write_mode",
-				"data.connected": "connected",
-				"data.error_name": "error_name",
-				"data.stack": "stack",
-				"data.log_lines": "log_lines_json",
-				"data.metadata": "metadata_json"
-			}',
-			'refuse',
-			'{"ok": true, "id": "$event_id", "duplicate": "$is_repeated"}',
-			'{"ok": false, "error": "$detail", "code": "$code"}', '{}'),
-		('flash_legacy', 'The words of the flash page''s error log, which takes any object with a message.',
-			'{
-				"event_type": "params:event_type",
-				"session_id": ["session_id", "sessionId"],
-				"app_version": ["app_version", "appVersion"]
-			}',
-			'keep',
-			'{"ok": true}',
-			'{"ok": false, "error": "$detail", "code": "$code"}', '{}');
+	IF NOT EXISTS (SELECT FROM telemetry.dialect AS d WHERE d.name = 'flash' AND d.app = 'telemetry_flash') THEN
+		INSERT INTO telemetry.dialect (app, name, description, fields, unknown, success, failure, problems) VALUES
+			('telemetry_flash', 'flash', 'The words of the flash page''s own events: no others are taken.',
+				'{
+					"event_type": "event_type",
+					"occurred_at": "occurred_at",
+					"session_id": "session_id",
+					"app_version": "app_version",
+					"data.message": "message",
+					"data.model": "model",
+					"data.write_mode": "write_mode",
+					"data.connected": "connected",
+					"data.error_name": "error_name",
+					"data.stack": "stack",
+					"data.log_lines": "log_lines_json",
+					"data.metadata": "metadata_json"
+				}',
+				'refuse',
+				'{"ok": true, "id": "$event_id", "duplicate": "$is_repeated"}',
+				'{"ok": false, "error": "$detail", "code": "$code"}', '{}');
+	END IF;
+	IF NOT EXISTS (SELECT FROM telemetry.dialect AS d WHERE d.name = 'flash_legacy' AND d.app = 'telemetry_flash') THEN
+		INSERT INTO telemetry.dialect (app, name, description, fields, unknown, success, failure, problems) VALUES
+			('telemetry_flash', 'flash_legacy', 'The words of the flash page''s error log, which takes any object with a message.',
+				'{
+					"event_type": "params:event_type",
+					"session_id": ["session_id", "sessionId"],
+					"app_version": ["app_version", "appVersion"]
+				}',
+				'keep',
+				'{"ok": true}',
+				'{"ok": false, "error": "$detail", "code": "$code"}', '{}');
+	END IF;
 
-	INSERT INTO telemetry.route (method, path, description, dialect, stream, params) VALUES
-		('POST', '/event', 'Takes an event of the flash page.', 'flash', 'flash', '{}'),
-		('POST', '/client-log', 'Takes an error log of the flash page.', 'flash_legacy', 'flash_legacy', '{"event_type": "client_log"}');
-	INSERT INTO telemetry.route (method, path, description, dialect, function, params, caller) VALUES
-		('POST', '/increment', 'Counts a success.', 'flash', 'telemetry.http_increment(jsonb, jsonb)', '{}', NULL),
-		('GET', '/count', 'How many successes there were, by any route.',
+	INSERT INTO telemetry.route (app, method, path, description, dialect, stream, params) VALUES
+		('telemetry_flash', 'POST', '/event', 'Takes an event of the flash page.', 'flash', 'flash', '{}'),
+		('telemetry_flash', 'POST', '/client-log', 'Takes an error log of the flash page.', 'flash_legacy', 'flash_legacy', '{"event_type": "client_log"}');
+	INSERT INTO telemetry.route (app, method, path, description, dialect, function, params, caller) VALUES
+		('telemetry_flash', 'POST', '/increment', 'Counts a success.', 'flash', 'telemetry.http_increment(jsonb, jsonb)', '{}', NULL),
+		('telemetry_flash', 'GET', '/count', 'How many successes there were, by any route.',
 			'flash', 'telemetry.http_count(jsonb, jsonb)', '{"dialect": "flash"}', NULL),
-		('GET', '/metrics/flash-count', 'How many successes stream flash has.',
+		('telemetry_flash', 'GET', '/metrics/flash-count', 'How many successes stream flash has.',
 			'flash', 'telemetry.http_flash_count(jsonb, jsonb)', '{"dialect": "flash"}', NULL),
-		('GET', '/admin/recent-failures', 'The newest failures.',
+		('telemetry_flash', 'GET', '/admin/recent-failures', 'The newest failures.',
 			'flash', 'telemetry.http_recent_failures(jsonb, jsonb)', '{"dialect": "flash"}', 'user');
 END
 $$;

@@ -77,47 +77,52 @@ GRANT EXECUTE ON FUNCTION telemetry.sync_status(text) TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.http_sync_status(jsonb, jsonb), telemetry.http_app_health(jsonb, jsonb)
 	TO telemetry_reader, telemetry_writer;
 
+-- A dump brings its own rows. What has outlived the app stays as it is.
 DO LANGUAGE plpgsql $$
 BEGIN
 	IF telemetry.is_restoring() THEN
 		RETURN;
 	END IF;
 
-	INSERT INTO telemetry.stream (name, description, on_conflict, clock, dedupe_window) VALUES
-		('learning', 'What learners do, their progress and their assessments.', 'last_write_wins', 'occurred_at', '90 days');
-	INSERT INTO telemetry.stream_field (stream, field, required) VALUES
-		('learning', 'user_id', true);
+	IF NOT EXISTS (SELECT FROM telemetry.stream AS s WHERE s.name = 'learning' AND s.app = 'telemetry_learning') THEN
+		INSERT INTO telemetry.stream (app, name, description, on_conflict, clock, dedupe_window) VALUES
+			('telemetry_learning', 'learning', 'What learners do, their progress and their assessments.', 'last_write_wins', 'occurred_at', '90 days');
+		INSERT INTO telemetry.stream_field (stream, field, required) VALUES
+			('learning', 'user_id', true);
+	END IF;
 
-	INSERT INTO telemetry.dialect (name, description, events, item, batch_id, kind, kinds, fields, success, batch, result, outcomes, failure) VALUES
-		('learning', 'The words of the interview trainer.', 'items', 'itemData', 'body:batchId', 'item:itemType',
-			'{"event": null, "progress": "progress", "assessment": "assessment"}',
-			'{
-				"event_type": "eventType",
-				"event_id": ["metadata.eventId", "eventId"],
-				"occurred_at": ["metadata.clientTimestamp", "clientTimestamp", "item:timestamp"],
-				"duration_seconds": ["eventData.duration", "duration"],
-				"user_id": "params:caller.user_id",
-				"device_id": ["metadata.deviceId", "deviceId", "params:caller.device_id"],
-				"session_id": ["eventData.sessionId", "metadata.sessionId", "sessionId"],
-				"subject_id": ["eventData.interviewId", "interviewId", "eventData.sessionId", "metadata.sessionId", "sessionId"],
-				"app_version": ["metadata.appVersion", "appVersion"],
-				"data": "eventData",
-				"data.metadata": "metadata",
-				"data.priority": "item:priority"
-			}',
-			'{"success": true, "data": {"eventId": "$event_id", "serverTimestamp": "$received_at"}}',
-			'{"success": true, "data": {"batchId": "$batch_id", "processed": "$settled", "failed": "$rejected", "conflicts": "$conflicts", "results": "$results"}}',
-			'{"index": "$index", "itemType": "$kind", "status": "$outcome", "eventId": "$event_id", "resolution": "$resolution", "error": "$detail", "code": "$code"}',
-			'{"accepted": "synced", "sampled": "synced", "duplicate": "duplicate", "kept": "conflict", "replaced": "conflict", "rejected": "error"}',
-			'{"success": false, "error": {"code": "$code", "message": "$detail"}}');
+	IF NOT EXISTS (SELECT FROM telemetry.dialect AS d WHERE d.name = 'learning' AND d.app = 'telemetry_learning') THEN
+		INSERT INTO telemetry.dialect (app, name, description, events, item, batch_id, kind, kinds, fields, success, batch, result, outcomes, failure) VALUES
+			('telemetry_learning', 'learning', 'The words of the interview trainer.', 'items', 'itemData', 'body:batchId', 'item:itemType',
+				'{"event": null, "progress": "progress", "assessment": "assessment"}',
+				'{
+					"event_type": "eventType",
+					"event_id": ["metadata.eventId", "eventId"],
+					"occurred_at": ["metadata.clientTimestamp", "clientTimestamp", "item:timestamp"],
+					"duration_seconds": ["eventData.duration", "duration"],
+					"user_id": "params:caller.user_id",
+					"device_id": ["metadata.deviceId", "deviceId", "params:caller.device_id"],
+					"session_id": ["eventData.sessionId", "metadata.sessionId", "sessionId"],
+					"subject_id": ["eventData.interviewId", "interviewId", "eventData.sessionId", "metadata.sessionId", "sessionId"],
+					"app_version": ["metadata.appVersion", "appVersion"],
+					"data": "eventData",
+					"data.metadata": "metadata",
+					"data.priority": "item:priority"
+				}',
+				'{"success": true, "data": {"eventId": "$event_id", "serverTimestamp": "$received_at"}}',
+				'{"success": true, "data": {"batchId": "$batch_id", "processed": "$settled", "failed": "$rejected", "conflicts": "$conflicts", "results": "$results"}}',
+				'{"index": "$index", "itemType": "$kind", "status": "$outcome", "eventId": "$event_id", "resolution": "$resolution", "error": "$detail", "code": "$code"}',
+				'{"accepted": "synced", "sampled": "synced", "duplicate": "duplicate", "kept": "conflict", "replaced": "conflict", "rejected": "error"}',
+				'{"success": false, "error": {"code": "$code", "message": "$detail"}}');
+	END IF;
 
-	INSERT INTO telemetry.route (method, path, description, dialect, stream, batch, max_events, caller, log_batches) VALUES
-		('POST', '/api/telemetry/track', 'Takes an event of a learner.', 'learning', 'learning', false, NULL, 'user', false),
-		('POST', '/api/telemetry/batch', 'Takes what a client has to synchronise.', 'learning', 'learning', true, 1000, 'user', true);
-	INSERT INTO telemetry.route (method, path, description, dialect, function, params, caller) VALUES
-		('GET', '/api/telemetry/status', 'How the user''s synchronisation goes.',
+	INSERT INTO telemetry.route (app, method, path, description, dialect, stream, batch, max_events, caller, log_batches) VALUES
+		('telemetry_learning', 'POST', '/api/telemetry/track', 'Takes an event of a learner.', 'learning', 'learning', false, NULL, 'user', false),
+		('telemetry_learning', 'POST', '/api/telemetry/batch', 'Takes what a client has to synchronise.', 'learning', 'learning', true, 1000, 'user', true);
+	INSERT INTO telemetry.route (app, method, path, description, dialect, function, params, caller) VALUES
+		('telemetry_learning', 'GET', '/api/telemetry/status', 'How the user''s synchronisation goes.',
 			'learning', 'telemetry.http_sync_status(jsonb, jsonb)', '{"dialect": "learning"}', 'user'),
-		('GET', '/api/health', 'Whether the application is healthy.',
+		('telemetry_learning', 'GET', '/api/health', 'Whether the application is healthy.',
 			'learning', 'telemetry.http_app_health(jsonb, jsonb)', '{"dialect": "learning"}', NULL);
 END
 $$;

@@ -233,64 +233,69 @@ GRANT EXECUTE ON FUNCTION telemetry.http_track_analytics(jsonb, jsonb), telemetr
 	telemetry.http_user_analytics(jsonb, jsonb), telemetry.http_recent_activity(jsonb, jsonb),
 	telemetry.http_analytics_overview(jsonb, jsonb) TO telemetry_reader, telemetry_writer;
 
+-- A dump brings its own rows. What has outlived the app stays as it is.
 DO LANGUAGE plpgsql $$
 BEGIN
 	IF telemetry.is_restoring() THEN
 		RETURN;
 	END IF;
 
-	INSERT INTO telemetry.stream (name, description, event_types, max_age, max_batch_age, sampling, retention_days, rollup_days) VALUES
-		('playback', 'What users listen to.', '{play_start,play_stop,play_progress,play_complete,seek}',
-			'24 hours', '7 days', '{"play_progress": 0.9}', 30, 30);
-	INSERT INTO telemetry.stream_field (stream, field, kind, required, minimum, max_length, code, message) VALUES
-		('playback', 'event_type', 'text', true, NULL, NULL, NULL,
-			'Event type must be one of: play_start, play_stop, play_progress, play_complete, seek'),
-		('playback', 'subject_id', 'ulid', true, NULL, NULL, 'INVALID_TRACK_ID', 'Track ID must be a valid ULID.'),
-		('playback', 'occurred_at', 'text', true, NULL, NULL, NULL, NULL),
-		('playback', 'user_id', 'text', true, NULL, NULL, NULL, NULL),
-		('playback', 'data.position_seconds', 'number', false, 0, NULL, 'INVALID_POSITION', NULL),
-		('playback', 'session_id', 'text', false, NULL, 64, NULL, NULL),
-		('playback', 'device_id', 'text', false, NULL, 64, NULL, NULL),
-		('playback', 'app_version', 'text', false, NULL, 32, 'INVALID_CLIENT_VERSION', NULL);
+	IF NOT EXISTS (SELECT FROM telemetry.stream AS s WHERE s.name = 'playback' AND s.app = 'telemetry_playback') THEN
+		INSERT INTO telemetry.stream (app, name, description, event_types, max_age, max_batch_age, sampling, retention_days, rollup_days) VALUES
+			('telemetry_playback', 'playback', 'What users listen to.', '{play_start,play_stop,play_progress,play_complete,seek}',
+				'24 hours', '7 days', '{"play_progress": 0.9}', 30, 30);
+		INSERT INTO telemetry.stream_field (stream, field, kind, required, minimum, max_length, code, message) VALUES
+			('playback', 'event_type', 'text', true, NULL, NULL, NULL,
+				'Event type must be one of: play_start, play_stop, play_progress, play_complete, seek'),
+			('playback', 'subject_id', 'ulid', true, NULL, NULL, 'INVALID_TRACK_ID', 'Track ID must be a valid ULID.'),
+			('playback', 'occurred_at', 'text', true, NULL, NULL, NULL, NULL),
+			('playback', 'user_id', 'text', true, NULL, NULL, NULL, NULL),
+			('playback', 'data.position_seconds', 'number', false, 0, NULL, 'INVALID_POSITION', NULL),
+			('playback', 'session_id', 'text', false, NULL, 64, NULL, NULL),
+			('playback', 'device_id', 'text', false, NULL, 64, NULL, NULL),
+			('playback', 'app_version', 'text', false, NULL, 32, 'INVALID_CLIENT_VERSION', NULL);
+	END IF;
 
-	INSERT INTO telemetry.dialect (name, description, events, fields, unknown, success_status, success, batch, failure, failure_type, problems) VALUES
-		('playback', 'The words of the music player.', 'events',
-			'{
-				"event_type": "eventType",
-				"subject_id": "trackId",
-				"occurred_at": "clientTimestamp",
-				"duration_seconds": "durationPlayedSeconds",
-				"user_id": "params:caller.user_id",
-				"session_id": "sessionId",
-				"device_id": ["deviceId", "params:caller.device_id"],
-				"app_version": "clientVersion",
-				"data.position_seconds": "positionSeconds"
-			}',
-			'ignore', 202,
-			'{"accepted": true, "correlationId": "$correlation_id"}',
-			'{"accepted": "$settled", "rejected": "$rejected", "correlationId": "$correlation_id"}',
-			'{"type": "https://novatune.dev/errors/$type", "title": "$title", "status": "$status", "detail": "$detail", "code": "$code"}',
-			'application/problem+json',
-			'{
-				"ACCESS_DENIED": {"status": 403, "type": "track-access-denied", "title": "Track not accessible"},
-				"INVALID_TRACK_ID": {"title": "Invalid track ID"},
-				"INVALID_SESSION_ID": {"title": "Invalid session ID"},
-				"INVALID_DEVICE_ID": {"title": "Invalid device ID"}
-			}');
+	IF NOT EXISTS (SELECT FROM telemetry.dialect AS d WHERE d.name = 'playback' AND d.app = 'telemetry_playback') THEN
+		INSERT INTO telemetry.dialect (app, name, description, events, fields, unknown, success_status, success, batch, failure, failure_type, problems) VALUES
+			('telemetry_playback', 'playback', 'The words of the music player.', 'events',
+				'{
+					"event_type": "eventType",
+					"subject_id": "trackId",
+					"occurred_at": "clientTimestamp",
+					"duration_seconds": "durationPlayedSeconds",
+					"user_id": "params:caller.user_id",
+					"session_id": "sessionId",
+					"device_id": ["deviceId", "params:caller.device_id"],
+					"app_version": "clientVersion",
+					"data.position_seconds": "positionSeconds"
+				}',
+				'ignore', 202,
+				'{"accepted": true, "correlationId": "$correlation_id"}',
+				'{"accepted": "$settled", "rejected": "$rejected", "correlationId": "$correlation_id"}',
+				'{"type": "https://novatune.dev/errors/$type", "title": "$title", "status": "$status", "detail": "$detail", "code": "$code"}',
+				'application/problem+json',
+				'{
+					"ACCESS_DENIED": {"status": 403, "type": "track-access-denied", "title": "Track not accessible"},
+					"INVALID_TRACK_ID": {"title": "Invalid track ID"},
+					"INVALID_SESSION_ID": {"title": "Invalid session ID"},
+					"INVALID_DEVICE_ID": {"title": "Invalid device ID"}
+				}');
+	END IF;
 
-	INSERT INTO telemetry.route (method, path, description, dialect, stream, batch, max_events, caller) VALUES
-		('POST', '/telemetry/playback', 'Takes a playback event.', 'playback', 'playback', false, NULL, 'user'),
-		('POST', '/telemetry/playback/batch', 'Takes several playback events.', 'playback', 'playback', true, 50, 'user');
-	INSERT INTO telemetry.route (method, path, description, dialect, function, params, caller) VALUES
-		('GET', '/admin/analytics/tracks/{id}', 'Plays of a track.',
+	INSERT INTO telemetry.route (app, method, path, description, dialect, stream, batch, max_events, caller) VALUES
+		('telemetry_playback', 'POST', '/telemetry/playback', 'Takes a playback event.', 'playback', 'playback', false, NULL, 'user'),
+		('telemetry_playback', 'POST', '/telemetry/playback/batch', 'Takes several playback events.', 'playback', 'playback', true, 50, 'user');
+	INSERT INTO telemetry.route (app, method, path, description, dialect, function, params, caller) VALUES
+		('telemetry_playback', 'GET', '/admin/analytics/tracks/{id}', 'Plays of a track.',
 			'playback', 'telemetry.http_track_analytics(jsonb, jsonb)', '{"dialect": "playback"}', 'user'),
-		('GET', '/admin/analytics/top-tracks', 'The tracks that are played most.',
+		('telemetry_playback', 'GET', '/admin/analytics/top-tracks', 'The tracks that are played most.',
 			'playback', 'telemetry.http_top_tracks(jsonb, jsonb)', '{"dialect": "playback"}', 'user'),
-		('GET', '/admin/analytics/users/{id}', 'What a user has played.',
+		('telemetry_playback', 'GET', '/admin/analytics/users/{id}', 'What a user has played.',
 			'playback', 'telemetry.http_user_analytics(jsonb, jsonb)', '{"dialect": "playback"}', 'user'),
-		('GET', '/admin/analytics/recent', 'The newest events.',
+		('telemetry_playback', 'GET', '/admin/analytics/recent', 'The newest events.',
 			'playback', 'telemetry.http_recent_activity(jsonb, jsonb)', '{"dialect": "playback"}', 'user'),
-		('GET', '/admin/analytics/overview', 'Plays of all tracks.',
+		('telemetry_playback', 'GET', '/admin/analytics/overview', 'Plays of all tracks.',
 			'playback', 'telemetry.http_analytics_overview(jsonb, jsonb)', '{"dialect": "playback"}', 'user');
 END
 $$;

@@ -18,7 +18,8 @@ CREATE TABLE telemetry.stream (
 	sampling jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(sampling) = 'object'),
 	access_check text,
 	retention_days integer CHECK (retention_days BETWEEN 1 AND 3650),
-	rollup_days integer CHECK (rollup_days BETWEEN 1 AND 36500)
+	rollup_days integer CHECK (rollup_days BETWEEN 1 AND 36500),
+	app text COLLATE "C"
 );
 COMMENT ON TABLE telemetry.stream IS
 	'The kinds of events there are, one row for each app: which events it takes, when two are the same, and how long '
@@ -56,6 +57,8 @@ COMMENT ON COLUMN telemetry.stream.retention_days IS
 	'Whole UTC days that events are kept after the day they were received on; null: for ever.';
 COMMENT ON COLUMN telemetry.stream.rollup_days IS
 	'Whole days that rollups are kept after the day they are of; null: for ever.';
+COMMENT ON COLUMN telemetry.stream.app IS
+	'The extension that it came with, and goes with unless it has events or a route of others brings some; null: none.';
 
 CREATE TABLE telemetry.stream_field (
 	stream text COLLATE "C" NOT NULL,

@@ -21,7 +21,8 @@ CREATE TABLE telemetry.dialect (
 	outcomes jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(outcomes) = 'object'),
 	failure json NOT NULL DEFAULT '{"detail": "$detail", "code": "$code"}',
 	failure_type text NOT NULL DEFAULT 'application/json' CHECK (failure_type ~ '^[a-z]+/[a-z0-9.+-]+$'),
-	problems jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(problems) = 'object')
+	problems jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(problems) = 'object'),
+	app text COLLATE "C"
 );
 COMMENT ON TABLE telemetry.dialect IS
 	'How an app words its events, and how it wants to be answered: where in a body the columns of telemetry.event are, '
@@ -71,6 +72,8 @@ COMMENT ON COLUMN telemetry.dialect.problems IS
 	'case with hyphens, and a title in words. Codes are those of telemetry.stream_field, ACCESS_DENIED, VALIDATION_ERROR '
 	'(a body that has not the shape), BATCH_TOO_LARGE, and UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT, '
 	'PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, RATE_LIMIT_EXCEEDED, INTERNAL_ERROR, SERVICE_UNAVAILABLE, whose status is given.';
+COMMENT ON COLUMN telemetry.dialect.app IS
+	'The extension that it came with, and goes with unless a route of others speaks it; null: none.';
 
 CREATE TABLE telemetry.route (
 	method text COLLATE "C" NOT NULL CHECK (method IN ('GET', 'POST')),
@@ -85,6 +88,7 @@ CREATE TABLE telemetry.route (
 	params jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(params) = 'object'),
 	caller text CHECK (caller IN ('user', 'device')),
 	log_batches boolean NOT NULL DEFAULT false,
+	app text COLLATE "C",
 	PRIMARY KEY (method, path),
 	CONSTRAINT it_brings_events_or_calls_a_function CHECK ((stream IS NULL) <> (function IS NULL)),
 	CONSTRAINT events_are_posted CHECK (stream IS NULL OR method = 'POST')
@@ -105,6 +109,7 @@ COMMENT ON COLUMN telemetry.route.params IS 'Members that params always has, wha
 COMMENT ON COLUMN telemetry.route.caller IS
 	'Who must be known to ask, a user or a device, else the answer is 401; null: anyone may.';
 COMMENT ON COLUMN telemetry.route.log_batches IS 'Whether each batch leaves a row in telemetry.batch_log.';
+COMMENT ON COLUMN telemetry.route.app IS 'The extension that it came with, and goes with; null: none.';
 
 CREATE FUNCTION telemetry.check_dialect() RETURNS trigger
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_check_dialect';

@@ -40,6 +40,9 @@ PROXY_WRAPPER = shlex.split(os.environ.get("TELEMETRY_PROXY_WRAPPER", ""))
 # How much longer things may take under such a wrapper.
 PATIENCE = 5.0 if PROXY_WRAPPER else 1.0
 
+# The extensions that are apps.
+APPS = sorted(f"telemetry_{path.stem}" for path in (ROOT / "extension" / "apps").glob("*.sql"))
+
 BINDIR = pathlib.Path(
     subprocess.run([PG_CONFIG, "--bindir"], capture_output=True, text=True, check=True)
     .stdout.strip())
@@ -165,7 +168,7 @@ def _template_cluster():
 
 
 class Cluster:
-    """A PostgreSQL server with database `telemetry`, reached by its Unix socket only.
+    """A PostgreSQL server with database `telemetry`, with the extension and apps, reached by its Unix socket only.
 
     The socket's folder is closed to other users, so every role may log in.  Settings are those
     of postgresql.conf: Cluster(fsync="off").
@@ -173,7 +176,7 @@ class Cluster:
 
     PORT = 5432
 
-    def __init__(self, extension=True, **settings):
+    def __init__(self, extension=True, apps=(), **settings):
         self.folder = make_folder("cluster-")
         self.data = self.folder / "data"
         self.log = self.folder / "server.log"
@@ -186,6 +189,8 @@ class Cluster:
             self.psql("CREATE DATABASE telemetry", database="postgres")
             if extension:
                 self.psql("CREATE EXTENSION telemetry CASCADE")
+            for app in apps:
+                self.psql(f"CREATE EXTENSION {app}")
         except BaseException:
             self.close()
             raise
@@ -568,13 +573,14 @@ class TestCase(unittest.TestCase):
 class SharedClusterTestCase(TestCase):
     """One cluster for all tests of a class, as cls.cluster; each test starts with no points."""
 
+    apps = ()
     settings = {}
     cluster = None
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.cluster = Cluster(**cls.settings)
+        cls.cluster = Cluster(apps=cls.apps, **cls.settings)
         cls.addClassCleanup(cls.cluster.close)
 
     def setUp(self):

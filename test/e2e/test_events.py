@@ -20,6 +20,8 @@ def utc(seconds_ago=0):
 
 
 class EventTestCase(support.SharedProxyTestCase):
+    apps = support.APPS
+
     def setUp(self):
         super().setUp()
         self.cluster.psql("TRUNCATE telemetry.event_log, telemetry.event_key, telemetry.event_batch, telemetry.event_change,"
@@ -364,7 +366,7 @@ class EachOnceTest(support.TestCase):
 
     def test_many_clients_and_a_restart_leave_each_event_once(self):
         """100 clients each post the same 1,000 events in random order and batches, with retries."""
-        cluster = self.start_cluster()
+        cluster = self.start_cluster(apps=support.APPS)
         proxy = self.start_proxy(cluster)
         at = utc(60)
         events = [{"eventId": f"e{n}", "moduleId": f"m{n % 7}", "type": "okClick", "occurredUtc": at, "details": {"n": n}}

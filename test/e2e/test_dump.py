@@ -1,4 +1,5 @@
-"""A dump holds everything: points, dead letters, the number of buckets and the order numbers."""
+"""A dump holds everything: points, dead letters, the number of buckets and the order numbers, and what there was of jobs,
+streams and routes, no less and no more."""
 
 import unittest
 
@@ -11,7 +12,11 @@ EVENTS = "SELECT * FROM telemetry.event ORDER BY event_id"
 RULES = ["SELECT * FROM telemetry.stream ORDER BY name",
          "SELECT * FROM telemetry.stream_field ORDER BY stream, field",
          "SELECT * FROM telemetry.dialect ORDER BY name",
-         "SELECT * FROM telemetry.route ORDER BY method, path"]
+         "SELECT * FROM telemetry.route ORDER BY method, path",
+         "SELECT * FROM telemetry.job ORDER BY name",
+         "SELECT * FROM telemetry.layout",
+         "SELECT * FROM telemetry.subject ORDER BY stream, subject_id",
+         "SELECT extname FROM pg_extension ORDER BY extname"]
 LETTERS = "SELECT id, received_at, kind, code, reason, payload, sender FROM telemetry.dead_letter ORDER BY id"
 
 
@@ -80,13 +85,23 @@ class Dump(support.SharedClusterTestCase):
         self.assertEqual(self.target("SELECT count(*) FROM telemetry.dead_letter"), "3\n")
 
     def change_rules(self):
-        """Rows of the extension's own are changed and deleted, others are added; and there is an event."""
+        """Rows that extensions came with are changed and deleted, others are added, one app is dropped and has left its
+        stream, another is gone without a trace; and there are events."""
+        for app in support.APPS:
+            self.source(f"CREATE EXTENSION {app}")
         self.source("""
+            SELECT telemetry.ingest_event('[{"stream": "flash_legacy", "event_type": "increment"}]');
+            DROP EXTENSION telemetry_flash;
+            DROP EXTENSION telemetry_learning;
             UPDATE telemetry.stream SET retention_days = 60 WHERE name = 'playback';
-            DELETE FROM telemetry.stream WHERE name = 'learning';
-            DELETE FROM telemetry.stream_field WHERE field = 'data.message';
+            DELETE FROM telemetry.stream_field WHERE field = 'data.position_seconds';
             UPDATE telemetry.dialect SET failure = '{"oops": "$detail"}' WHERE name = 'core';
-            DELETE FROM telemetry.route WHERE path = '/increment';
+            DELETE FROM telemetry.route WHERE path = '/api/reporting/summary';
+            INSERT INTO telemetry.subject (stream, subject_id, title) VALUES ('playback', 't', 'Title');
+            UPDATE telemetry.layout SET day_timezone = 'Europe/Berlin';
+            UPDATE telemetry.job SET run_every = '1 year' WHERE name = 'audit';
+            DELETE FROM telemetry.job WHERE name = 'compact';
+            INSERT INTO telemetry.job (name, description, run_every) VALUES ('mine', 'Does not exist.', '1 h');
             INSERT INTO telemetry.stream (name, description) VALUES ('a_door', 'Doors.');
             INSERT INTO telemetry.stream_field (stream, field, required) VALUES ('a_door', 'subject_id', true);
             INSERT INTO telemetry.dialect (name, description, fields)
@@ -106,42 +121,74 @@ class Dump(support.SharedClusterTestCase):
         answer = self.target("""SELECT status FROM telemetry.http_events(
             'POST /a/door', '{}', '{"what": "closed"}')""")
         self.assertEqual(answer, "400\n")
+        # Numbers go on where they were, and an app that is gone comes back to its stream.
+        self.target("INSERT INTO telemetry.stream (name, description) VALUES ('new', 'New.')")
+        self.assertEqual(self.target("SELECT number = max(number) OVER () FROM telemetry.stream WHERE name = 'new'"), "t\n")
+        self.target("CREATE EXTENSION telemetry_flash")
+        self.assertEqual(self.target("SELECT telemetry.flash_total()"), "1\n")
 
-    def test_streams_dialects_and_routes_go_with_a_plain_dump(self):
-        self.create()
-        self.change_rules()
-        self.restore_plain(self.dump_plain())
-        self.check_rules()
-
-    def test_streams_dialects_and_routes_go_with_a_parallel_restore(self):
-        self.create()
-        self.change_rules()
+    def archive(self, *options):
+        """A dump in pg_dump's own formats; its name."""
         folder = support.make_folder("dump-")
         self.addCleanup(support.shutil.rmtree, folder)
-        self.cluster.program("pg_dump", "--format=directory", f"--file={folder}/d", "source")
-        self.cluster.program("pg_restore", "--exit-on-error", "--jobs=4", "--dbname=target",
-                             f"{folder}/d")
-        self.check_rules()
+        self.cluster.program("pg_dump", *options, f"--file={folder}/d", "source")
+        return f"{folder}/d"
 
-    def test_plain_dump_into_psql(self):
-        self.create()
-        self.restore_plain(self.dump_plain())
-        self.check()
+    def restore(self, *options):
+        self.cluster.program("pg_restore", "--exit-on-error", "--dbname=target", *options)
 
-    def test_custom_dump_into_pg_restore(self):
-        self.create()
-        dump = self.cluster.program("pg_dump", "--format=custom", "source")
-        self.cluster.program("pg_restore", "--exit-on-error", "--dbname=target", data=dump)
-        self.check()
-
-    def test_parallel_restore_of_a_directory(self):
-        self.create(buckets=3)
-        folder = support.make_folder("dump-")
+    def restore_list(self, archive):
+        """By a list of its entries, those of data in the opposite order."""
+        lines = self.cluster.program("pg_restore", "--list", archive).decode().splitlines()
+        data = [line for line in lines if " TABLE DATA " in line]
+        self.assertGreater(len(data), 20)
+        data = iter(reversed(data))
+        folder = support.make_folder("list-")
         self.addCleanup(support.shutil.rmtree, folder)
-        self.cluster.program("pg_dump", "--format=directory", f"--file={folder}/d", "source")
-        self.cluster.program("pg_restore", "--exit-on-error", "--jobs=2", "--dbname=target",
-                             f"{folder}/d")
-        self.check()
+        (folder / "list").write_text("\n".join(next(data) if " TABLE DATA " in line else line for line in lines))
+        self.restore(f"--use-list={folder}/list", archive)
+
+    def test_what_is_restored_is_what_there_was(self):
+        self.create(buckets=7)
+        self.change_rules()
+        custom, directory = self.archive("--format=custom"), self.archive("--format=directory")
+        ways = {
+            "psql": lambda: self.restore_plain(self.dump_plain()),
+            "psql, a statement a row": lambda: self.restore_plain(self.cluster.program("pg_dump", "--inserts", "source")),
+            "one": lambda: self.restore(custom),
+            "one transaction": lambda: self.restore("--single-transaction", custom),
+            "parallel": lambda: self.restore("--jobs=4", directory),
+            "list": lambda: self.restore_list(custom),
+            "sections": lambda: [self.restore(f"--section={section}", custom) for section in ("pre-data", "data", "post-data")],
+        }
+        for name, restore in ways.items():
+            with self.subTest(name):
+                self.cluster.psql("DROP DATABASE target", database="postgres")
+                self.cluster.psql("CREATE DATABASE target", database="postgres")
+                restore()
+                self.check()
+                self.check_rules()
+
+    def test_what_was_deleted_stays_deleted(self):
+        self.create()
+        self.source("CREATE EXTENSION telemetry_core; DELETE FROM telemetry.stream; DELETE FROM telemetry.dialect; DELETE FROM telemetry.job")
+        for dump in (self.dump_plain(), self.cluster.program("pg_dump", "--inserts", "source")):
+            self.cluster.psql("DROP DATABASE target", database="postgres")
+            self.cluster.psql("CREATE DATABASE target", database="postgres")
+            self.restore_plain(dump)
+            for table in ("stream", "stream_field", "dialect", "route", "job"):
+                self.assertEqual(self.target(f"SELECT count(*) FROM telemetry.{table}"), "0\n")
+
+    def test_a_restore_that_was_killed_can_be_done_again(self):
+        self.create()
+        self.change_rules()
+        dump = self.dump_plain()
+        begin, found, _ = dump.partition(b"COPY telemetry.stream ")
+        self.assertTrue(found)
+        self.restore_plain(begin)
+        self.target("DROP EXTENSION telemetry CASCADE; DROP SCHEMA telemetry CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        self.restore_plain(dump)
+        self.check_rules()
 
     def test_number_of_buckets_goes_with_the_dump(self):
         self.create(buckets=7)
@@ -163,6 +210,7 @@ class Dump(support.SharedClusterTestCase):
 
     def test_schema_only_dump_makes_an_empty_store(self):
         self.create(buckets=7)
+        self.source("CREATE EXTENSION telemetry_core")
         self.restore_plain(self.cluster.program("pg_dump", "--schema-only", "source"))
         with self.assertRaisesRegex(support.SqlError, "telemetry.initialise()"):
             self.target("SELECT count(*) FROM telemetry.point")
@@ -172,6 +220,10 @@ class Dump(support.SharedClusterTestCase):
         self.assertEqual(self.target("SELECT count(*) FROM telemetry.point"), "0\n")
         self.target("INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-01', 'd', 'm', '1')")
         self.assertEqual(self.target("SELECT num FROM telemetry.point"), "1\n")
+        # Apps, too, have no rows; they get them by being created again.
+        self.assertEqual(self.target("SELECT count(*) FROM telemetry.route"), "0\n")
+        self.target("DROP EXTENSION telemetry_core; CREATE EXTENSION telemetry_core")
+        self.assertEqual(self.target("SELECT * FROM telemetry.route"), self.source("SELECT * FROM telemetry.route"))
 
     def test_dump_of_a_dump_is_the_same(self):
         self.create(buckets=7)

@@ -104,8 +104,8 @@ BEGIN ATOMIC
 	SELECT answer.status, answer.body, answer.content_type
 	FROM coalesce(telemetry.check_parameters(params, '{}', '{from,to}', '{"top": [1, 1000]}'),
 		(200, telemetry.core_summary(
-			coalesce(telemetry.date_parameter(params ->> 'from'), telemetry.day_of(now()) - 30),
-			coalesce(telemetry.date_parameter(params ->> 'to'), telemetry.day_of(now())),
+			telemetry.first_day(params, 'from'),
+			telemetry.last_day(params, 'to'),
 			params ->> 'moduleId', coalesce(telemetry.integer_parameter(params ->> 'top', 1, 1000), 100)), NULL)::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_core_summary(jsonb, jsonb) IS
@@ -121,8 +121,8 @@ BEGIN ATOMIC
 				|| coalesce(string_agg(concat_ws(',', telemetry.csv_field(m.module_id), m.total, m.shown, m.ok_clicks, m.more_info_clicks,
 					m.expired, m.dismissed, m.unique_devices, coalesce(m.click_through::text, '')) || E'\r\n', '' ORDER BY m.total DESC, m.module_id), ''))
 			FROM (SELECT * FROM telemetry.core_modules(
-				coalesce(telemetry.date_parameter(params ->> 'from'), telemetry.day_of(now()) - 30),
-				coalesce(telemetry.date_parameter(params ->> 'to'), telemetry.day_of(now())), params ->> 'moduleId') LIMIT 100000) AS m),
+				telemetry.first_day(params, 'from'),
+				telemetry.last_day(params, 'to'), params ->> 'moduleId') LIMIT 100000) AS m),
 			'text/csv; charset=utf-8')::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_core_summary_csv(jsonb, jsonb) IS

@@ -29,7 +29,8 @@ BEGIN ATOMIC
 			WHERE b.user_id = sync_status.user_id AND b.end_time >= now() - interval '1 hour')))
 	FROM (
 		SELECT count(*) AS n FROM telemetry.dead_letter AS l
-		WHERE l.kind = 'event' AND l.attempts < 5 AND l.payload ->> 'stream' = 'learning' AND l.payload ->> 'user_id' = sync_status.user_id
+		WHERE l.kind = 'event' AND l.attempts < 5 AND l.payload ->> 'stream' = 'learning'
+			AND l.payload ? 'user_id' AND l.payload ->> 'user_id' = sync_status.user_id
 	) AS p;
 END;
 COMMENT ON FUNCTION telemetry.sync_status(text) IS

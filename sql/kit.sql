@@ -18,3 +18,14 @@ SELECT status, body FROM (VALUES ('{}'), ('{"from": "2026-03-01", "day": "2026-0
 -- times_and_csv
 SELECT json_time('2026-03-01 10:00:00.1239+01'::text::timestamptz);
 SELECT value, csv_field(value) FROM (VALUES ('plain'), ('a,b'), ('say "x"'), ('=1+1'), ('-5'), ('-x'), ('@x'), (E'two\nlines'), (NULL), ('')) AS v (value);
+-- readers_and_writers_may_call_it, and nobody else
+SELECT p.oid::regprocedure AS function, has_function_privilege('telemetry_reader', p.oid, 'EXECUTE') AS reader, has_function_privilege('telemetry_writer', p.oid, 'EXECUTE') AS writer,
+	has_function_privilege('pg_monitor', p.oid, 'EXECUTE') AS other
+FROM pg_proc AS p
+WHERE p.pronamespace = 'telemetry'::regnamespace
+	AND p.proname IN ('check_parameters', 'time_parameter', 'date_parameter', 'integer_parameter', 'first_day', 'last_day', 'json_time', 'csv_field', 'is_restoring')
+ORDER BY p.proname;
+SET ROLE telemetry_writer;
+SELECT first_day('{"since": "2026-03-01"}', 'since') IS NOT NULL AND last_day('{}', 'until') IS NOT NULL AND first_day('{}', 'since') IS NOT NULL AS days,
+	(check_parameters('{"day": "x", "limit": "1"}', '{}', '{day}', '{"limit": [1, 10]}')).status;
+RESET ROLE;

@@ -105,3 +105,7 @@ REVOKE ALL ON FUNCTION telemetry.check_parameters(jsonb, text[], text[], jsonb),
 	telemetry.time_parameter(text), telemetry.date_parameter(text), telemetry.integer_parameter(text, integer, integer),
 	telemetry.json_time(timestamptz), telemetry.csv_field(text), telemetry.first_day(jsonb, text), telemetry.last_day(jsonb, text)
 	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION telemetry.check_parameters(jsonb, text[], text[], jsonb),
+	telemetry.time_parameter(text), telemetry.date_parameter(text), telemetry.integer_parameter(text, integer, integer),
+	telemetry.json_time(timestamptz), telemetry.csv_field(text), telemetry.first_day(jsonb, text), telemetry.last_day(jsonb, text)
+	TO telemetry_reader, telemetry_writer;

@@ -69,7 +69,7 @@ class Bench:
         if options.heap_only:
             pass
         elif cluster.extension_is_installed(options):
-            server.sql("CREATE EXTENSION telemetry CASCADE")
+            server.sql("CREATE EXTENSION telemetry CASCADE; CREATE EXTENSION telemetry_playback")
             self.competitors.insert(0, POINT)
         else:
             results["errors"].append("the telemetry extension is not installed (make install):"

@@ -10,7 +10,7 @@ FROM pg_depend d, pg_identify_object(d.classid, d.objid, 0) i
 WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
 	AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'telemetry');
 
--- What it makes outside its schema, apart from casts: only its foreign data wrapper and server.
+-- What it makes outside its schema, apart from casts: its foreign data wrapper and server, and an event trigger.
 SELECT type, identity
 FROM member
 WHERE schema IS DISTINCT FROM 'telemetry' AND type <> 'cast' AND identity NOT LIKE 'telemetry.%'

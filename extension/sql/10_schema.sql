@@ -41,6 +41,30 @@ BEGIN
 END
 $$;
 
+-- What several tables and views have in common is said of one of them.
+CREATE FUNCTION telemetry.copy_comments(source regclass, target regclass) RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	said record;
+BEGIN
+	FOR said IN
+		SELECT t.attname AS name, d.description
+		FROM pg_attribute AS t
+		JOIN pg_attribute AS s ON s.attrelid = source AND s.attname = t.attname AND s.attnum > 0
+		CROSS JOIN LATERAL (VALUES (col_description(s.attrelid, s.attnum))) AS d (description)
+		WHERE t.attrelid = target AND t.attnum > 0 AND d.description IS NOT NULL AND col_description(t.attrelid, t.attnum) IS NULL
+		ORDER BY t.attnum
+	LOOP
+		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', target, said.name, said.description);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION telemetry.copy_comments(regclass, regclass) IS
+	'For the scripts of the extension: columns of target without a comment get those of the columns of source of the same name.';
+REVOKE ALL ON FUNCTION telemetry.copy_comments(regclass, regclass) FROM PUBLIC;
+
 GRANT USAGE ON SCHEMA telemetry TO telemetry_reader, telemetry_writer, telemetry_admin;
 
 -- A dump has the rows of an extension's tables, and CREATE EXTENSION before them. So the scripts insert rows only where no

@@ -394,9 +394,11 @@ CREATE OPERATOR CLASS telemetry.value_ops DEFAULT FOR TYPE telemetry.value USING
 	OPERATOR 5 telemetry.>,
 	FUNCTION 1 telemetry.value_cmp(telemetry.value, telemetry.value);
 COMMENT ON OPERATOR CLASS telemetry.value_ops USING btree IS 'Order of telemetry.value.';
+COMMENT ON OPERATOR FAMILY telemetry.value_ops USING btree IS 'Order of telemetry.value; value_ops is its one class.';
 
 CREATE OPERATOR CLASS telemetry.value_ops DEFAULT FOR TYPE telemetry.value USING hash AS
 	OPERATOR 1 telemetry.=,
 	FUNCTION 1 telemetry.value_hash(telemetry.value),
 	FUNCTION 2 telemetry.value_hash_extended(telemetry.value, bigint);
 COMMENT ON OPERATOR CLASS telemetry.value_ops USING hash IS 'Equality of telemetry.value.';
+COMMENT ON OPERATOR FAMILY telemetry.value_ops USING hash IS 'Equality of telemetry.value; value_ops is its one class.';

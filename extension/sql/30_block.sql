@@ -58,9 +58,11 @@ COMMENT ON COLUMN telemetry.block.max_ts IS 'Timestamp of the last point.';
 COMMENT ON COLUMN telemetry.block.n IS 'Number of points.';
 COMMENT ON COLUMN telemetry.block.data IS
 	'The points: a checksummed column file, format in extension/src/block/block.h.';
+SELECT telemetry.copy_comments('telemetry.block', p.relid) FROM pg_catalog.pg_partition_tree('telemetry.block') AS p WHERE p.isleaf;
 
 CREATE TABLE telemetry.layout (
-	buckets smallint NOT NULL CHECK (buckets BETWEEN 1 AND 1024),
+	buckets smallint NOT NULL
+		CONSTRAINT buckets_is_from_1_to_1024 CHECK (buckets BETWEEN 1 AND 1024),
 	day_timezone text NOT NULL DEFAULT 'UTC'
 );
 CREATE UNIQUE INDEX layout_is_one_row ON telemetry.layout ((true));

@@ -60,14 +60,7 @@ CREATE FOREIGN TABLE telemetry.pending_point (
 COMMENT ON FOREIGN TABLE telemetry.pending_point IS
 	'The points that are not in the rollups yet, from blocks of level 0, to be read only. A point that replaces '
 	'one that is in the rollups is among them.';
-COMMENT ON COLUMN telemetry.pending_point.ts IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.pending_point.device_id IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.pending_point.metric IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.pending_point.value IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.pending_point.unit IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.pending_point.tags IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.pending_point.metadata IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.pending_point.num IS 'As in telemetry.point.';
+SELECT telemetry.copy_comments('telemetry.point', 'telemetry.pending_point');
 
 CREATE TABLE telemetry.dead_letter (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -94,6 +87,8 @@ COMMENT ON COLUMN telemetry.dead_letter.payload IS
 COMMENT ON COLUMN telemetry.dead_letter.whole IS 'Whether payload is all of it, so that it can be tried again.';
 COMMENT ON COLUMN telemetry.dead_letter.attempts IS 'How often it was tried; after 5 times it stays as it is.';
 COMMENT ON COLUMN telemetry.dead_letter.sender IS 'The database user that sent them.';
+COMMENT ON COLUMN telemetry.dead_letter.id IS 'Number of the row; later ones have higher numbers.';
+COMMENT ON SEQUENCE telemetry.dead_letter_id_seq IS 'Numbers for telemetry.dead_letter.id.';
 CREATE INDEX dead_letter_received_at ON telemetry.dead_letter (received_at);
 CREATE INDEX dead_letter_user ON telemetry.dead_letter ((payload ->> 'user_id')) WHERE payload ? 'user_id';
 

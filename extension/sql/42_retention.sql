@@ -1,12 +1,14 @@
 -- Rules of retention, and the ledger of what was removed. The job is in 55_retention.sql.
 
 CREATE TABLE telemetry.retention (
-	metric text COLLATE "C" CHECK (metric <> ''),
-	retention_days integer DEFAULT 90 CHECK (retention_days BETWEEN 1 AND 3650),
-	rollup_days integer CHECK (rollup_days BETWEEN 1 AND 36500),
-	CHECK (rollup_days IS NULL OR (retention_days IS NOT NULL AND rollup_days >= retention_days))
+	metric text COLLATE "C" CONSTRAINT metric_is_not_empty CHECK (metric <> ''),
+	retention_days integer DEFAULT 90
+		CONSTRAINT retention_days_is_from_1_to_3650 CHECK (retention_days BETWEEN 1 AND 3650),
+	rollup_days integer CONSTRAINT rollup_days_is_from_1_to_36500 CHECK (rollup_days BETWEEN 1 AND 36500),
+	CONSTRAINT rollups_are_kept_as_long_as_points_or_longer
+		CHECK (rollup_days IS NULL OR (retention_days IS NOT NULL AND rollup_days >= retention_days))
 );
-CREATE UNIQUE INDEX retention_metric ON telemetry.retention ((coalesce(metric, '')));
+CREATE UNIQUE INDEX retention_is_one_row_a_metric ON telemetry.retention ((coalesce(metric, '')));
 COMMENT ON TABLE telemetry.retention IS
 	'How long points and rollups of a metric are kept; without a row, for ever. Job retention drops what is older, '
 	'by whole days.';
@@ -20,7 +22,8 @@ COMMENT ON COLUMN telemetry.retention.rollup_days IS
 CREATE TABLE telemetry.drop_log (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	dropped_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-	cause text NOT NULL CHECK (cause IN ('retention', 'rollup retention', 'delete')),
+	cause text NOT NULL
+		CONSTRAINT cause_is_retention_rollup_retention_or_delete CHECK (cause IN ('retention', 'rollup retention', 'delete')),
 	device_id text COLLATE "C",
 	metric text COLLATE "C",
 	except_metrics text[] COLLATE "C",
@@ -50,6 +53,8 @@ COMMENT ON COLUMN telemetry.drop_log.to_ts IS
 COMMENT ON COLUMN telemetry.drop_log.points IS
 	'Points that were dropped, or that the dropped rollups were of. Late points that are older than retention '
 	'allows are dropped as they are rolled up, and count in telemetry.compaction.expired only.';
+COMMENT ON COLUMN telemetry.drop_log.id IS 'Number of the row; later ones have higher numbers.';
+COMMENT ON SEQUENCE telemetry.drop_log_id_seq IS 'Numbers for telemetry.drop_log.id.';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.retention', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.drop_log', '');
@@ -64,6 +69,14 @@ CREATE VIEW telemetry.out_of_reach AS
 COMMENT ON VIEW telemetry.out_of_reach IS
 	'Hours (from_hour <= hour < to_hour) of which retention has dropped points and may have kept the rollups, which can '
 	'therefore not be computed again: of a metric, or (null) of all but except_metrics.';
+COMMENT ON COLUMN telemetry.out_of_reach.metric IS 'The metric; null: all but except_metrics.';
+COMMENT ON COLUMN telemetry.out_of_reach.except_metrics IS
+	'Where metric is null, the metrics that have or had a row in telemetry.retention; else null.';
+COMMENT ON COLUMN telemetry.out_of_reach.from_hour IS
+	'Hours that begin then or later, and before to_hour, are out of reach: points of them were dropped, and the rollups '
+	'may have been kept.';
+COMMENT ON COLUMN telemetry.out_of_reach.to_hour IS
+	'Hours that begin then or later are within reach: points were dropped up to this time.';
 
 GRANT SELECT ON telemetry.retention, telemetry.drop_log, telemetry.out_of_reach TO telemetry_reader;
 GRANT INSERT, UPDATE, DELETE ON telemetry.retention TO telemetry_admin;

@@ -17,6 +17,19 @@ CREATE TYPE telemetry.rollup AS (
 COMMENT ON TYPE telemetry.rollup IS
 	'What is kept of some points of a series: n numbers, their sum, m2 (sum of squared distances from their mean), '
 	'min, max, first and last, number of other points, first and last timestamp of all, sketch of the numbers.';
+COMMENT ON COLUMN telemetry.rollup.n IS 'Points that are numbers.';
+COMMENT ON COLUMN telemetry.rollup.sum IS 'Sum of the numbers; null if there are none.';
+COMMENT ON COLUMN telemetry.rollup.m2 IS
+	'Sum of the squared distances of the numbers from their mean; null if there are none.';
+COMMENT ON COLUMN telemetry.rollup.min IS 'Least number; null if there are none.';
+COMMENT ON COLUMN telemetry.rollup.max IS 'Greatest number, NaN being greater than all others; null if there are none.';
+COMMENT ON COLUMN telemetry.rollup.first IS 'The number with the earliest timestamp; null if there are none.';
+COMMENT ON COLUMN telemetry.rollup.last IS 'The number with the latest timestamp; null if there are none.';
+COMMENT ON COLUMN telemetry.rollup.others IS 'Points that are not numbers.';
+COMMENT ON COLUMN telemetry.rollup.first_ts IS 'Timestamp of the first point, number or not.';
+COMMENT ON COLUMN telemetry.rollup.last_ts IS 'Timestamp of the last point, number or not.';
+COMMENT ON COLUMN telemetry.rollup.sketch IS
+	'The numbers for telemetry.quantile(), which is then within 1 %; null if there are none.';
 
 CREATE FUNCTION telemetry.rollup_add(internal, timestamptz, telemetry.value) RETURNS internal
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_rollup_add';
@@ -122,12 +135,21 @@ CREATE INDEX series_metric ON telemetry.series (metric);
 
 COMMENT ON TABLE telemetry.rollup_hour IS
 	'Rollups by hour of the points of rolled-up blocks; read them through telemetry.metric_hourly.';
+COMMENT ON COLUMN telemetry.rollup_hour.hour IS
+	'Start of the hour, which is one of the wall clock in the database''s day_timezone (telemetry.hour_of).';
+COMMENT ON COLUMN telemetry.rollup_hour.day IS 'The local day that the hour lies in (telemetry.day_of).';
+COMMENT ON COLUMN telemetry.rollup_hour.device_id IS 'The device.';
+COMMENT ON COLUMN telemetry.rollup_hour.metric IS 'What was measured.';
+SELECT telemetry.copy_comments('telemetry.rollup', 'telemetry.rollup_hour');
 COMMENT ON TABLE telemetry.rollup_day IS
 	'Rollups by day, made of those by hour; read them through telemetry.metric_daily.';
+COMMENT ON COLUMN telemetry.rollup_day.day IS
+	'The local day: a date in the database''s day_timezone (telemetry.day_of).';
+SELECT telemetry.copy_comments('telemetry.rollup_hour', 'telemetry.rollup_day');
 COMMENT ON TABLE telemetry.series IS
 	'Every series there is, as of the last round of job roll_up.';
 COMMENT ON COLUMN telemetry.series.device_id IS 'The device.';
-COMMENT ON COLUMN telemetry.series.metric IS 'The metric.';
+COMMENT ON COLUMN telemetry.series.metric IS 'What was measured.';
 COMMENT ON COLUMN telemetry.series.first_ts IS 'Timestamp of its first point.';
 COMMENT ON COLUMN telemetry.series.last_ts IS 'Timestamp of its last point.';
 COMMENT ON COLUMN telemetry.series.n IS
@@ -165,6 +187,15 @@ COMMENT ON VIEW telemetry.metric_hourly IS
 	'(of a sample), first, last; p50, p95 and p99 to 1 %. sketch gives other quantiles, and of several rows together: '
 	'quantile(sketch_merge(sketch), 0.9). others counts points that are not numbers. As of the last round of job '
 	'roll_up, see telemetry.freshness; telemetry.metric_hourly_live has the rest too.';
+COMMENT ON COLUMN telemetry.metric_hourly.avg IS 'Mean of the numbers, sum / n; null if there are none.';
+COMMENT ON COLUMN telemetry.metric_hourly.stddev IS
+	'Standard deviation of the numbers, which are taken for a sample; null if there are fewer than two.';
+COMMENT ON COLUMN telemetry.metric_hourly.p50 IS 'Median of the numbers, within 1 %; null if there are none.';
+COMMENT ON COLUMN telemetry.metric_hourly.p95 IS
+	'The number that 95 % of the numbers are not above, within 1 %; null if there are none.';
+COMMENT ON COLUMN telemetry.metric_hourly.p99 IS
+	'The number that 99 % of the numbers are not above, within 1 %; null if there are none.';
+SELECT telemetry.copy_comments('telemetry.rollup_hour', 'telemetry.metric_hourly');
 
 CREATE VIEW telemetry.metric_daily AS
 	SELECT device_id, metric, day, n, sum, min, max, sum / nullif(n, 0) AS avg,
@@ -174,6 +205,8 @@ CREATE VIEW telemetry.metric_daily AS
 	FROM telemetry.rollup_day;
 COMMENT ON VIEW telemetry.metric_daily IS
 	'The same as telemetry.metric_hourly by local day (telemetry.day_of), of 23 to 25 hours where clocks are changed.';
+SELECT telemetry.copy_comments('telemetry.rollup_day', 'telemetry.metric_daily');
+SELECT telemetry.copy_comments('telemetry.metric_hourly', 'telemetry.metric_daily');
 
 -- The hours as they would be if everything were rolled up now: stored ones that no pending point
 -- falls into; those that pending points only add to; those that stay because retention has dropped
@@ -218,6 +251,8 @@ CREATE VIEW telemetry.live_hour AS
 	) AS whole;
 COMMENT ON VIEW telemetry.live_hour IS
 	'The state of every hour, points not rolled up yet included; what telemetry.metric_hourly_live is made of.';
+COMMENT ON COLUMN telemetry.live_hour.rollup IS 'What is kept of the points of the hour.';
+SELECT telemetry.copy_comments('telemetry.rollup_hour', 'telemetry.live_hour');
 
 CREATE VIEW telemetry.live_day AS
 	SELECT d.device_id, d.metric, d.day,
@@ -235,6 +270,8 @@ CREATE VIEW telemetry.live_day AS
 	GROUP BY l.device_id, l.metric, l.day;
 COMMENT ON VIEW telemetry.live_day IS
 	'The state of every day, points not rolled up yet included; what telemetry.metric_daily_live is made of.';
+COMMENT ON COLUMN telemetry.live_day.rollup IS 'What is kept of the points of the day.';
+SELECT telemetry.copy_comments('telemetry.rollup_day', 'telemetry.live_day');
 
 CREATE VIEW telemetry.metric_hourly_live AS
 	SELECT device_id, metric, hour, (rollup).n, (rollup).sum, (rollup).min, (rollup).max,
@@ -247,6 +284,7 @@ CREATE VIEW telemetry.metric_hourly_live AS
 COMMENT ON VIEW telemetry.metric_hourly_live IS
 	'telemetry.metric_hourly with the points that are not rolled up yet, up to the last that was committed. '
 	'Fast for a device or a few; for the whole fleet it reads all of what is pending.';
+SELECT telemetry.copy_comments('telemetry.metric_hourly', 'telemetry.metric_hourly_live');
 
 CREATE VIEW telemetry.metric_daily_live AS
 	SELECT device_id, metric, day, (rollup).n, (rollup).sum, (rollup).min, (rollup).max,
@@ -258,6 +296,7 @@ CREATE VIEW telemetry.metric_daily_live AS
 	FROM telemetry.live_day;
 COMMENT ON VIEW telemetry.metric_daily_live IS
 	'telemetry.metric_daily with the points that are not rolled up yet.';
+SELECT telemetry.copy_comments('telemetry.metric_daily', 'telemetry.metric_daily_live');
 
 -- Compaction.
 CREATE TABLE telemetry.compaction (
@@ -281,6 +320,13 @@ COMMENT ON COLUMN telemetry.compaction.duplicates IS 'Points dropped because a n
 COMMENT ON COLUMN telemetry.compaction.expired IS 'Points dropped because they were older than retention allows.';
 COMMENT ON COLUMN telemetry.compaction.bytes_in IS 'Compressed bytes read.';
 COMMENT ON COLUMN telemetry.compaction.bytes_out IS 'Compressed bytes written.';
+COMMENT ON COLUMN telemetry.compaction.step IS 'What was done: roll_up, compact or retention.';
+COMMENT ON COLUMN telemetry.compaction.day IS 'UTC day of the work.';
+COMMENT ON COLUMN telemetry.compaction.blocks_in IS 'Blocks read, and removed.';
+COMMENT ON COLUMN telemetry.compaction.blocks_out IS 'Blocks written.';
+COMMENT ON COLUMN telemetry.compaction.points_in IS
+	'Points in the blocks read; a key counts once for each block that has it.';
+COMMENT ON COLUMN telemetry.compaction.points_out IS 'Points in the blocks written.';
 
 CREATE TABLE telemetry.compaction_state (
 	rolled_up_until timestamptz NOT NULL,
@@ -292,6 +338,12 @@ CREATE UNIQUE INDEX compaction_state_is_one_row ON telemetry.compaction_state ((
 COMMENT ON TABLE telemetry.compaction_state IS
 	'What compaction remembers: everything committed before rolled_up_until counts in the rollups; settled_seq and '
 	'noted_seq are two notes of the last order number, the second made at noted_at.';
+COMMENT ON COLUMN telemetry.compaction_state.rolled_up_until IS
+	'What was committed before that time, by the server''s clock, counts in the rollups.';
+COMMENT ON COLUMN telemetry.compaction_state.settled_seq IS
+	'Last order number, of telemetry.block_seq, at a time telemetry.settle_time or more before noted_at.';
+COMMENT ON COLUMN telemetry.compaction_state.noted_seq IS 'Last order number as of noted_at.';
+COMMENT ON COLUMN telemetry.compaction_state.noted_at IS 'When the two were noted last, by the server''s clock.';
 INSERT INTO telemetry.compaction_state VALUES (pg_catalog.now(), 0, 0, pg_catalog.now());
 
 CREATE FUNCTION telemetry.job_roll_up() RETURNS boolean
@@ -435,6 +487,15 @@ COMMENT ON VIEW telemetry.freshness IS
 	'How far behind the rollups are: timestamps of the newest point and of the newest that is rolled up, what is pending, '
 	'lag (all that was committed before that long ago is rolled up; 0 if nothing is pending), and whether it is within the '
 	'target, telemetry.lag_target.';
+COMMENT ON COLUMN telemetry.freshness.newest_rolled_up IS
+	'Timestamp of the newest point that is rolled up; null if none is.';
+COMMENT ON COLUMN telemetry.freshness.newest_point IS 'Timestamp of the newest point there is; null if there is none.';
+COMMENT ON COLUMN telemetry.freshness.pending_blocks IS 'Blocks that are not rolled up yet.';
+COMMENT ON COLUMN telemetry.freshness.pending_points IS
+	'Points in these blocks; a key counts once for each block that has it.';
+COMMENT ON COLUMN telemetry.freshness.lag IS 'All that was committed so long ago is rolled up; 0 if nothing is pending.';
+COMMENT ON COLUMN telemetry.freshness.target IS 'What lag should not exceed: the setting telemetry.lag_target.';
+COMMENT ON COLUMN telemetry.freshness.fresh IS 'Whether lag is within target.';
 
 REVOKE ALL ON FUNCTION telemetry.job_roll_up(), telemetry.job_compact(), telemetry.compact_step(boolean),
 	telemetry.refresh_device(text, text, timestamptz, timestamptz), telemetry.lock_rollups(),

@@ -3,7 +3,7 @@
 -- Where the job is. A day's pass takes what has expired since the pass before; the first one, and
 -- the first after a rule was changed, takes all there is. Not dumped: a restored database begins so.
 CREATE TABLE telemetry.retention_state (
-	phase text NOT NULL CHECK (phase IN ('idle', 'points', 'rollups')),
+	phase text NOT NULL CONSTRAINT phase_is_idle_points_or_rollups CHECK (phase IN ('idle', 'points', 'rollups')),
 	pass_day date NOT NULL,
 	done_day date NOT NULL,
 	done_metric text COLLATE "C" NOT NULL,
@@ -13,6 +13,14 @@ CREATE UNIQUE INDEX retention_state_is_one_row ON telemetry.retention_state ((tr
 COMMENT ON TABLE telemetry.retention_state IS
 	'Where job retention is: the rules have been applied as of done_day; in phases points and rollups a pass is under '
 	'way that applies them as of pass_day. Its rollups are done up to done_metric, of done_rollups devices'' days.';
+COMMENT ON COLUMN telemetry.retention_state.phase IS 'points, rollups: what the pass is dropping; idle: none is under way.';
+COMMENT ON COLUMN telemetry.retention_state.pass_day IS
+	'UTC day as of which the last pass that began applies the rules; -infinity: none has since they were changed.';
+COMMENT ON COLUMN telemetry.retention_state.done_day IS
+	'UTC day as of which the rules have been applied; -infinity: never, or not since they were changed.';
+COMMENT ON COLUMN telemetry.retention_state.done_metric IS
+	'Last metric, in bytewise order, whose expired rollups are gone; empty: none yet.';
+COMMENT ON COLUMN telemetry.retention_state.done_rollups IS 'Devices'' days of rollups that the pass has dropped.';
 INSERT INTO telemetry.retention_state VALUES ('idle', '-infinity', '-infinity', '', 0);
 
 CREATE TABLE telemetry.retention_todo (
@@ -21,6 +29,8 @@ CREATE TABLE telemetry.retention_todo (
 );
 COMMENT ON TABLE telemetry.retention_todo IS
 	'The buckets that the pass of job retention has not finished, and from which day on it has not.';
+COMMENT ON COLUMN telemetry.retention_todo.bucket IS 'As telemetry.block.bucket, from 0 on.';
+COMMENT ON COLUMN telemetry.retention_todo.day IS 'First UTC day of which the bucket has not been gone through.';
 
 -- Whoever may change rules does not change the job's state.
 CREATE FUNCTION telemetry.retention_changed() RETURNS trigger
@@ -65,6 +75,10 @@ CREATE VIEW telemetry.retention_class AS
 COMMENT ON VIEW telemetry.retention_class IS
 	'How long points and rollups are kept, null: for ever; of each metric that has or had a rule, and (metric null) of '
 	'all but except_metrics.';
+COMMENT ON COLUMN telemetry.retention_class.metric IS 'The metric; null: all but except_metrics.';
+COMMENT ON COLUMN telemetry.retention_class.except_metrics IS
+	'Where metric is null, the metrics that have rows of their own; else null.';
+SELECT telemetry.copy_comments('telemetry.retention', 'telemetry.retention_class');
 
 CREATE FUNCTION telemetry.try_lock_rollups() RETURNS boolean
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE

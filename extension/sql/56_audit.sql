@@ -12,14 +12,7 @@ CREATE FOREIGN TABLE telemetry.rolled_up_point (
 ) SERVER telemetry OPTIONS (rolled_up 'true');
 COMMENT ON FOREIGN TABLE telemetry.rolled_up_point IS
 	'The points that are in the rollups, to be read only; telemetry.pending_point has the others.';
-COMMENT ON COLUMN telemetry.rolled_up_point.ts IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.rolled_up_point.device_id IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.rolled_up_point.metric IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.rolled_up_point.value IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.rolled_up_point.unit IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.rolled_up_point.tags IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.rolled_up_point.metadata IS 'As in telemetry.point.';
-COMMENT ON COLUMN telemetry.rolled_up_point.num IS 'As in telemetry.point.';
+SELECT telemetry.copy_comments('telemetry.point', 'telemetry.rolled_up_point');
 
 CREATE TABLE telemetry.audit (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -43,6 +36,11 @@ COMMENT ON COLUMN telemetry.audit.differs IS
 	'to be compared or repaired.';
 COMMENT ON COLUMN telemetry.audit.repaired IS
 	'Whether it was computed again. If not, as when somebody else had the rollups'' lock, the next runs try again.';
+COMMENT ON COLUMN telemetry.audit.id IS 'Number of the row; later ones have higher numbers.';
+COMMENT ON COLUMN telemetry.audit.at IS 'When the job found it.';
+COMMENT ON COLUMN telemetry.audit.device_id IS 'The device.';
+COMMENT ON COLUMN telemetry.audit.metric IS 'What was measured.';
+COMMENT ON SEQUENCE telemetry.audit_id_seq IS 'Numbers for telemetry.audit.id.';
 
 CREATE TABLE telemetry.audit_run (
 	day date PRIMARY KEY,
@@ -59,6 +57,9 @@ COMMENT ON COLUMN telemetry.audit_run.hours IS 'Hourly rollups compared.';
 COMMENT ON COLUMN telemetry.audit_run.days IS 'Daily rollups compared.';
 COMMENT ON COLUMN telemetry.audit_run.series IS 'Rows of telemetry.series compared.';
 COMMENT ON COLUMN telemetry.audit_run.drifted IS 'How many of all these differed.';
+COMMENT ON COLUMN telemetry.audit_run.day IS 'UTC day of the runs.';
+COMMENT ON COLUMN telemetry.audit_run.runs IS 'Runs of the job.';
+COMMENT ON COLUMN telemetry.audit_run.last_run_at IS 'When the last of them began.';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.audit', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.audit_id_seq', '');
@@ -73,6 +74,12 @@ CREATE VIEW telemetry.audit_status AS
 COMMENT ON VIEW telemetry.audit_status IS
 	'When job audit last ran; what it compared in the last 90 days, how much of that differed, and how many of those are '
 	'not repaired yet.';
+COMMENT ON COLUMN telemetry.audit_status.last_run_at IS
+	'When the last run of the job began; null: none has in 90 days.';
+COMMENT ON COLUMN telemetry.audit_status.not_repaired IS 'Rows of telemetry.audit that wait to be repaired.';
+COMMENT ON COLUMN telemetry.audit_status.last_drift_at IS
+	'When the job last found something that differed; null: never in 90 days.';
+SELECT telemetry.copy_comments('telemetry.audit_run', 'telemetry.audit_status');
 
 CREATE FUNCTION telemetry.sums_are_close(float8, float8, bigint, float8) RETURNS boolean
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_sums_are_close';
@@ -139,6 +146,10 @@ CREATE TYPE telemetry.rollup_drift AS (
 	differs jsonb
 );
 COMMENT ON TYPE telemetry.rollup_drift IS 'An hourly rollup that differs from the points; see telemetry.audit_rollups().';
+COMMENT ON COLUMN telemetry.rollup_drift.hour IS 'Start of the hour (telemetry.hour_of).';
+COMMENT ON COLUMN telemetry.rollup_drift.differs IS
+	'{"field": {"stored": what it is, "computed": what it should be}, ...}; null: nothing differs.';
+SELECT telemetry.copy_comments('telemetry.audit', 'telemetry.rollup_drift');
 
 -- Rollups, points and ledger come from one statement, and so from one snapshot.
 CREATE FUNCTION telemetry.compare_rollups(device text, metric text, "from" timestamptz, "to" timestamptz, all_hours boolean)

@@ -6,19 +6,22 @@ CREATE TABLE telemetry.stream (
 		CONSTRAINT name_is_short_and_plain CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'),
 	number integer GENERATED ALWAYS AS IDENTITY UNIQUE,
 	description text NOT NULL,
-	event_types text[] COLLATE "C" CHECK (event_types <> '{}'),
-	identity text NOT NULL DEFAULT 'event_id' CHECK (identity IN ('event_id', 'type_session')),
+	event_types text[] COLLATE "C" CONSTRAINT event_types_is_not_empty CHECK (event_types <> '{}'),
+	identity text NOT NULL DEFAULT 'event_id'
+		CONSTRAINT identity_is_event_id_or_type_session CHECK (identity IN ('event_id', 'type_session')),
 	on_conflict text NOT NULL DEFAULT 'first_wins'
+		CONSTRAINT on_conflict_is_first_wins_last_write_wins_or_client_priority
 		CHECK (on_conflict IN ('first_wins', 'last_write_wins', 'client_priority')),
-	clock text NOT NULL DEFAULT 'received_at' CHECK (clock IN ('received_at', 'occurred_at')),
-	max_age interval CHECK (max_age > '0'),
-	max_batch_age interval CHECK (max_batch_age > '0'),
-	max_future interval NOT NULL DEFAULT '5 min' CHECK (max_future >= '0'),
-	dedupe_window interval DEFAULT '30 days' CHECK (dedupe_window > '0'),
-	sampling jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(sampling) = 'object'),
+	clock text NOT NULL DEFAULT 'received_at'
+		CONSTRAINT clock_is_received_at_or_occurred_at CHECK (clock IN ('received_at', 'occurred_at')),
+	max_age interval CONSTRAINT max_age_is_positive CHECK (max_age > '0'),
+	max_batch_age interval CONSTRAINT max_batch_age_is_positive CHECK (max_batch_age > '0'),
+	max_future interval NOT NULL DEFAULT '5 min' CONSTRAINT max_future_is_not_negative CHECK (max_future >= '0'),
+	dedupe_window interval DEFAULT '30 days' CONSTRAINT dedupe_window_is_positive CHECK (dedupe_window > '0'),
+	sampling jsonb NOT NULL DEFAULT '{}' CONSTRAINT sampling_is_a_json_object CHECK (jsonb_typeof(sampling) = 'object'),
 	access_check text,
-	retention_days integer CHECK (retention_days BETWEEN 1 AND 3650),
-	rollup_days integer CHECK (rollup_days BETWEEN 1 AND 36500),
+	retention_days integer CONSTRAINT retention_days_is_from_1_to_3650 CHECK (retention_days BETWEEN 1 AND 3650),
+	rollup_days integer CONSTRAINT rollup_days_is_from_1_to_36500 CHECK (rollup_days BETWEEN 1 AND 36500),
 	app text COLLATE "C"
 );
 COMMENT ON TABLE telemetry.stream IS
@@ -59,18 +62,21 @@ COMMENT ON COLUMN telemetry.stream.rollup_days IS
 	'Whole days that rollups are kept after the day they are of; null: for ever.';
 COMMENT ON COLUMN telemetry.stream.app IS
 	'The extension that it came with, and goes with unless it has events or a route of others brings some; null: none.';
+COMMENT ON COLUMN telemetry.stream.description IS 'What its events are, for people.';
+COMMENT ON SEQUENCE telemetry.stream_number_seq IS 'Numbers for telemetry.stream.number.';
 
 CREATE TABLE telemetry.stream_field (
 	stream text COLLATE "C" NOT NULL,
 	field text COLLATE "C" NOT NULL,
 	kind text NOT NULL DEFAULT 'text'
+		CONSTRAINT kind_is_a_json_type_json_text_ulid_uuid_or_any
 		CHECK (kind IN ('text', 'number', 'integer', 'boolean', 'object', 'array', 'json_text', 'ulid', 'uuid', 'any')),
 	required boolean NOT NULL DEFAULT false,
 	required_for text[] COLLATE "C",
 	minimum double precision,
 	maximum double precision,
-	max_length integer CHECK (max_length > 0),
-	code text CHECK (code ~ '^[A-Z][A-Z0-9_]*$'),
+	max_length integer CONSTRAINT max_length_is_positive CHECK (max_length > 0),
+	code text CONSTRAINT code_is_in_capitals CHECK (code ~ '^[A-Z][A-Z0-9_]*$'),
 	message text,
 	PRIMARY KEY (stream, field),
 	CONSTRAINT field_is_a_column_or_a_member_of_data CHECK (
@@ -91,6 +97,7 @@ COMMENT ON COLUMN telemetry.stream_field.max_length IS 'How many characters a te
 COMMENT ON COLUMN telemetry.stream_field.code IS
 	'What an event is rejected with; null: INVALID_ and the field''s name in capitals.';
 COMMENT ON COLUMN telemetry.stream_field.message IS 'What is said then; null: what is wrong, with the limit.';
+COMMENT ON COLUMN telemetry.stream_field.stream IS 'A name of telemetry.stream.';
 
 -- Triggers instead of foreign keys: pg_restore --jobs loads the tables of an extension in any order, with their
 -- foreign keys in force.
@@ -247,12 +254,28 @@ CREATE INDEX ON telemetry.event_template (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX ON telemetry.event_template (device_id) WHERE user_id IS NULL AND device_id IS NOT NULL;
 COMMENT ON TABLE telemetry.event_template IS
 	'Always empty. New partitions of telemetry.event_log get its indexes: add one here for your own queries.';
+COMMENT ON COLUMN telemetry.event_template.stream IS 'A name of telemetry.stream.';
+COMMENT ON COLUMN telemetry.event_template.event_id IS
+	'The sender''s name for the event, 1 to 256 bytes; if it has none, evt_ and 26 characters made of its content.';
+COMMENT ON COLUMN telemetry.event_template.event_type IS 'What happened, one of its stream''s types.';
+COMMENT ON COLUMN telemetry.event_template.occurred_at IS 'When, by the sender''s clock; received_at if that is null.';
+COMMENT ON COLUMN telemetry.event_template.received_at IS
+	'When it was stored, by the server''s clock. Only members of telemetry_admin may give it, to load what another '
+	'system has received.';
+COMMENT ON COLUMN telemetry.event_template.device_id IS 'The device it comes from.';
+COMMENT ON COLUMN telemetry.event_template.user_id IS 'The user it is of.';
+COMMENT ON COLUMN telemetry.event_template.session_id IS 'The session it belongs to.';
+COMMENT ON COLUMN telemetry.event_template.subject_id IS 'What it is about: a track, a module, an interview.';
+COMMENT ON COLUMN telemetry.event_template.app_version IS 'Version of the app that sent it.';
+COMMENT ON COLUMN telemetry.event_template.duration_seconds IS 'How long it took in seconds, at least 0; null: not known.';
+COMMENT ON COLUMN telemetry.event_template.correlation_id IS 'The request that brought it; does not count as content.';
+COMMENT ON COLUMN telemetry.event_template.data IS 'A JSON object with whatever else there is to say.';
+COMMENT ON COLUMN telemetry.event_template.id IS
+	'The event''s number: 2^20 times that of its flush, and its place in it.';
 
-CREATE TABLE telemetry.event_log (LIKE telemetry.event_template) PARTITION BY RANGE (received_at);
+CREATE TABLE telemetry.event_log (LIKE telemetry.event_template INCLUDING COMMENTS) PARTITION BY RANGE (received_at);
 COMMENT ON TABLE telemetry.event_log IS
 	'The events, in a partition for each UTC day on which any were received. Written by ingest; read telemetry.event.';
-COMMENT ON COLUMN telemetry.event_log.id IS
-	'The event''s number: 2^20 times that of its flush, and its place in it.';
 
 CREATE SEQUENCE telemetry.event_seq AS bigint MAXVALUE 8796093022207;
 COMMENT ON SEQUENCE telemetry.event_seq IS 'Numbers of flushes of events; times 2^20 they are the id of its first event.';
@@ -279,8 +302,9 @@ BEGIN
 		RETURN false;
 	END IF;
 	EXECUTE format('CREATE TABLE telemetry.%I (LIKE telemetry.event_template INCLUDING INDEXES INCLUDING STORAGE '
-		'INCLUDING COMPRESSION, CONSTRAINT day CHECK (received_at >= %L AND received_at < %L))',
+		'INCLUDING COMPRESSION INCLUDING COMMENTS, CONSTRAINT day CHECK (received_at >= %L AND received_at < %L))',
 		name, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
+	EXECUTE format('COMMENT ON TABLE telemetry.%I IS %L', name, format('Events received on %s (UTC).', to_char(day, 'YYYY-MM-DD')));
 	EXECUTE format('ALTER TABLE telemetry.event_log ATTACH PARTITION telemetry.%I FOR VALUES FROM (%L) TO (%L)',
 		name, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
 	EXECUTE format('ALTER TABLE telemetry.%I DROP CONSTRAINT day', name);
@@ -322,6 +346,10 @@ WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE telemetry.event_batch IS
 	'Flushes of events that are not in the rollups yet: the n events of telemetry.event_log of that received_at with '
 	'ids from id to id + 2^20 - 1, except those that have been removed since.';
+COMMENT ON COLUMN telemetry.event_batch.id IS
+	'2^20 times the number of the flush, of telemetry.event_seq: the id of its first event.';
+COMMENT ON COLUMN telemetry.event_batch.received_at IS 'When all of its events were received.';
+COMMENT ON COLUMN telemetry.event_batch.n IS 'How many events it stored.';
 
 CREATE TABLE telemetry.event_change (
 	id bigint PRIMARY KEY,
@@ -339,6 +367,8 @@ COMMENT ON TABLE telemetry.event_change IS
 COMMENT ON COLUMN telemetry.event_change.counted_at IS 'The time by which its stream counts.';
 COMMENT ON COLUMN telemetry.event_change.recount IS
 	'Whether sessions, users, devices or subjects must be counted again, because it was not replaced by one of the same in the same hour.';
+COMMENT ON COLUMN telemetry.event_change.id IS 'What its id in telemetry.event_log was.';
+SELECT telemetry.copy_comments('telemetry.event_template', 'telemetry.event_change');
 
 CREATE FUNCTION telemetry.remove_events(received_at timestamptz[], id bigint[], recount boolean[]) RETURNS bigint
 	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
@@ -370,7 +400,7 @@ CREATE TABLE telemetry.conflict (
 	user_id text COLLATE "C",
 	device_id text COLLATE "C",
 	strategy text NOT NULL,
-	resolution text NOT NULL CHECK (resolution IN ('kept', 'replaced')),
+	resolution text NOT NULL CONSTRAINT resolution_is_kept_or_replaced CHECK (resolution IN ('kept', 'replaced')),
 	stored jsonb,
 	incoming jsonb NOT NULL
 );
@@ -384,6 +414,10 @@ COMMENT ON COLUMN telemetry.conflict.resolution IS
 COMMENT ON COLUMN telemetry.conflict.stored IS
 	'The event as it was stored; null: it had been removed, or is too old to be kept.';
 COMMENT ON COLUMN telemetry.conflict.incoming IS 'The event as it came.';
+COMMENT ON COLUMN telemetry.conflict.id IS 'Number of the row; later ones have higher numbers.';
+COMMENT ON COLUMN telemetry.conflict.detected_at IS 'When the event came again.';
+SELECT telemetry.copy_comments('telemetry.event_template', 'telemetry.conflict');
+COMMENT ON SEQUENCE telemetry.conflict_id_seq IS 'Numbers for telemetry.conflict.id.';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.stream', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.stream_number_seq', '');
@@ -403,22 +437,7 @@ COMMENT ON VIEW telemetry.event IS
 	'Events, each once. COPY and INSERT check rows one by one, see telemetry.ingest_result(): those that break a rule are '
 	'in telemetry.dead_letter, those that are here already change nothing, or are resolved as telemetry.stream says. '
 	'Rows are not changed by hand: see telemetry.delete_user() and telemetry.delete_device().';
-COMMENT ON COLUMN telemetry.event.stream IS 'A name of telemetry.stream.';
-COMMENT ON COLUMN telemetry.event.event_id IS
-	'The sender''s name for the event, 1 to 256 bytes; if it has none, evt_ and 26 characters made of its content.';
-COMMENT ON COLUMN telemetry.event.event_type IS 'What happened, one of its stream''s types.';
-COMMENT ON COLUMN telemetry.event.occurred_at IS 'When, by the sender''s clock; received_at if that is null.';
-COMMENT ON COLUMN telemetry.event.received_at IS
-	'When it was stored, by the server''s clock. Only members of telemetry_admin may give it, to load what another '
-	'system has received.';
-COMMENT ON COLUMN telemetry.event.device_id IS 'The device it comes from.';
-COMMENT ON COLUMN telemetry.event.user_id IS 'The user it is of.';
-COMMENT ON COLUMN telemetry.event.session_id IS 'The session it belongs to.';
-COMMENT ON COLUMN telemetry.event.subject_id IS 'What it is about: a track, a module, an interview.';
-COMMENT ON COLUMN telemetry.event.app_version IS 'Version of the app that sent it.';
-COMMENT ON COLUMN telemetry.event.duration_seconds IS 'How long it took, at least 0.';
-COMMENT ON COLUMN telemetry.event.correlation_id IS 'The request that brought it; does not count as content.';
-COMMENT ON COLUMN telemetry.event.data IS 'A JSON object with whatever else there is to say.';
+SELECT telemetry.copy_comments('telemetry.event_template', 'telemetry.event');
 
 CREATE FUNCTION telemetry.event_statement() RETURNS trigger
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_event_statement';

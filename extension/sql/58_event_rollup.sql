@@ -69,9 +69,30 @@ CREATE INDEX user_rollup_day_user ON telemetry.user_rollup_day (user_id, stream,
 
 COMMENT ON TABLE telemetry.event_rollup_hour IS
 	'Events by stream, subject (empty: none), type and hour, kept by job roll_up_events. Read telemetry.event_hourly.';
+COMMENT ON COLUMN telemetry.event_rollup_hour.hour IS 'Start of the hour by the stream''s clock (telemetry.hour_of).';
+COMMENT ON COLUMN telemetry.event_rollup_hour.day IS 'The local day that the hour lies in (telemetry.day_of).';
+COMMENT ON COLUMN telemetry.event_rollup_hour.n IS 'Number of events.';
+COMMENT ON COLUMN telemetry.event_rollup_hour.total_seconds IS
+	'Sum of duration_seconds, in seconds; events without one add nothing.';
+COMMENT ON COLUMN telemetry.event_rollup_hour.subject_id IS 'What the events are about; empty: none of them says.';
+COMMENT ON COLUMN telemetry.event_rollup_hour.sessions IS
+	'Sketch (hll) of the sessions; events without one do not count.';
+COMMENT ON COLUMN telemetry.event_rollup_hour.users IS 'Sketch (hll) of the users; events without one do not count.';
+COMMENT ON COLUMN telemetry.event_rollup_hour.devices IS
+	'Sketch (hll) of the devices; events without one do not count.';
+SELECT telemetry.copy_comments('telemetry.event_template', 'telemetry.event_rollup_hour');
 COMMENT ON TABLE telemetry.event_rollup_day IS 'The same by day. Read telemetry.event_daily.';
+COMMENT ON COLUMN telemetry.event_rollup_day.day IS 'The local day by the stream''s clock (telemetry.day_of).';
+SELECT telemetry.copy_comments('telemetry.event_rollup_hour', 'telemetry.event_rollup_day');
 COMMENT ON TABLE telemetry.stream_rollup_day IS 'Events by stream, type and day. Read telemetry.stream_daily.';
+COMMENT ON COLUMN telemetry.stream_rollup_day.subjects IS
+	'Sketch (hll) of the subjects; events without one do not count.';
+SELECT telemetry.copy_comments('telemetry.event_rollup_day', 'telemetry.stream_rollup_day');
 COMMENT ON TABLE telemetry.user_rollup_day IS 'Events by stream, user, type and day. Read telemetry.user_daily.';
+COMMENT ON COLUMN telemetry.user_rollup_day.user_id IS 'The user that the events are of.';
+COMMENT ON COLUMN telemetry.user_rollup_day.last_at IS 'When the last of the events was received.';
+SELECT telemetry.copy_comments('telemetry.stream_rollup_day', 'telemetry.user_rollup_day');
+SELECT telemetry.copy_comments('telemetry.event_template', 'telemetry.user_rollup_day');
 
 CREATE TABLE telemetry.event_drop (
 	stream text COLLATE "C" PRIMARY KEY,
@@ -87,6 +108,7 @@ COMMENT ON COLUMN telemetry.event_drop.dropped_before IS 'Events received before
 COMMENT ON COLUMN telemetry.event_drop.rollups_dropped_before IS 'Rollups of days before that one have been removed.';
 COMMENT ON COLUMN telemetry.event_drop.events IS 'How many events have been removed in all.';
 COMMENT ON COLUMN telemetry.event_drop.dropped_at IS 'When it last removed anything.';
+SELECT telemetry.copy_comments('telemetry.event_template', 'telemetry.event_drop');
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.event_rollup_hour', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.event_rollup_day', '');
@@ -210,6 +232,13 @@ CREATE VIEW telemetry.changed_cell AS
 	LEFT JOIN telemetry.event_drop AS d ON d.stream = c.stream;
 COMMENT ON VIEW telemetry.changed_cell IS
 	'Which rows of the rollups the removals of telemetry.event_change are of, and what it takes to count their uniques again.';
+COMMENT ON COLUMN telemetry.changed_cell.seconds IS 'Its duration_seconds; 0 if it had none.';
+COMMENT ON COLUMN telemetry.changed_cell.clock IS 'By which time its stream counts, received_at or occurred_at.';
+COMMENT ON COLUMN telemetry.changed_cell.first_received_at IS
+	'Events of the hour cannot have been received earlier, by what its stream says.';
+COMMENT ON COLUMN telemetry.changed_cell.dropped_before IS 'As telemetry.event_drop has it; -infinity: none.';
+SELECT telemetry.copy_comments('telemetry.event_rollup_hour', 'telemetry.changed_cell');
+SELECT telemetry.copy_comments('telemetry.event_change', 'telemetry.changed_cell');
 
 CREATE FUNCTION telemetry.subtract_event_changes(ids bigint[]) RETURNS void
 	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
@@ -430,6 +459,14 @@ CREATE VIEW telemetry.pending_event AS
 	WHERE NOT EXISTS (SELECT FROM telemetry.event_batch AS b WHERE b.id = c.id >> 20 << 20);
 COMMENT ON VIEW telemetry.pending_event IS
 	'What is to be added to the rollups of events, and (sign -1) subtracted, for an answer that is up to date.';
+COMMENT ON COLUMN telemetry.pending_event.sign IS '1: to be added; -1: to be subtracted.';
+COMMENT ON COLUMN telemetry.pending_event.subject_id IS 'What the event is about; empty: it does not say.';
+COMMENT ON COLUMN telemetry.pending_event.session_id IS 'The session it belongs to; null where sign is -1.';
+COMMENT ON COLUMN telemetry.pending_event.device_id IS 'The device it comes from; null where sign is -1.';
+COMMENT ON COLUMN telemetry.pending_event.received_at IS 'When it was received; null where sign is -1.';
+COMMENT ON COLUMN telemetry.pending_event.seconds IS
+	'Its duration_seconds, 0 if it has none; negative where sign is -1.';
+SELECT telemetry.copy_comments('telemetry.event_change', 'telemetry.pending_event');
 
 CREATE VIEW telemetry.event_hourly AS
 	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.hour, r.n, r.total_seconds,
@@ -443,6 +480,19 @@ COMMENT ON VIEW telemetry.event_hourly IS
 	'(sum of duration_seconds), unique_sessions, unique_users and unique_devices, exact up to 256 and then within about 0.6 %. '
 	'sessions, users and devices are their sketches (hll), which can be united: hll_cardinality(hll_union_agg(users)). As '
 	'of the last round of job roll_up_events.';
+COMMENT ON COLUMN telemetry.event_hourly.subject_id IS 'What the events are about; null: none of them says.';
+COMMENT ON COLUMN telemetry.event_hourly.unique_sessions IS
+	'Different sessions, exact up to 256, then within about 0.6 %.';
+COMMENT ON COLUMN telemetry.event_hourly.unique_users IS 'Different users, exact up to 256, then within about 0.6 %.';
+COMMENT ON COLUMN telemetry.event_hourly.unique_devices IS
+	'Different devices, exact up to 256, then within about 0.6 %.';
+COMMENT ON COLUMN telemetry.event_hourly.sessions IS
+	'The sessions as a sketch (hll), to be united with those of other rows: hll_cardinality(hll_union_agg(sessions)).';
+COMMENT ON COLUMN telemetry.event_hourly.users IS
+	'The users as a sketch (hll), to be united with those of other rows: hll_cardinality(hll_union_agg(users)).';
+COMMENT ON COLUMN telemetry.event_hourly.devices IS
+	'The devices as a sketch (hll), to be united with those of other rows: hll_cardinality(hll_union_agg(devices)).';
+SELECT telemetry.copy_comments('telemetry.event_rollup_hour', 'telemetry.event_hourly');
 
 CREATE VIEW telemetry.event_hourly_live AS
 	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.hour, r.n, r.total_seconds,
@@ -470,6 +520,7 @@ CREATE VIEW telemetry.event_hourly_live AS
 COMMENT ON VIEW telemetry.event_hourly_live IS
 	'telemetry.event_hourly with the events that are not rolled up yet, and without those removed: exact as of the last '
 	'that was committed. Uniques of what was removed count until the next round.';
+SELECT telemetry.copy_comments('telemetry.event_hourly', 'telemetry.event_hourly_live');
 
 CREATE VIEW telemetry.event_daily AS
 	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.day, r.n, r.total_seconds,
@@ -480,6 +531,8 @@ CREATE VIEW telemetry.event_daily AS
 	FROM telemetry.event_rollup_day AS r;
 COMMENT ON VIEW telemetry.event_daily IS
 	'The same as telemetry.event_hourly by local day (telemetry.day_of).';
+SELECT telemetry.copy_comments('telemetry.event_hourly', 'telemetry.event_daily');
+SELECT telemetry.copy_comments('telemetry.event_rollup_day', 'telemetry.event_daily');
 
 CREATE VIEW telemetry.event_daily_live AS
 	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.day, r.n, r.total_seconds,
@@ -507,6 +560,7 @@ CREATE VIEW telemetry.event_daily_live AS
 COMMENT ON VIEW telemetry.event_daily_live IS
 	'telemetry.event_daily with the events that are not rolled up yet, and without those removed: exact as of the last '
 	'that was committed. Uniques of what was removed count until the next round.';
+SELECT telemetry.copy_comments('telemetry.event_daily', 'telemetry.event_daily_live');
 
 CREATE VIEW telemetry.stream_daily AS
 	SELECT r.stream, r.event_type, r.day, r.n, r.total_seconds,
@@ -518,6 +572,11 @@ CREATE VIEW telemetry.stream_daily AS
 	FROM telemetry.stream_rollup_day AS r;
 COMMENT ON VIEW telemetry.stream_daily IS
 	'Events of a type in a day, of all subjects: columns as in telemetry.event_daily, and unique_subjects.';
+COMMENT ON COLUMN telemetry.stream_daily.unique_subjects IS
+	'Different subjects, exact up to 256, then within about 0.6 %.';
+COMMENT ON COLUMN telemetry.stream_daily.subjects IS
+	'The subjects as a sketch (hll), to be united with those of other rows: hll_cardinality(hll_union_agg(subjects)).';
+SELECT telemetry.copy_comments('telemetry.event_daily', 'telemetry.stream_daily');
 
 CREATE VIEW telemetry.stream_daily_live AS
 	SELECT r.stream, r.event_type, r.day, r.n, r.total_seconds,
@@ -548,6 +607,7 @@ CREATE VIEW telemetry.stream_daily_live AS
 COMMENT ON VIEW telemetry.stream_daily_live IS
 	'telemetry.stream_daily with the events that are not rolled up yet, and without those removed: exact as of the last '
 	'that was committed. Uniques of what was removed count until the next round.';
+SELECT telemetry.copy_comments('telemetry.stream_daily', 'telemetry.stream_daily_live');
 
 CREATE VIEW telemetry.user_daily AS
 	SELECT r.stream, r.user_id, r.event_type, r.day, r.n, r.total_seconds, r.last_at,
@@ -557,6 +617,8 @@ CREATE VIEW telemetry.user_daily AS
 COMMENT ON VIEW telemetry.user_daily IS
 	'Events of a user and type in a day: n, total_seconds, last_at (when the last was received), unique_subjects and '
 	'subjects, their sketch (hll).';
+SELECT telemetry.copy_comments('telemetry.stream_daily', 'telemetry.user_daily');
+SELECT telemetry.copy_comments('telemetry.user_rollup_day', 'telemetry.user_daily');
 
 CREATE VIEW telemetry.user_daily_live AS
 	SELECT r.stream, r.user_id, r.event_type, r.day, r.n, r.total_seconds, r.last_at,
@@ -582,6 +644,7 @@ CREATE VIEW telemetry.user_daily_live AS
 COMMENT ON VIEW telemetry.user_daily_live IS
 	'telemetry.user_daily with the events that are not rolled up yet, and without those removed: exact as of the last '
 	'that was committed. Uniques and last_at of what was removed count until the next round.';
+SELECT telemetry.copy_comments('telemetry.user_daily', 'telemetry.user_daily_live');
 
 CREATE FUNCTION telemetry.rebuild_event_days() RETURNS void
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -640,6 +703,10 @@ CREATE VIEW telemetry.event_freshness AS
 COMMENT ON VIEW telemetry.event_freshness IS
 	'How far behind the rollups of events are: flushes and events that are not in them yet, how long ago the oldest of these was '
 	'received (0 if there is none), and whether that is within the target, telemetry.lag_target.';
+COMMENT ON COLUMN telemetry.event_freshness.pending_batches IS 'Flushes that are not in the rollups yet.';
+COMMENT ON COLUMN telemetry.event_freshness.pending_events IS 'Events that these stored.';
+COMMENT ON COLUMN telemetry.event_freshness.lag IS 'How long ago the oldest of these was received; 0 if there is none.';
+SELECT telemetry.copy_comments('telemetry.freshness', 'telemetry.event_freshness');
 
 REVOKE ALL ON FUNCTION telemetry.add_event_batches(bigint[]), telemetry.subtract_event_changes(bigint[]),
 	telemetry.recount_event_uniques(bigint[]), telemetry.finish_event_changes(bigint[]), telemetry.job_roll_up_events(),

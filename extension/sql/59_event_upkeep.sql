@@ -22,6 +22,9 @@ CREATE VIEW telemetry.event_partition AS
 	WHERE p.isleaf AND c.relname ~ '^event_log_\d{8}$';
 COMMENT ON VIEW telemetry.event_partition IS
 	'The partitions of telemetry.event_log: the UTC day that their events were received on, and their size with indexes.';
+COMMENT ON COLUMN telemetry.event_partition.partition IS 'The table, event_log_YYYYMMDD.';
+COMMENT ON COLUMN telemetry.event_partition.day IS 'UTC day on which its events were received.';
+COMMENT ON COLUMN telemetry.event_partition.bytes IS 'Its size on disk, with indexes.';
 
 -- Retention. Events are kept for whole days after the day they were received on. Those of a stream without
 -- a row in telemetry.stream are kept for ever, like those of one without retention_days.
@@ -211,6 +214,9 @@ CREATE TABLE telemetry.event_key_pass (
 CREATE UNIQUE INDEX event_key_pass_is_one_row ON telemetry.event_key_pass ((true));
 COMMENT ON TABLE telemetry.event_key_pass IS
 	'How far job event_keys has gone through telemetry.event_key, and when it began to.';
+COMMENT ON COLUMN telemetry.event_key_pass.at IS
+	'The last key that the pass has been through; all zeros: the next run begins one.';
+COMMENT ON COLUMN telemetry.event_key_pass.begun_at IS 'When the last pass began; -infinity: none has.';
 INSERT INTO telemetry.event_key_pass VALUES ('00000000-0000-0000-0000-000000000000', '-infinity');
 
 CREATE FUNCTION telemetry.job_event_keys() RETURNS boolean
@@ -249,8 +255,8 @@ COMMENT ON FUNCTION telemetry.job_event_keys() IS
 CREATE TABLE telemetry.erasure (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	erased_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-	kind text NOT NULL CHECK (kind IN ('user', 'device')),
-	mode text NOT NULL CHECK (mode IN ('delete', 'anonymise')),
+	kind text NOT NULL CONSTRAINT kind_is_user_or_device CHECK (kind IN ('user', 'device')),
+	mode text NOT NULL CONSTRAINT mode_is_delete_or_anonymise CHECK (mode IN ('delete', 'anonymise')),
 	id_hash bytea NOT NULL,
 	requested_by name NOT NULL DEFAULT SESSION_USER,
 	events bigint NOT NULL,
@@ -262,6 +268,16 @@ COMMENT ON TABLE telemetry.erasure IS
 	'What telemetry.delete_user() and telemetry.delete_device() have removed or anonymised, when, and at whose request.';
 COMMENT ON COLUMN telemetry.erasure.id_hash IS 'SHA-256 of the user_id or device_id, which is not kept.';
 COMMENT ON COLUMN telemetry.erasure.events IS 'Events removed or anonymised; the other counts are always of rows removed.';
+COMMENT ON COLUMN telemetry.erasure.id IS 'Number of the row; later ones have higher numbers.';
+COMMENT ON COLUMN telemetry.erasure.erased_at IS 'When it was done.';
+COMMENT ON COLUMN telemetry.erasure.kind IS 'Whose data it was, a user''s or a device''s.';
+COMMENT ON COLUMN telemetry.erasure.mode IS
+	'delete: events were removed; anonymise: they are kept, but do not say whose they are.';
+COMMENT ON COLUMN telemetry.erasure.requested_by IS 'The database user of the session that asked for it.';
+COMMENT ON COLUMN telemetry.erasure.points IS 'Points removed; 0 of a user.';
+COMMENT ON COLUMN telemetry.erasure.conflicts IS 'Rows of telemetry.conflict removed.';
+COMMENT ON COLUMN telemetry.erasure.dead_letters IS 'Rows of telemetry.dead_letter removed.';
+COMMENT ON SEQUENCE telemetry.erasure_id_seq IS 'Numbers for telemetry.erasure.id.';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.erasure', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.erasure_id_seq', '');

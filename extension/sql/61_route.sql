@@ -9,19 +9,20 @@ CREATE TABLE telemetry.dialect (
 	item text,
 	batch_id text,
 	kind text,
-	kinds jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(kinds) = 'object'),
-	fields jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(fields) = 'object'),
-	unknown text NOT NULL DEFAULT 'keep' CHECK (unknown IN ('keep', 'ignore', 'refuse')),
-	success_status integer NOT NULL DEFAULT 200 CHECK (success_status BETWEEN 200 AND 299),
+	kinds jsonb NOT NULL DEFAULT '{}' CONSTRAINT kinds_is_a_json_object CHECK (jsonb_typeof(kinds) = 'object'),
+	fields jsonb NOT NULL DEFAULT '{}' CONSTRAINT fields_is_a_json_object CHECK (jsonb_typeof(fields) = 'object'),
+	unknown text NOT NULL DEFAULT 'keep' CONSTRAINT unknown_is_keep_ignore_or_refuse CHECK (unknown IN ('keep', 'ignore', 'refuse')),
+	success_status integer NOT NULL DEFAULT 200 CONSTRAINT success_status_is_from_200_to_299 CHECK (success_status BETWEEN 200 AND 299),
 	success json NOT NULL DEFAULT '{"success": true, "event_id": "$event_id", "outcome": "$outcome"}',
 	batch json NOT NULL DEFAULT '{"success": true, "accepted": "$accepted", "duplicates": "$duplicates", "conflicts": "$conflicts", '
 		'"rejected": "$rejected", "results": "$results"}',
 	result json NOT NULL DEFAULT '{"index": "$index", "event_id": "$event_id", "outcome": "$outcome", "code": "$code", "detail": "$detail"}',
-	results text NOT NULL DEFAULT 'all' CHECK (results IN ('all', 'rejected')),
-	outcomes jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(outcomes) = 'object'),
+	results text NOT NULL DEFAULT 'all' CONSTRAINT results_is_all_or_rejected CHECK (results IN ('all', 'rejected')),
+	outcomes jsonb NOT NULL DEFAULT '{}' CONSTRAINT outcomes_is_a_json_object CHECK (jsonb_typeof(outcomes) = 'object'),
 	failure json NOT NULL DEFAULT '{"detail": "$detail", "code": "$code"}',
-	failure_type text NOT NULL DEFAULT 'application/json' CHECK (failure_type ~ '^[a-z]+/[a-z0-9.+-]+$'),
-	problems jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(problems) = 'object'),
+	failure_type text NOT NULL DEFAULT 'application/json'
+		CONSTRAINT failure_type_is_a_media_type CHECK (failure_type ~ '^[a-z]+/[a-z0-9.+-]+$'),
+	problems jsonb NOT NULL DEFAULT '{}' CONSTRAINT problems_is_a_json_object CHECK (jsonb_typeof(problems) = 'object'),
 	app text COLLATE "C"
 );
 COMMENT ON TABLE telemetry.dialect IS
@@ -74,9 +75,10 @@ COMMENT ON COLUMN telemetry.dialect.problems IS
 	'PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, RATE_LIMIT_EXCEEDED, INTERNAL_ERROR, SERVICE_UNAVAILABLE, whose status is given.';
 COMMENT ON COLUMN telemetry.dialect.app IS
 	'The extension that it came with, and goes with unless a route of others speaks it; null: none.';
+COMMENT ON COLUMN telemetry.dialect.description IS 'Whose words it has, for people.';
 
 CREATE TABLE telemetry.route (
-	method text COLLATE "C" NOT NULL CHECK (method IN ('GET', 'POST')),
+	method text COLLATE "C" NOT NULL CONSTRAINT method_is_get_or_post CHECK (method IN ('GET', 'POST')),
 	path text COLLATE "C" NOT NULL
 		CONSTRAINT path_is_of_names_and_parameters CHECK (path ~ '^(/([A-Za-z0-9._~-]+|\{[a-zA-Z_][a-zA-Z0-9_]*\}))+$'),
 	description text NOT NULL,
@@ -84,9 +86,9 @@ CREATE TABLE telemetry.route (
 	stream text COLLATE "C",
 	function text,
 	batch boolean NOT NULL DEFAULT false,
-	max_events integer CHECK (max_events BETWEEN 1 AND 10000),
-	params jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(params) = 'object'),
-	caller text CHECK (caller IN ('user', 'device')),
+	max_events integer CONSTRAINT max_events_is_from_1_to_10000 CHECK (max_events BETWEEN 1 AND 10000),
+	params jsonb NOT NULL DEFAULT '{}' CONSTRAINT params_is_a_json_object CHECK (jsonb_typeof(params) = 'object'),
+	caller text CONSTRAINT caller_is_user_or_device CHECK (caller IN ('user', 'device')),
 	log_batches boolean NOT NULL DEFAULT false,
 	app text COLLATE "C",
 	PRIMARY KEY (method, path),
@@ -110,6 +112,8 @@ COMMENT ON COLUMN telemetry.route.caller IS
 	'Who must be known to ask, a user or a device, else the answer is 401; null: anyone may.';
 COMMENT ON COLUMN telemetry.route.log_batches IS 'Whether each batch leaves a row in telemetry.batch_log.';
 COMMENT ON COLUMN telemetry.route.app IS 'The extension that it came with, and goes with; null: none.';
+COMMENT ON COLUMN telemetry.route.method IS 'The method of the request, GET or POST; events come by POST only.';
+COMMENT ON COLUMN telemetry.route.description IS 'What it does, for people.';
 
 CREATE FUNCTION telemetry.check_dialect() RETURNS trigger
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_check_dialect';

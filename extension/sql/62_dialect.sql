@@ -35,6 +35,10 @@ COMMENT ON COLUMN telemetry.batch_log.failure_count IS 'Those that were rejected
 COMMENT ON COLUMN telemetry.batch_log.conflict_count IS 'Those that had come before with other content.';
 COMMENT ON COLUMN telemetry.batch_log.duplicate_count IS 'Those that had come before just so.';
 COMMENT ON COLUMN telemetry.batch_log.status IS 'completed: none was rejected; failed: all were; partial.';
+COMMENT ON COLUMN telemetry.batch_log.id IS 'Number of the row; later ones have higher numbers.';
+COMMENT ON COLUMN telemetry.batch_log.stream IS 'The stream of its events, a name of telemetry.stream.';
+COMMENT ON COLUMN telemetry.batch_log.duration_ms IS 'Milliseconds from start_time to end_time.';
+COMMENT ON SEQUENCE telemetry.batch_log_id_seq IS 'Numbers for telemetry.batch_log.id.';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.batch_log', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.batch_log_id_seq', '');

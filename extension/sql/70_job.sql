@@ -53,7 +53,8 @@ CREATE TABLE telemetry.job_state (
 	last_finished_at timestamptz,
 	last_duration interval,
 	last_steps integer,
-	last_status text NOT NULL CHECK (last_status IN ('running', 'success', 'unfinished', 'failure')),
+	last_status text NOT NULL
+		CONSTRAINT last_status_is_running_success_unfinished_or_failure CHECK (last_status IN ('running', 'success', 'unfinished', 'failure')),
 	last_error text,
 	last_error_code text,
 	last_error_context text,
@@ -72,6 +73,17 @@ COMMENT ON COLUMN telemetry.job_state.next_run_at IS 'When it is due, unless tel
 COMMENT ON COLUMN telemetry.job_state.last_status IS
 	'success; unfinished: its time was over, it goes on soon; failure; running: begun and not ended since, written '
 	'ahead by a worker that has just come up, in case that the job takes it down.';
+COMMENT ON COLUMN telemetry.job_state.name IS 'The job, of telemetry.job.';
+COMMENT ON COLUMN telemetry.job_state.last_started_at IS 'When the last run began.';
+COMMENT ON COLUMN telemetry.job_state.last_finished_at IS 'When the last run that has ended did; null: none has.';
+COMMENT ON COLUMN telemetry.job_state.last_duration IS 'How long that run took.';
+COMMENT ON COLUMN telemetry.job_state.last_error_code IS 'SQLSTATE of that error.';
+COMMENT ON COLUMN telemetry.job_state.last_error_context IS
+	'Where in the job''s functions it was raised; null: not known.';
+COMMENT ON COLUMN telemetry.job_state.last_error_at IS 'When the run with that error ended; null: there was none.';
+COMMENT ON COLUMN telemetry.job_state.runs IS 'Runs that have ended.';
+COMMENT ON COLUMN telemetry.job_state.total_failures IS 'How many of these failed.';
+COMMENT ON COLUMN telemetry.job_state.total_steps IS 'Calls of its function in all of these.';
 
 -- The one function whose result depends on other sessions' transactions runs with the owner's rights,
 -- for their age and user are hidden from others.
@@ -171,6 +183,9 @@ COMMENT ON COLUMN telemetry.job_status.last_steps IS 'Calls of its function in t
 COMMENT ON COLUMN telemetry.job_status.last_error IS 'The last error there was, at last_error_at, also when it runs well now.';
 COMMENT ON COLUMN telemetry.job_status.failures IS
 	'Failed runs in a row. After each the job waits twice as long, from run_every on, at least 1 s and at most 5 min.';
+SELECT telemetry.copy_comments('telemetry.job', 'telemetry.job_status');
+SELECT telemetry.copy_comments('telemetry.job_state', 'telemetry.job_status');
+SELECT telemetry.copy_comments('telemetry.job_status', 'telemetry.job_state');
 
 CREATE FUNCTION telemetry.alter_job(
 	name text, run_every interval DEFAULT NULL, enabled boolean DEFAULT NULL, next_run_at timestamptz DEFAULT NULL)
@@ -238,6 +253,15 @@ CREATE UNLOGGED TABLE telemetry.progress_state (
 WITH (fillfactor = 30);
 COMMENT ON TABLE telemetry.progress_state IS
 	'What long work has reported, a row for each process, also of processes that are gone. Read telemetry.progress.';
+COMMENT ON COLUMN telemetry.progress_state.pid IS 'The process that does it.';
+COMMENT ON COLUMN telemetry.progress_state.backend_start IS
+	'When that process began, which tells it from a later one with its number.';
+COMMENT ON COLUMN telemetry.progress_state.command IS 'What it is, such as refresh or retention.';
+COMMENT ON COLUMN telemetry.progress_state.phase IS 'What is counted in done and total.';
+COMMENT ON COLUMN telemetry.progress_state.done IS 'How much of it is done.';
+COMMENT ON COLUMN telemetry.progress_state.total IS 'How much there is in all; null: not known.';
+COMMENT ON COLUMN telemetry.progress_state.started_at IS 'When this command was first reported.';
+COMMENT ON COLUMN telemetry.progress_state.updated_at IS 'When it was last reported.';
 
 CREATE FUNCTION telemetry.report_progress(command text, phase text, done bigint, total bigint DEFAULT NULL)
 	RETURNS void
@@ -278,6 +302,8 @@ SELECT pid, user_name, command, phase, done, total, started_at, updated_at
 FROM telemetry.progress_of_backends();
 COMMENT ON VIEW telemetry.progress IS
 	'Long work in this database that is under way: the process, its user, what it does, and how much of it is done.';
+COMMENT ON COLUMN telemetry.progress.user_name IS 'The database user of that process.';
+SELECT telemetry.copy_comments('telemetry.progress_state', 'telemetry.progress');
 
 -- The worker of this database.
 
@@ -305,6 +331,11 @@ COMMENT ON COLUMN telemetry.worker.failures IS
 COMMENT ON COLUMN telemetry.worker.last_exit IS
 	'Why it ended the last time: error, terminated, other version, disabled, stopped for a command, not started.';
 COMMENT ON COLUMN telemetry.worker.last_error IS 'The message, if that was an error; the server''s log has all of it.';
+COMMENT ON COLUMN telemetry.worker.pid IS 'The process; null while there is none.';
+COMMENT ON COLUMN telemetry.worker.started_at IS 'When that process came up.';
+COMMENT ON COLUMN telemetry.worker.next_start_at IS 'When the next process is to be started; null: not at a set time.';
+COMMENT ON COLUMN telemetry.worker.restarts IS 'How often a process has been started again.';
+COMMENT ON COLUMN telemetry.worker.last_exit_at IS 'When a process ended the last time; null: none has.';
 
 CREATE FUNCTION telemetry.wake_launcher() RETURNS void
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
@@ -396,6 +427,23 @@ COMMENT ON FUNCTION telemetry.initialise() IS
 	'Inserts what CREATE EXTENSION begins with, as far as it is not there: the row of telemetry.layout, and the jobs. For a '
 	'database that was restored from a dump without data.';
 SELECT telemetry.initialise() WHERE NOT telemetry.is_restoring();
+
+-- What the function of a trigger says of it.
+DO LANGUAGE plpgsql $$
+DECLARE
+	said record;
+BEGIN
+	FOR said IN
+		SELECT t.tgname AS name, t.tgrelid::regclass AS relation, d.description
+		FROM pg_catalog.pg_trigger AS t
+		JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+		JOIN pg_catalog.pg_description AS d ON d.classoid = 'pg_catalog.pg_proc'::regclass AND d.objoid = t.tgfoid
+		WHERE c.relnamespace = 'telemetry'::regnamespace AND NOT t.tgisinternal AND t.tgparentid = 0
+	LOOP
+		EXECUTE pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', said.name, said.relation, said.description);
+	END LOOP;
+END
+$$;
 
 SELECT telemetry.wake_launcher();
 

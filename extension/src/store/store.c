@@ -169,8 +169,8 @@ tl_store_buckets(void)
 							errmsg("table \"telemetry.layout\" is empty"),
 							errhint("If this database was restored from a dump without data, run "
 									"SELECT telemetry.initialise().")));
-		known = DatumGetInt16(
-			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		known =
+			DatumGetInt16(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 		tl_statement_end(&scope);
 		known_for = relid;
 	}

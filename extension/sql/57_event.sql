@@ -158,7 +158,7 @@ DECLARE
 BEGIN
 	IF found IS NULL THEN
 		-- A dump has the functions before the rows, but not all at once if restored in parts.
-		IF telemetry.is_being_restored() THEN
+		IF telemetry.is_restoring() THEN
 			RETURN function;
 		END IF;
 		RAISE EXCEPTION USING ERRCODE = 'undefined_function', MESSAGE = format('function %s does not exist', function);

@@ -50,11 +50,12 @@ decode_values(Stream *s, const uint8 *begin)
 		uint8 k = kind == TL_KIND_MIXED ? kinds[i] : kind;
 		const TlSlice *slice = cell[i].bytes;
 
-		if (k == TL_KIND_NUMERIC)
+		if (tl_kind_form(k) == TL_FORM_NUMBER)
 			continue;
-		if (k == TL_KIND_BOOLEAN ? cell[i].boolean > 1
-								 : (const uint8 *) slice->data < begin ||
-									   (const uint8 *) slice->data + slice->len > s->r.end)
+		if (tl_kind_form(k) == TL_FORM_BOOLEAN
+				? cell[i].boolean > 1
+				: (const uint8 *) slice->data < begin ||
+					  (const uint8 *) slice->data + slice->len > s->r.end)
 			backend_die("an impossible value was read");
 	}
 }

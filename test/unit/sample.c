@@ -31,10 +31,11 @@ random_string(Random *random, uint8 kind)
 {
 	static const char *const states[] = {"open", "closed", "", "{\"a\": 1}"};
 	TlSlice *slice = palloc(sizeof(TlSlice));
-	uint32 len = kind == TL_KIND_GEO ? TL_GEO_SIZE : (uint32) random_below(random, 20);
+	uint32 size = (uint32) tl_kind_size(kind);
+	uint32 len = size != 0 ? size : (uint32) random_below(random, 20);
 	char *bytes;
 
-	if (kind != TL_KIND_GEO && random_below(random, 2) == 0)
+	if (size == 0 && random_below(random, 2) == 0)
 	{
 		*slice = sample_slice(states[random_below(random, lengthof(states))]);
 		return slice;
@@ -50,15 +51,15 @@ random_cell(Random *random, uint8 kind)
 {
 	TlCell cell;
 
-	switch (kind)
+	switch (tl_kind_form(kind))
 	{
-		case TL_KIND_NUMERIC:
+		case TL_FORM_NUMBER:
 			cell.number = (double) (int64) random_below(random, 4000) / 10 - 100;
 			break;
-		case TL_KIND_BOOLEAN:
+		case TL_FORM_BOOLEAN:
 			cell.boolean = random_below(random, 2);
 			break;
-		default:
+		case TL_FORM_BYTES:
 			cell.bytes = random_string(random, kind);
 			break;
 	}
@@ -304,6 +305,7 @@ check_run(const TlRun *run, int64 day)
 	for (uint32 i = 0; i < run->n; i++)
 	{
 		uint8 kind = tl_run_kind(run, i);
+		TlSlice payload;
 
 		if (run->ts[i] < day || run->ts[i] >= day + TL_USECS_PER_DAY)
 			backend_die("a timestamp outside its day was read");
@@ -311,12 +313,12 @@ check_run(const TlRun *run, int64 day)
 			backend_die("timestamps that do not increase were read");
 		if (kind < TL_KIND_NUMERIC || kind > TL_KIND_LAST)
 			backend_die("an unknown kind was read");
-		if (kind == TL_KIND_BOOLEAN && run->cell[i].boolean > 1)
+		if (tl_kind_form(kind) == TL_FORM_BOOLEAN && run->cell[i].boolean > 1)
 			backend_die("an impossible boolean was read");
-		if (kind == TL_KIND_GEO && run->cell[i].bytes->len != TL_GEO_SIZE)
-			backend_die("an impossible place was read");
-		if (kind != TL_KIND_NUMERIC && kind != TL_KIND_BOOLEAN)
-			touch(*run->cell[i].bytes);
+		payload = tl_cell_payload(kind, &run->cell[i]);
+		if (tl_kind_size(kind) != 0 && payload.len != tl_kind_size(kind))
+			backend_die("a value of an impossible length was read");
+		touch(payload);
 		if (run->attrs != NULL && run->attrs[i] != NULL)
 		{
 			touch(run->attrs[i]->unit);

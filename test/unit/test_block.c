@@ -26,20 +26,6 @@ attrs_equal(const TlAttrs *a, const TlAttrs *b)
 		   tl_slice_equal(a->metadata, b->metadata);
 }
 
-static bool
-cells_equal(uint8 kind, TlCell a, TlCell b)
-{
-	switch (kind)
-	{
-		case TL_KIND_NUMERIC:
-			return memcmp(&a.number, &b.number, sizeof(double)) == 0;
-		case TL_KIND_BOOLEAN:
-			return a.boolean == b.boolean;
-		default:
-			return tl_slice_equal(*a.bytes, *b.bytes);
-	}
-}
-
 /* A part read back: is it what the run has from point `from` on? */
 static void
 check_part(const TlRun *run, uint32 from, const TlRun *part)
@@ -53,7 +39,7 @@ check_part(const TlRun *run, uint32 from, const TlRun *part)
 
 		TAP_CHECK(part->ts[i] == run->ts[at]);
 		TAP_CHECK(tl_run_kind(part, i) == tl_run_kind(run, at));
-		TAP_CHECK(cells_equal(tl_run_kind(run, at), part->cell[i], run->cell[at]));
+		TAP_CHECK(tl_cell_equal(tl_run_kind(run, at), part->cell[i], run->cell[at]));
 		TAP_CHECK(attrs_equal(part->attrs == NULL ? NULL : part->attrs[i], attrs));
 	}
 }

@@ -26,20 +26,6 @@ decode(void *arg)
 	tl_values_decode(&s->r, s->kind, s->n, s->cell, s->kinds);
 }
 
-static bool
-cells_equal(uint8 kind, TlCell a, TlCell b)
-{
-	switch (kind)
-	{
-		case TL_KIND_NUMERIC:
-			return memcmp(&a.number, &b.number, sizeof(double)) == 0;
-		case TL_KIND_BOOLEAN:
-			return a.boolean == b.boolean;
-		default:
-			return tl_slice_equal(*a.bytes, *b.bytes);
-	}
-}
-
 static size_t
 round_trip(const TlRun *run)
 {
@@ -54,7 +40,7 @@ round_trip(const TlRun *run)
 	for (uint32 i = 0; i < run->n; i++)
 	{
 		TAP_CHECK(run->kind != TL_KIND_MIXED || s.kinds[i] == run->kinds[i]);
-		TAP_CHECK(cells_equal(tl_run_kind(run, i), s.cell[i], run->cell[i]));
+		TAP_CHECK(tl_cell_equal(tl_run_kind(run, i), s.cell[i], run->cell[i]));
 	}
 	TAP_CHECK(tl_reader_left(&s.r) == 0);
 	return buf.len;

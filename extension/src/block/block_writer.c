@@ -370,15 +370,13 @@ entry_length(const TlRun *run, uint32 start)
 	uint32 limit = Min(run->n - start, TL_FRAME_POINTS);
 	size_t bytes = 0;
 
-	if (run->attrs == NULL && (run->kind == TL_KIND_NUMERIC || run->kind == TL_KIND_BOOLEAN))
+	if (run->attrs == NULL && run->kind != TL_KIND_MIXED && tl_cell_is_whole(run->kind))
 		return limit;
 	for (uint32 i = 0; i < limit; i++)
 	{
-		uint8 kind = tl_run_kind(run, start + i);
 		const TlAttrs *a = run->attrs == NULL ? NULL : run->attrs[start + i];
 
-		if (kind != TL_KIND_NUMERIC && kind != TL_KIND_BOOLEAN)
-			bytes += run->cell[start + i].bytes->len;
+		bytes += tl_cell_bytes(tl_run_kind(run, start + i), run->cell[start + i]);
 		if (a != NULL && (i == 0 || a != run->attrs[start + i - 1]))
 			bytes += a->unit.len + a->tags.len + a->metadata.len;
 		if (bytes > TL_FRAME_BYTES && i > 0)

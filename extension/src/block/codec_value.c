@@ -12,13 +12,13 @@ StaticAssertDecl(sizeof(TlCell) == sizeof(double), "a cell is as wide as a numbe
 static void
 encode_kind(TlBuf *buf, uint8 kind, const TlCell *cell, uint32 n)
 {
-	switch (kind)
+	switch (tl_kind_form(kind))
 	{
-		case TL_KIND_NUMERIC:
+		case TL_FORM_NUMBER:
 			tl_number_encode(buf, &cell->number, n);
 			break;
 
-		case TL_KIND_BOOLEAN:
+		case TL_FORM_BOOLEAN:
 			for (uint32 i = 0; i < n; i += 8)
 			{
 				uint8 bits = 0;
@@ -29,7 +29,7 @@ encode_kind(TlBuf *buf, uint8 kind, const TlCell *cell, uint32 n)
 			}
 			break;
 
-		default:
+		case TL_FORM_BYTES:
 			tl_bytes_encode(buf, &cell->bytes, n);
 			break;
 	}
@@ -39,22 +39,24 @@ encode_kind(TlBuf *buf, uint8 kind, const TlCell *cell, uint32 n)
 static void
 check_strings(uint8 kind, const TlCell *cell, uint32 n)
 {
-	if (kind == TL_KIND_GEO)
+	Size size = tl_kind_size(kind);
+
+	if (size != 0)
 		for (uint32 i = 0; i < n; i++)
-			if (cell[i].bytes->len != TL_GEO_SIZE)
-				tl_corrupt("a geo value has the wrong length");
+			if (cell[i].bytes->len != size)
+				tl_corrupt("a value has the wrong length for its kind");
 }
 
 static void
 decode_kind(TlReader *r, uint8 kind, uint32 n, TlCell *cell)
 {
-	switch (kind)
+	switch (tl_kind_form(kind))
 	{
-		case TL_KIND_NUMERIC:
+		case TL_FORM_NUMBER:
 			tl_number_decode(r, n, &cell->number);
 			break;
 
-		case TL_KIND_BOOLEAN:
+		case TL_FORM_BOOLEAN:
 			{
 				const uint8 *bits = tl_read_bytes(r, ((size_t) n + 7) / 8);
 
@@ -63,7 +65,7 @@ decode_kind(TlReader *r, uint8 kind, uint32 n, TlCell *cell)
 				break;
 			}
 
-		default:
+		case TL_FORM_BYTES:
 			(void) tl_bytes_decode(r, n, &cell->bytes);
 			check_strings(kind, cell, n);
 			break;

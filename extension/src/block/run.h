@@ -9,7 +9,7 @@
 #ifndef TL_RUN_H
 #define TL_RUN_H
 
-#include "base/slice.h"
+#include "block/cell.h"
 #include "value/value.h"
 
 /* Longest device_id, metric and unit, in bytes. */
@@ -34,14 +34,6 @@ tl_bucket_of(TlSlice device, int buckets)
 {
 	return tl_bucket_of_hash(tl_hash_bytes(device.data, device.len, 0), buckets);
 }
-
-/* A value of a run: the member is chosen by its kind. */
-typedef union TlCell
-{
-	double number;		  /* TL_KIND_NUMERIC */
-	uint64 boolean;		  /* TL_KIND_BOOLEAN: 0 or 1 */
-	const TlSlice *bytes; /* every other kind: the payload of value.h */
-} TlCell;
 
 /* What a point carries beside its value; equal ones share a number, see TlRun. */
 typedef struct TlAttrs

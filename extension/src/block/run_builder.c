@@ -97,7 +97,7 @@ add_point(TlRunBuilder *b, const TlRun *piece, uint32 i)
 	b->arrays.ts[at] = piece->ts[i];
 	b->arrays.kinds[at] = kind;
 	b->arrays.cell[at] = piece->cell[i];
-	if (kind != TL_KIND_NUMERIC && kind != TL_KIND_BOOLEAN)
+	if (!tl_cell_is_whole(kind))
 	{
 		TlSlice *copy = MemoryContextAlloc(b->strings, sizeof(TlSlice));
 

@@ -111,31 +111,19 @@ use_attrs(TlRowMaker *m, const TlAttrs *a)
 static Datum
 value_datum(TlRowMaker *m, uint8 kind, TlCell cell)
 {
-	const void *payload = &cell;
-	Size len = sizeof(double);
-	uint8 truth;
+	TlSlice payload = tl_cell_payload(kind, &cell);
+	Size size = VARHDRSZ + 1 + payload.len;
 	char *p;
 
-	if (kind == TL_KIND_BOOLEAN)
+	if (size > m->value_size)
 	{
-		truth = cell.boolean != 0;
-		payload = &truth;
-		len = 1;
-	}
-	else if (kind != TL_KIND_NUMERIC)
-	{
-		payload = cell.bytes->data;
-		len = cell.bytes->len;
-	}
-	if (VARHDRSZ + 1 + len > m->value_size)
-	{
-		m->value_size = VARHDRSZ + 1 + len * 2;
+		m->value_size = size + payload.len;
 		m->value = repalloc(m->value, m->value_size);
 	}
-	SET_VARSIZE(m->value, VARHDRSZ + 1 + len);
+	SET_VARSIZE(m->value, size);
 	p = VARDATA(m->value);
 	*p = (char) kind;
-	memcpy(p + 1, payload, len);
+	memcpy(p + 1, payload.data, payload.len);
 	return PointerGetDatum(m->value);
 }
 

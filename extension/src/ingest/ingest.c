@@ -136,22 +136,9 @@ add_point(TlIngest *in, uint32 series, const TlIngestRow *row)
 	uint32 len = (uint32) VARSIZE_ANY_EXHDR(row->value) - 1;
 	uint32 position = (uint32) (in->received - in->memtable_base);
 	uint8 kind = (uint8) *content++;
-	TlCell cell = {0};
+	TlSlice payload = {content, len};
 
-	switch (kind)
-	{
-		case TL_KIND_NUMERIC:
-			memcpy(&cell.number, content, sizeof(double));
-			tl_memtable_add_cell(in->memtable, series, row->ts, kind, cell, position);
-			break;
-		case TL_KIND_BOOLEAN:
-			cell.boolean = *content != 0;
-			tl_memtable_add_cell(in->memtable, series, row->ts, kind, cell, position);
-			break;
-		default:
-			tl_memtable_add_bytes(in->memtable, series, row->ts, kind, content, len, position);
-			break;
-	}
+	tl_memtable_add(in->memtable, series, row->ts, kind, payload, position);
 	if (row->unit.data != NULL || row->tags.data != NULL || row->metadata.data != NULL)
 	{
 		TlRowAttrs attrs = {row->unit, row->tags, row->metadata};

@@ -242,10 +242,22 @@ tl_memtable_series(TlMemtable *m, TlSlice device, TlSlice metric, TlSeriesState 
 	return found;
 }
 
-void
-tl_memtable_add_cell(TlMemtable *m, uint32 series, int64 ts, uint8 kind, TlCell cell,
-					 uint32 position)
+static const TlSlice *
+copy_payload(TlMemtable *m, TlSlice payload)
 {
+	TlSlice *copy = arena_alloc(m, sizeof(TlSlice) + Max(payload.len, 1));
+
+	copy->data = memcpy(copy + 1, payload.data, payload.len);
+	copy->len = payload.len;
+	return copy;
+}
+
+void
+tl_memtable_add(TlMemtable *m, uint32 series, int64 ts, uint8 kind, TlSlice payload,
+				uint32 position)
+{
+	TlCell cell =
+		tl_cell_of_payload(kind, tl_cell_is_whole(kind) ? &payload : copy_payload(m, payload));
 	uint32 shift = position - m->n_points;
 	Point *p;
 
@@ -263,20 +275,6 @@ tl_memtable_add_cell(TlMemtable *m, uint32 series, int64 ts, uint8 kind, TlCell 
 	p->kind = kind;
 	m->series[series].count++;
 	m->kinds_seen |= (uint8) (1 << kind);
-}
-
-void
-tl_memtable_add_bytes(TlMemtable *m, uint32 series, int64 ts, uint8 kind, const char *data,
-					  uint32 len, uint32 position)
-{
-	TlSlice *s = arena_alloc(m, sizeof(TlSlice) + Max(len, 1));
-	TlCell cell;
-
-	s->data = (char *) (s + 1);
-	s->len = len;
-	memcpy(s + 1, data, len);
-	cell.bytes = s;
-	tl_memtable_add_cell(m, series, ts, kind, cell, position);
 }
 
 static TlSlice

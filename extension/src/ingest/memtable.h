@@ -53,13 +53,11 @@ extern uint32 tl_memtable_series(TlMemtable *memtable, TlSlice device, TlSlice m
 								 TlSeriesState **state);
 
 /*
- * Appends a point.  The payload of a number or boolean is the cell itself; other kinds give
- * their bytes, which are copied.  position is the row's place in the memtable, for reports.
+ * Appends a point, whose payload is copied.  position is the row's place in the memtable, for
+ * reports.
  */
-extern void tl_memtable_add_cell(TlMemtable *memtable, uint32 series, int64 ts, uint8 kind,
-								 TlCell cell, uint32 position);
-extern void tl_memtable_add_bytes(TlMemtable *memtable, uint32 series, int64 ts, uint8 kind,
-								  const char *data, uint32 len, uint32 position);
+extern void tl_memtable_add(TlMemtable *memtable, uint32 series, int64 ts, uint8 kind,
+							TlSlice payload, uint32 position);
 /* Gives the last point its attributes. */
 extern void tl_memtable_set_attrs(TlMemtable *memtable, const TlRowAttrs *attrs);
 

@@ -161,9 +161,7 @@ same_value(const TlRun *run, uint32 i, uint32 j)
 
 	if (kind != tl_run_kind(run, j) || a != b)
 		return false;
-	if (kind == TL_KIND_NUMERIC || kind == TL_KIND_BOOLEAN)
-		return memcmp(&run->cell[i], &run->cell[j], sizeof(TlCell)) == 0;
-	return tl_slice_equal(*run->cell[i].bytes, *run->cell[j].bytes);
+	return tl_cell_equal(kind, run->cell[i], run->cell[j]);
 }
 
 #define REORDER(array, type)                                                                       \

@@ -180,15 +180,10 @@ read_last(TlSeriesRow *series)
 
 	if (tl_scan_next(scan, &run))
 	{
-		TlCell cell = run.cell[run.n - 1];
-		char truth = cell.boolean != 0;
-		TlSlice payload = {(const char *) &cell.number, sizeof(double)};
+		TlSlice payload;
 
 		series->last_kind = tl_run_kind(&run, run.n - 1);
-		if (series->last_kind == TL_KIND_BOOLEAN)
-			payload = (TlSlice){&truth, 1};
-		else if (series->last_kind != TL_KIND_NUMERIC)
-			payload = *cell.bytes;
+		payload = tl_cell_payload(series->last_kind, &run.cell[run.n - 1]);
 		series->last.len = payload.len;
 		series->last.data = memcpy(palloc(Max(payload.len, 1)), payload.data, payload.len);
 	}

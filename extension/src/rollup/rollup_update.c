@@ -272,18 +272,11 @@ series_of(TlRollupUpdate *u, const TlRun *run)
 static void
 note_last(TlRollupUpdate *u, TlSeriesRow *series, const TlRun *run)
 {
-	TlCell cell = run->cell[run->n - 1];
-	char truth = cell.boolean != 0;
 	TlSlice payload;
 
 	series->last_ts = run->ts[run->n - 1];
 	series->last_kind = tl_run_kind(run, run->n - 1);
-	if (series->last_kind == TL_KIND_NUMERIC)
-		payload = (TlSlice){(const char *) &cell.number, sizeof(double)};
-	else if (series->last_kind == TL_KIND_BOOLEAN)
-		payload = (TlSlice){&truth, 1};
-	else
-		payload = *cell.bytes;
+	payload = tl_cell_payload((uint8) series->last_kind, &run->cell[run->n - 1]);
 	if (series->last.data != NULL && series->last.len >= payload.len)
 	{
 		memcpy(unconstify(char *, series->last.data), payload.data, payload.len);

@@ -15,20 +15,7 @@
 #ifndef TL_VALUE_H
 #define TL_VALUE_H
 
-#include "base/compat.h"
-
-typedef enum TlKind
-{
-	TL_KIND_NUMERIC = 1,
-	TL_KIND_TEXT = 2,
-	TL_KIND_BOOLEAN = 3,
-	TL_KIND_JSON = 4,
-	TL_KIND_GEO = 5,
-	TL_KIND_BINARY = 6
-} TlKind;
-
-#define TL_KIND_LAST TL_KIND_BINARY
-#define TL_GEO_SIZE (3 * sizeof(double))
+#include "value/kind.h"
 
 /* Makes a value in the current memory context; payload is taken as valid for its kind. */
 extern struct varlena *tl_value_make(TlKind kind, const void *payload, Size len);

@@ -42,6 +42,20 @@ JOIN pg_type t ON t.oid = a.atttypid
 WHERE m.classid = 'pg_class'::regclass AND m.type IN ('table', 'foreign table')
 	AND t.typname ~ '^_?reg(collation|config|dictionary|namespace|oper|operator|proc|procedure)$';
 
+-- Logical replication of all tables: each says by what a row of it is known, those that are made later too.
+SELECT telemetry.create_event_partition('2020-01-01');
+SELECT c.oid::regclass AS without_replica_identity
+FROM pg_class c
+WHERE c.relnamespace = 'telemetry'::regnamespace AND c.relkind = 'r' AND c.relpersistence <> 't'
+	AND c.relreplident <> 'f'
+	AND NOT EXISTS (
+		SELECT FROM pg_index i
+		WHERE i.indrelid = c.oid AND i.indisvalid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)
+ORDER BY 1;
+SELECT c.oid::regclass AS known_by_all_columns
+FROM pg_class c
+WHERE c.relnamespace = 'telemetry'::regnamespace AND c.relreplident = 'f';
+
 DROP VIEW member;
 DROP EXTENSION telemetry;
 SELECT relname AS left_over FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace;

@@ -63,9 +63,9 @@ SELECT telemetry.copy_comments('telemetry.block', p.relid) FROM pg_catalog.pg_pa
 CREATE TABLE telemetry.layout (
 	buckets smallint NOT NULL
 		CONSTRAINT buckets_is_from_1_to_1024 CHECK (buckets BETWEEN 1 AND 1024),
-	day_timezone text NOT NULL DEFAULT 'UTC'
+	day_timezone text NOT NULL DEFAULT 'UTC',
+	one_row boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_row CHECK (one_row)
 );
-CREATE UNIQUE INDEX layout_is_one_row ON telemetry.layout ((true));
 COMMENT ON TABLE telemetry.layout IS
 	'What blocks and rollups were laid out by. One row.';
 COMMENT ON COLUMN telemetry.layout.buckets IS

@@ -9,6 +9,8 @@ CREATE TABLE telemetry.retention (
 		CHECK (rollup_days IS NULL OR (retention_days IS NOT NULL AND rollup_days >= retention_days))
 );
 CREATE UNIQUE INDEX retention_is_one_row_a_metric ON telemetry.retention ((coalesce(metric, '')));
+-- The key may be null; logical replication finds the few rows without an index.
+ALTER TABLE telemetry.retention REPLICA IDENTITY FULL;
 COMMENT ON TABLE telemetry.retention IS
 	'How long points and rollups of a metric are kept; without a row, for ever. Job retention drops what is older, '
 	'by whole days.';

@@ -332,9 +332,9 @@ CREATE TABLE telemetry.compaction_state (
 	rolled_up_until timestamptz NOT NULL,
 	settled_seq bigint NOT NULL,
 	noted_seq bigint NOT NULL,
-	noted_at timestamptz NOT NULL
+	noted_at timestamptz NOT NULL,
+	one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row)
 ) WITH (fillfactor = 10);
-CREATE UNIQUE INDEX compaction_state_is_one_row ON telemetry.compaction_state ((true));
 COMMENT ON TABLE telemetry.compaction_state IS
 	'What compaction remembers: everything committed before rolled_up_until counts in the rollups; settled_seq and '
 	'noted_seq are two notes of the last order number, the second made at noted_at.';

@@ -7,9 +7,9 @@ CREATE TABLE telemetry.retention_state (
 	pass_day date NOT NULL,
 	done_day date NOT NULL,
 	done_metric text COLLATE "C" NOT NULL,
-	done_rollups bigint NOT NULL
+	done_rollups bigint NOT NULL,
+	one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row)
 ) WITH (fillfactor = 10);
-CREATE UNIQUE INDEX retention_state_is_one_row ON telemetry.retention_state ((true));
 COMMENT ON TABLE telemetry.retention_state IS
 	'Where job retention is: the rules have been applied as of done_day; in phases points and rollups a pass is under '
 	'way that applies them as of pass_day. Its rollups are done up to done_metric, of done_rollups devices'' days.';

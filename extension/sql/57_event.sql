@@ -243,9 +243,9 @@ CREATE TABLE telemetry.event_template (
 	subject_id text COLLATE "C",
 	app_version text COLLATE "C",
 	correlation_id text COLLATE "C",
-	data jsonb
+	data jsonb,
+	PRIMARY KEY (received_at, id)
 );
-CREATE UNIQUE INDEX ON telemetry.event_template (received_at, id);
 CREATE INDEX ON telemetry.event_template (stream, event_type, received_at);
 CREATE INDEX ON telemetry.event_template (subject_id, received_at) WHERE subject_id IS NOT NULL;
 -- A user or device has few events a day, so time is not part of these. An event of a user is found by the user: one

@@ -209,9 +209,9 @@ COMMENT ON FUNCTION telemetry.job_event_retention() IS
 -- The ledger is gone through in the order of keys, some at a time; no index says which are old.
 CREATE TABLE telemetry.event_key_pass (
 	at uuid NOT NULL,
-	begun_at timestamptz NOT NULL
+	begun_at timestamptz NOT NULL,
+	one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row)
 ) WITH (fillfactor = 10);
-CREATE UNIQUE INDEX event_key_pass_is_one_row ON telemetry.event_key_pass ((true));
 COMMENT ON TABLE telemetry.event_key_pass IS
 	'How far job event_keys has gone through telemetry.event_key, and when it began to.';
 COMMENT ON COLUMN telemetry.event_key_pass.at IS

@@ -167,30 +167,48 @@ def _template_cluster():
     return _template
 
 
+def run_server_program(name, *arguments, folder="/", timeout=120):
+    """Runs a program that works on data directories (pg_basebackup, pg_upgrade); its output."""
+    run = subprocess.run([BINDIR / name, *map(str, arguments)], capture_output=True, cwd=folder,
+                         env=_environment(), timeout=timeout * PATIENCE, check=False,
+                         **_identity())
+    output = (run.stdout + run.stderr).decode(errors="replace")
+    if run.returncode != 0:
+        raise RuntimeError(f"{name} ended with exit code {run.returncode}:\n{output}")
+    return output
+
+
+def copy_template(data):
+    subprocess.run(["cp", "-a", _template_cluster(), data], check=True, **_identity())
+
+
 class Cluster:
     """A PostgreSQL server with database `telemetry`, with the extension and apps, reached by its Unix socket only.
 
     The socket's folder is closed to other users, so every role may log in.  Settings are those
-    of postgresql.conf: Cluster(fsync="off").
+    of postgresql.conf: Cluster(fsync="off").  Without `database` there is what initdb makes;
+    `make_data(folder)` may make another data directory, whose server then has what it has.
     """
 
     PORT = 5432
 
-    def __init__(self, extension=True, apps=(), **settings):
+    def __init__(self, extension=True, apps=(), database=True, make_data=copy_template, start=True,
+                 **settings):
         self.folder = make_folder("cluster-")
         self.data = self.folder / "data"
         self.log = self.folder / "server.log"
         self.process = None
         try:
-            subprocess.run(["cp", "-a", _template_cluster(), self.data], check=True,
-                           **_identity())
+            make_data(self.data)
             self.configure(**settings)
-            self.start()
-            self.psql("CREATE DATABASE telemetry", database="postgres")
-            if extension:
-                self.psql("CREATE EXTENSION telemetry CASCADE")
-            for app in apps:
-                self.psql(f"CREATE EXTENSION {app}")
+            if start:
+                self.start()
+            if start and database:
+                self.psql("CREATE DATABASE telemetry", database="postgres")
+                if extension:
+                    self.psql("CREATE EXTENSION telemetry CASCADE")
+                for app in apps:
+                    self.psql(f"CREATE EXTENSION {app}")
         except BaseException:
             self.close()
             raise
@@ -313,7 +331,7 @@ class Cluster:
         return run.stdout
 
     def log_text(self):
-        return self.log.read_text(errors="replace")
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
 
 class SqlError(Exception):

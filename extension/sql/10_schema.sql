@@ -3,12 +3,43 @@
 COMMENT ON SCHEMA telemetry IS
 	'Telemetry: points and events of devices, stored compressed, once, and read with SQL.';
 
--- Roles belong to the whole cluster: another database may have made them, or be making them now,
--- and they outlive DROP EXTENSION.
+-- Roles and the settings granted to them belong to the whole cluster: another database may have made them, or be making them
+-- now, and they outlive DROP EXTENSION. One transaction makes them at a time; who finds all there takes no lock.
 DO LANGUAGE plpgsql $$
 DECLARE
+	locked boolean := false;
+	-- From 15 on a superuser's setting can be granted; before, only a superuser sets these.
+	settings CONSTANT text[] := CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 150000
+		THEN '{telemetry.max_future,telemetry.max_value_size,telemetry.batch_window}' ELSE '{}' END;
+	missing text[];
 	role record;
 BEGIN
+	LOOP
+		missing := ARRAY(
+			SELECT w.name
+			FROM pg_catalog.unnest('{telemetry_reader,telemetry_writer,telemetry_admin}'::text[]) AS w (name)
+			WHERE pg_catalog.to_regrole(w.name) IS NULL);
+		IF missing = '{}' THEN
+			missing := ARRAY(
+				SELECT w.name
+				FROM pg_catalog.unnest('{telemetry_reader,telemetry_writer}'::text[]) AS w (name)
+				WHERE NOT pg_catalog.pg_has_role('telemetry_admin', w.name, 'MEMBER'));
+		END IF;
+		IF missing = '{}' AND settings <> '{}' THEN
+			missing := ARRAY(
+				SELECT w.name
+				FROM pg_catalog.unnest(settings) AS w (name)
+				WHERE NOT pg_catalog.has_parameter_privilege('telemetry_admin', w.name, 'SET'));
+		END IF;
+		IF missing = '{}' THEN
+			RETURN;
+		END IF;
+		EXIT WHEN locked;
+		-- Advisory locks are a database's own, this table is the cluster's.
+		LOCK TABLE pg_catalog.pg_auth_members IN SHARE ROW EXCLUSIVE MODE;
+		locked := true;
+	END LOOP;
+
 	FOR role IN
 		SELECT * FROM (VALUES
 			('telemetry_reader', 'May read the data of the telemetry extension.'),
@@ -17,27 +48,20 @@ BEGIN
 		) AS wanted (name, description)
 	LOOP
 		CONTINUE WHEN pg_catalog.to_regrole(role.name) IS NOT NULL;
-		BEGIN
-			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role.name);
-			EXECUTE pg_catalog.format('COMMENT ON ROLE %I IS %L', role.name, role.description);
-		EXCEPTION
-			-- Made by someone else since the look above, unique_violation if only just committed.
-			WHEN duplicate_object OR unique_violation THEN
-				NULL;
-		END;
+		EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role.name);
+		EXECUTE pg_catalog.format('COMMENT ON ROLE %I IS %L', role.name, role.description);
 	END LOOP;
 
 	FOR role IN
 		SELECT * FROM (VALUES ('telemetry_reader'), ('telemetry_writer')) AS granted (name)
 	LOOP
 		CONTINUE WHEN pg_catalog.pg_has_role('telemetry_admin', role.name, 'MEMBER');
-		BEGIN
-			EXECUTE pg_catalog.format('GRANT %I TO telemetry_admin', role.name);
-		EXCEPTION
-			WHEN unique_violation THEN
-				NULL;
-		END;
+		EXECUTE pg_catalog.format('GRANT %I TO telemetry_admin', role.name);
 	END LOOP;
+
+	IF settings <> '{}' THEN
+		EXECUTE 'GRANT SET ON PARAMETER ' || pg_catalog.array_to_string(settings, ', ') || ' TO telemetry_admin';
+	END IF;
 END
 $$;
 

@@ -126,13 +126,3 @@ GRANT SELECT ON telemetry.dead_letter TO telemetry_reader;
 GRANT DELETE ON telemetry.dead_letter TO telemetry_admin;
 GRANT EXECUTE ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz)
 	TO telemetry_admin;
-
--- From 15 on a superuser's setting can be granted; before, only a superuser sets these.
-DO LANGUAGE plpgsql $$
-BEGIN
-	IF pg_catalog.current_setting('server_version_num')::integer >= 150000 THEN
-		EXECUTE 'GRANT SET ON PARAMETER telemetry.max_future, telemetry.max_value_size, '
-			'telemetry.batch_window TO telemetry_admin';
-	END IF;
-END
-$$;

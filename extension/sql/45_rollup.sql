@@ -333,7 +333,7 @@ CREATE TABLE telemetry.compaction_state (
 	settled_seq bigint NOT NULL,
 	noted_seq bigint NOT NULL,
 	noted_at timestamptz NOT NULL,
-	one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row)
+	one_row boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_row CHECK (one_row)
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE telemetry.compaction_state IS
 	'What compaction remembers: everything committed before rolled_up_until counts in the rollups; settled_seq and '

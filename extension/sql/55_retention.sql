@@ -8,7 +8,7 @@ CREATE TABLE telemetry.retention_state (
 	done_day date NOT NULL,
 	done_metric text COLLATE "C" NOT NULL,
 	done_rollups bigint NOT NULL,
-	one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row)
+	one_row boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_row CHECK (one_row)
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE telemetry.retention_state IS
 	'Where job retention is: the rules have been applied as of done_day; in phases points and rollups a pass is under '

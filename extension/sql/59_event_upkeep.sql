@@ -210,7 +210,7 @@ COMMENT ON FUNCTION telemetry.job_event_retention() IS
 CREATE TABLE telemetry.event_key_pass (
 	at uuid NOT NULL,
 	begun_at timestamptz NOT NULL,
-	one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row)
+	one_row boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_row CHECK (one_row)
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE telemetry.event_key_pass IS
 	'How far job event_keys has gone through telemetry.event_key, and when it began to.';

@@ -1,6 +1,10 @@
 /*
  * statement.c
  *		Statements that run as the owner of the extension.  See statement.h.
+ *
+ * Nothing that the caller has created may be found by a name in them: so where the user changes,
+ * the search path does, too.  Names of pg_catalog may then be written without their schema, ours
+ * have it.
  */
 #include "base/statement.h"
 
@@ -8,6 +12,8 @@
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -37,14 +43,59 @@ relation_owner(Oid relid)
 	return owner;
 }
 
+static Oid known_owner = InvalidOid;
+
+static void
+forget_owner(Datum arg, int cache, uint32 hash)
+{
+	known_owner = InvalidOid;
+}
+
+/* Kept until any table or schema changes: looking it up costs as much as a small statement. */
+Oid
+tl_owner(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(RELOID, forget_owner, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_owner, (Datum) 0);
+		registered = true;
+	}
+	if (!OidIsValid(known_owner))
+		known_owner = relation_owner(tl_relation("block"));
+	return known_owner;
+}
+
+int
+tl_search_path_pin(void)
+{
+	int level;
+
+	if (strcmp(namespace_search_path, TL_SEARCH_PATH) == 0)
+		return 0;
+	level = NewGUCNestLevel();
+	(void) set_config_option("search_path", TL_SEARCH_PATH, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+void
+tl_search_path_restore(int level)
+{
+	if (level != 0)
+		AtEOXact_GUC(true, level);
+}
+
 void
 tl_statement_begin(TlStatementScope *scope)
 {
-	/* An error restores the user with the transaction's state; no PG_TRY is needed. */
+	/* An error restores user and search path with the transaction's state; no PG_TRY is needed. */
 	GetUserIdAndSecContext(&scope->user, &scope->security_context);
-	SetUserIdAndSecContext(relation_owner(tl_relation("block")), scope->security_context |
-																	 SECURITY_LOCAL_USERID_CHANGE |
-																	 SECURITY_NOFORCE_RLS);
+	SetUserIdAndSecContext(tl_owner(), scope->security_context | SECURITY_LOCAL_USERID_CHANGE |
+										   SECURITY_NOFORCE_RLS);
+	scope->guc_level = tl_search_path_pin();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 }
@@ -53,6 +104,7 @@ void
 tl_statement_end(const TlStatementScope *scope)
 {
 	SPI_finish();
+	tl_search_path_restore(scope->guc_level);
 	SetUserIdAndSecContext(scope->user, scope->security_context);
 }
 

@@ -3,7 +3,8 @@
  *		Our own statements, and the rights that they run with.
  *
  * Whoever reads or writes the extension's tables does so with a statement of ours, which runs as
- * the owner of the extension, so that a user needs no privilege but that on what was called.
+ * the owner of the extension, so that a user needs no privilege but that on what was called, and
+ * with the search path pg_catalog, pg_temp, so that nothing of a user's is taken for ours.
  * WAL, visibility and locks are PostgreSQL's.
  */
 #ifndef TL_STATEMENT_H
@@ -13,6 +14,14 @@
 
 /* The OID of a relation of the schema; raises if there is none. */
 extern Oid tl_relation(const char *name);
+/* The owner of the extension's tables. */
+extern Oid tl_owner(void);
+
+#define TL_SEARCH_PATH "pg_catalog, pg_temp"
+
+/* Until it is restored, or the (sub)transaction fails. */
+extern int tl_search_path_pin(void);
+extern void tl_search_path_restore(int level);
 
 /*
  * A statement with its argument types.  It is planned on first use, for any values, and kept.
@@ -30,6 +39,7 @@ typedef struct TlStatementScope
 {
 	Oid user;
 	int security_context;
+	int guc_level;
 } TlStatementScope;
 
 extern void tl_statement_begin(TlStatementScope *scope);

@@ -9,6 +9,7 @@
 #include "ingest/flush.h"
 
 #include "base/guc.h"
+#include "base/statement.h"
 #include "store/store.h"
 #include "utils/memutils.h"
 
@@ -112,6 +113,8 @@ tl_flush(TlMemtable *memtable, TlReplacedFn replaced, void *arg)
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry flush", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	uint32 n_series = tl_memtable_sort(memtable, replaced, arg);
+	/* Once for all blocks. */
+	int level = tl_search_path_pin();
 
 	if (n_series > 0)
 	{
@@ -127,6 +130,7 @@ tl_flush(TlMemtable *memtable, TlReplacedFn replaced, void *arg)
 			flush_day(w, memtable, n_series, done, day, seq);
 		}
 	}
+	tl_search_path_restore(level);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

@@ -62,9 +62,6 @@ call_function(const char *name)
 	bool isnull;
 
 	tl_statement_begin(&scope);
-	/* The end of the subtransaction restores it. */
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT telemetry.%s()", quote_identifier(psprintf("job_%s", name)));
 	if (SPI_execute(sql.data, false, 2) != SPI_OK_SELECT || SPI_processed != 1 ||

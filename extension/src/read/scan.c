@@ -7,6 +7,7 @@
  */
 #include "read/scan.h"
 
+#include "base/statement.h"
 #include "read/merge_day.h"
 #include "utils/memutils.h"
 
@@ -23,6 +24,7 @@ struct TlScan
 	uint32 n_blocks;
 	uint32 next_block;
 	TlStoreCursor *cursor;
+	bool started;
 };
 
 static int
@@ -148,8 +150,8 @@ next_day(TlScan *scan)
 	return true;
 }
 
-bool
-tl_scan_next(TlScan *scan, TlRun *run)
+static bool
+next_run(TlScan *scan, TlRun *run)
 {
 	for (;;)
 	{
@@ -159,6 +161,22 @@ tl_scan_next(TlScan *scan, TlRun *run)
 		if (scan->order != TL_SCAN_ANY || !next_day(scan))
 			return false;
 	}
+}
+
+bool
+tl_scan_next(TlScan *scan, TlRun *run)
+{
+	bool found;
+	int level;
+
+	if (scan->started)
+		return next_run(scan, run);
+	/* The first run takes several statements, which for the latest point is all of the work. */
+	scan->started = true;
+	level = tl_search_path_pin();
+	found = next_run(scan, run);
+	tl_search_path_restore(level);
+	return found;
 }
 
 void

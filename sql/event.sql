@@ -157,6 +157,32 @@ FROM jsonb_array_elements(ingest_event('[{"stream": "once", "event_type": "z", "
 	{"stream": "once", "event_type": "z", "user_id": "u", "subject_id": "slow"},
 	{"stream": "once", "event_type": "z", "user_id": "u", "subject_id": "nobody"},
 	{"stream": "once", "event_type": "z", "user_id": "u", "subject_id": "zero"}]') -> 'results') AS r;
+-- A check that is too slow costs other checks nothing, and each stream says what becomes of its own events then.
+CREATE FUNCTION slow_check(subject_id text, user_id text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN true; END $$;
+INSERT INTO stream (name, description, access_check, access_failure) VALUES
+	('slow', 'Slow.', 'slow_check(text, text)', 'reject'), ('slow_too', 'Slow as well.', 'slow_check(text, text)', 'accept');
+SELECT r ->> 'status' AS status, r ->> 'code' AS code, r ->> 'message' AS message
+FROM jsonb_array_elements(ingest_event('[{"stream": "slow", "event_type": "z", "user_id": "u", "subject_id": "a"},
+	{"stream": "slow", "event_type": "z", "user_id": "u", "subject_id": "b"},
+	{"stream": "slow_too", "event_type": "z", "user_id": "u", "subject_id": "a"},
+	{"stream": "once", "event_type": "y", "user_id": "u", "subject_id": "u"},
+	{"stream": "once", "event_type": "y", "user_id": "u", "subject_id": "v"}]') -> 'results') AS r;
+-- The user's own cancel is not taken for the check's time-out, also when it comes later.
+CREATE OR REPLACE FUNCTION slow_check(subject_id text, user_id text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_sleep(60);
+	RETURN true;
+EXCEPTION WHEN query_canceled THEN
+	PERFORM pg_sleep(60);
+	RETURN true;
+END
+$$;
+SET statement_timeout = '1s';
+SELECT ingest_event('[{"stream": "slow_too", "event_type": "z", "user_id": "u", "subject_id": "c"}]');
+RESET statement_timeout;
+SELECT count(*) FROM event WHERE stream = 'slow_too' AND subject_id = 'c';
+DELETE FROM stream WHERE name LIKE 'slow%';
+DROP FUNCTION slow_check;
 -- The check is kept by its name, and found again when it is made anew; one that is gone costs no event, either.
 SELECT access_check FROM stream WHERE name = 'once';
 DROP FUNCTION may_see(text, text);

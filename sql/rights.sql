@@ -53,9 +53,87 @@ RESET ROLE;
 RESET search_path;
 SELECT * FROM public.gained;
 
+-- what_a_role_sets_runs_with_no_more_than_its_rights: an access check, by a retry of dead letters and by a superuser's COPY
+SET ROLE rights_admin;
+CREATE FUNCTION planted.check_access(subject_id text, user_id text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM planted.seize('rights_admin');
+	RETURN current_user OPERATOR(pg_catalog.=) 'rights_admin';
+END
+$$;
+UPDATE telemetry.stream SET access_check = 'planted.check_access(text, text)', access_failure = 'reject', event_types = '{b}' WHERE name = 'rights';
+SELECT telemetry.ingest_event('[{"stream": "rights", "event_id": "2", "event_type": "a", "subject_id": "s"}]') ->> 'rejected' AS rejected;
+UPDATE telemetry.stream SET event_types = NULL WHERE name = 'rights';
+SELECT * FROM telemetry.retry_dead_letters();
+RESET ROLE;
+COPY telemetry.event (stream, event_id, event_type, subject_id) FROM STDIN;
+rights	3	a	s
+\.
+SELECT accepted, rejected FROM telemetry.ingest_result();
+SELECT * FROM public.gained;
+
+-- Nor can it create what it could not leave behind otherwise, and it cannot be led astray by whoever ingests.
+SET ROLE rights_admin;
+CREATE OR REPLACE FUNCTION planted.check_access(subject_id text, user_id text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE 'SET ROLE rights_mallory';
+	RETURN true;
+END
+$$;
+RESET ROLE;
+SET client_min_messages = notice;
+SELECT telemetry.ingest_event('{"stream": "rights", "event_id": "4", "event_type": "a", "subject_id": "s"}') -> 'code' AS code;
+SET ROLE rights_admin;
+CREATE OR REPLACE FUNCTION planted.check_access(subject_id text, user_id text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN 1 = 1 AND current_user = 'rights_admin' AND current_setting('search_path') = 'pg_catalog, pg_temp';
+END
+$$;
+RESET ROLE;
+SET ROLE rights_mallory;
+SET search_path = planted, pg_catalog;
+SELECT telemetry.ingest_event('{"stream": "rights", "event_id": "5", "event_type": "a", "subject_id": "s"}') -> 'success' AS success;
+SELECT pg_catalog.current_setting('search_path');
+RESET search_path;
+RESET ROLE;
+
+-- A superuser's function runs as whoever calls it.
+CREATE FUNCTION public.superusers_check(subject_id text, user_id text) RETURNS boolean LANGUAGE sql AS $$ SELECT current_user = subject_id $$;
+UPDATE telemetry.stream SET access_check = 'public.superusers_check(text, text)' WHERE name = 'rights';
+SET ROLE rights_mallory;
+SELECT telemetry.ingest_event('{"stream": "rights", "event_id": "6", "event_type": "a", "subject_id": "rights_mallory"}') -> 'success' AS success;
+RESET ROLE;
+
+-- who_names_a_function_must_have_the_rights_of_its_owner, when it changes
+SET ROLE rights_admin;
+UPDATE telemetry.stream SET description = 'Of a superuser''s check.', access_check = access_check WHERE name = 'rights';
+UPDATE telemetry.stream SET access_check = NULL WHERE name = 'rights';
+UPDATE telemetry.stream SET access_check = 'public.superusers_check(text, text)' WHERE name = 'rights';
+INSERT INTO telemetry.stream (name, description, access_check) VALUES ('rights_too', '-', 'public.superusers_check(text, text)');
+RESET ROLE;
+DROP FUNCTION public.superusers_check;
+
+-- a_job_that_is_not_the_extensions_runs_as_its_owner
+GRANT CREATE ON SCHEMA telemetry TO rights_admin;
+SET ROLE rights_admin;
+CREATE FUNCTION telemetry.job_planted() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM planted.seize('rights_admin');
+	RAISE NOTICE 'job_planted() is called as %', current_user;
+	RETURN false;
+END
+$$;
+RESET ROLE;
+REVOKE CREATE ON SCHEMA telemetry FROM rights_admin;
+INSERT INTO telemetry.job (name, description, run_every) VALUES ('planted', 'Planted.', '1 min');
+CALL telemetry.run_jobs('planted');
+DELETE FROM telemetry.job WHERE name = 'planted';
+SELECT * FROM public.gained;
+
 SET client_min_messages = warning;
 DELETE FROM telemetry.stream WHERE name = 'rights';
 TRUNCATE telemetry.block, telemetry.event_log, telemetry.event_key, telemetry.event_batch, telemetry.dead_letter;
+DROP FUNCTION telemetry.job_planted();
 DROP VIEW public.gained;
 DROP SCHEMA planted CASCADE;
 DROP OWNED BY rights_mallory, rights_admin;

@@ -20,6 +20,8 @@ CREATE TABLE telemetry.stream (
 	dedupe_window interval DEFAULT '30 days' CONSTRAINT dedupe_window_is_positive CHECK (dedupe_window > '0'),
 	sampling jsonb NOT NULL DEFAULT '{}' CONSTRAINT sampling_is_a_json_object CHECK (jsonb_typeof(sampling) = 'object'),
 	access_check text,
+	access_failure text NOT NULL DEFAULT 'accept'
+		CONSTRAINT access_failure_is_accept_or_reject CHECK (access_failure IN ('accept', 'reject')),
 	retention_days integer CONSTRAINT retention_days_is_from_1_to_3650 CHECK (retention_days BETWEEN 1 AND 3650),
 	rollup_days integer CONSTRAINT rollup_days_is_from_1_to_36500 CHECK (rollup_days BETWEEN 1 AND 36500),
 	app text COLLATE "C"
@@ -54,8 +56,12 @@ COMMENT ON COLUMN telemetry.stream.sampling IS
 	'Which share of which types to keep while the server is short of time: {event_type: 0 to 1}. Others are all kept.';
 COMMENT ON COLUMN telemetry.stream.access_check IS
 	'A function (subject_id text, user_id text) RETURNS boolean that says whether the user may report events of the '
-	'subject, by its name: schema.name(text, text). The schema is added when it is left out. Runs with the rights of whoever ingests. If it fails, or takes more than 500 ms, the event is taken, with a '
-	'warning; after it has taken that long it is not asked again by that batch.';
+	'subject, by its name: schema.name(text, text). The schema is added when it is left out. It runs as its owner, or as '
+	'whoever ingests if its owner has their rights anyway, with search_path pg_catalog, pg_temp. Who sets it must have the '
+	'rights of its owner (else insufficient_privilege), and who ingests must be allowed to execute it.';
+COMMENT ON COLUMN telemetry.stream.access_failure IS
+	'What becomes of an event when the check fails or takes more than 500 ms, which leaves a warning: accept or reject. After it '
+	'has taken that long it is not asked again by that batch.';
 COMMENT ON COLUMN telemetry.stream.retention_days IS
 	'Whole UTC days that events are kept after the day they were received on; null: for ever.';
 COMMENT ON COLUMN telemetry.stream.rollup_days IS
@@ -122,19 +128,37 @@ CREATE TRIGGER check_stream BEFORE INSERT OR UPDATE ON telemetry.stream_field
 
 -- Functions are kept by name: pg_upgrade refuses columns that refer to them by oid. The name is looked up with the search path
 -- of whoever writes it, hence without SET search_path and with the rights of that user, and kept with all schemas.
+CREATE FUNCTION telemetry.is_made_for_routes(function oid) RETURNS boolean
+	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN EXISTS (
+		SELECT
+		FROM pg_proc AS p
+		JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+		WHERE p.oid = function AND p.prorettype = to_regtype('telemetry.http_response'));
+END
+$$;
+COMMENT ON FUNCTION telemetry.is_made_for_routes(oid) IS
+	'Whether a function is of an extension and returns an answer: anybody who writes routes may name it, whoever its owner is.';
+
 CREATE FUNCTION telemetry.add_schema() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
 	name CONSTANT text := pg_catalog.to_jsonb(new) OPERATOR(pg_catalog.->>) TG_ARGV[0];
+	function oid;
+	owner oid;
+	was text;
 	signature text;
 BEGIN
-	SELECT pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, (
+	SELECT p.oid, p.proowner, pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, (
 		SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', tn.nspname, t.typname), ', ' ORDER BY a.number)
 		FROM ROWS FROM (pg_catalog.unnest(p.proargtypes)) WITH ORDINALITY AS a (type, number)
 		JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) a.type
 		JOIN pg_catalog.pg_namespace AS tn ON tn.oid OPERATOR(pg_catalog.=) t.typnamespace))
-	INTO signature
+	INTO function, owner, signature
 	FROM pg_catalog.pg_proc AS p
 	JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
 	WHERE p.oid OPERATOR(pg_catalog.=) pg_catalog.to_regprocedure(name)::pg_catalog.oid;
@@ -142,11 +166,21 @@ BEGIN
 	IF signature IS NULL THEN
 		RETURN new;
 	END IF;
+	IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
+		was := pg_catalog.to_jsonb(old) OPERATOR(pg_catalog.->>) TG_ARGV[0];
+	END IF;
+	IF NOT coalesce(was OPERATOR(pg_catalog.=) name, false) AND NOT pg_catalog.pg_has_role(owner, 'USAGE')
+		AND NOT telemetry.is_made_for_routes(function) THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = pg_catalog.format('permission denied to have function %s called', name),
+			DETAIL = 'Its owner is another role, whose rights the current user does not have.';
+	END IF;
 	RETURN pg_catalog.jsonb_populate_record(new, pg_catalog.jsonb_build_object(TG_ARGV[0], signature));
 END
 $$;
 COMMENT ON FUNCTION telemetry.add_schema() IS
-	'Trigger of telemetry.stream and telemetry.route, the first by its name: finds the function that a column names in the search path.';
+	'Trigger of telemetry.stream and telemetry.route, the first by its name: finds the function that a column names in the search path. '
+	'Error: insufficient_privilege unless the current user has the rights of its owner.';
 
 CREATE FUNCTION telemetry.function_signature(function text, argument regtype, result regtype, purpose text) RETURNS text
 	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
@@ -491,46 +525,64 @@ COMMENT ON FUNCTION telemetry.ingest_event(jsonb) IS
 	'stream, one of an array than max_batch_age. Errors: invalid_parameter_value if the body is neither, or too long; '
 	'insufficient_privilege without INSERT on telemetry.event.';
 
+-- Of retry_dead_letters(), which ingests with its caller's rights, what takes those of the owner.
+CREATE FUNCTION telemetry.take_dead_letters(kind text, code text, "limit" integer)
+	RETURNS TABLE (id bigint, letter_kind text, payload jsonb)
+	LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT d.id, d.kind, d.payload
+	FROM telemetry.dead_letter AS d
+	WHERE d.whole AND d.attempts < 5
+		AND (take_dead_letters.kind IS NULL OR d.kind = take_dead_letters.kind)
+		AND (take_dead_letters.code IS NULL OR d.code = take_dead_letters.code)
+	ORDER BY d.id
+	LIMIT greatest(coalesce(take_dead_letters."limit", 1000), 0)
+	FOR UPDATE SKIP LOCKED;
+END;
+COMMENT ON FUNCTION telemetry.take_dead_letters(text, text, integer) IS
+	'Of telemetry.retry_dead_letters(): the letters to try, which it locks.';
+
+CREATE FUNCTION telemetry.settle_dead_letter(id bigint, stored boolean) RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF stored THEN
+		DELETE FROM telemetry.dead_letter AS d WHERE d.id = settle_dead_letter.id;
+	ELSE
+		-- What this attempt has left is the same row again.
+		UPDATE telemetry.dead_letter AS d
+		SET attempts = d.attempts + 1, code = again.code, reason = again.reason
+		FROM telemetry.dead_letter AS again
+		WHERE d.id = settle_dead_letter.id AND again.id = currval('telemetry.dead_letter_id_seq');
+		DELETE FROM telemetry.dead_letter AS d WHERE d.id = currval('telemetry.dead_letter_id_seq');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION telemetry.settle_dead_letter(bigint, boolean) IS
+	'Of telemetry.retry_dead_letters(): a letter that was stored goes; one that was not has one attempt more.';
+
 CREATE FUNCTION telemetry.retry_dead_letters(
 	kind text DEFAULT NULL, code text DEFAULT NULL, "limit" integer DEFAULT 1000,
 	OUT tried bigint, OUT stored bigint, OUT failed bigint)
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
-	attempts_max CONSTANT integer := 5;
 	letter record;
 	success boolean;
 BEGIN
 	tried := 0;
 	stored := 0;
-	FOR letter IN
-		SELECT d.*
-		FROM telemetry.dead_letter AS d
-		WHERE d.whole AND d.attempts < attempts_max
-			AND (retry_dead_letters.kind IS NULL OR d.kind = retry_dead_letters.kind)
-			AND (retry_dead_letters.code IS NULL OR d.code = retry_dead_letters.code)
-		ORDER BY d.id
-		LIMIT greatest(coalesce(retry_dead_letters."limit", 1000), 0)
-		FOR UPDATE SKIP LOCKED
-	LOOP
-		success := (CASE letter.kind
+	FOR letter IN SELECT * FROM telemetry.take_dead_letters(kind, code, "limit") LOOP
+		success := (CASE letter.letter_kind
 			WHEN 'event' THEN telemetry.ingest_event(jsonb_build_array(letter.payload - 'received_at'))
 			ELSE telemetry.ingest(letter.payload - 'device_id', letter.payload ->> 'device_id', 'single')
 		END ->> 'success')::boolean;
-		IF success THEN
-			DELETE FROM telemetry.dead_letter AS d WHERE d.id = letter.id;
-			stored := stored + 1;
-		ELSE
-			-- What this attempt has left is the same row again.
-			UPDATE telemetry.dead_letter AS d
-			SET attempts = d.attempts + 1, code = again.code, reason = again.reason
-			FROM telemetry.dead_letter AS again
-			WHERE d.id = letter.id AND again.id = currval('telemetry.dead_letter_id_seq');
-			DELETE FROM telemetry.dead_letter AS d WHERE d.id = currval('telemetry.dead_letter_id_seq');
-		END IF;
+		PERFORM telemetry.settle_dead_letter(letter.id, success);
 		tried := tried + 1;
+		stored := stored + success::integer;
 	END LOOP;
 	failed := tried - stored;
 END
@@ -539,14 +591,16 @@ COMMENT ON FUNCTION telemetry.retry_dead_letters(text, text, integer) IS
 	'Tries dead letters again, of a kind (point, event) and code if they are given, the oldest first, up to limit: those '
 	'that are stored now are removed, the others stay with one attempt more and the reason of the last. Each is tried '
 	'5 times in all, the first included; letters that are not whole are left alone. Returns how many were tried, stored, and failed again. '
-	'Events count as received now, and as parts of a batch. Works with its owner''s rights; for telemetry_admin.';
+	'Events count as received now, and as parts of a batch. Ingests with the rights of the caller, who is then the sender; for telemetry_admin.';
 
 REVOKE ALL ON FUNCTION telemetry.create_event_partition(date), telemetry.function_signature(text, regtype, regtype, text),
 	telemetry.remove_events(timestamptz[], bigint[], boolean[]), telemetry.flushed_keys(), telemetry.flushed_events(),
-	telemetry.ingest_event(jsonb), telemetry.retry_dead_letters(text, text, integer) FROM PUBLIC;
+	telemetry.ingest_event(jsonb), telemetry.retry_dead_letters(text, text, integer),
+	telemetry.take_dead_letters(text, text, integer), telemetry.settle_dead_letter(bigint, boolean) FROM PUBLIC;
 GRANT SELECT ON telemetry.stream, telemetry.stream_field, telemetry.event, telemetry.conflict TO telemetry_reader;
 GRANT INSERT ON telemetry.event TO telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.ingest_event(jsonb) TO telemetry_writer;
-GRANT EXECUTE ON FUNCTION telemetry.retry_dead_letters(text, text, integer) TO telemetry_admin;
+GRANT EXECUTE ON FUNCTION telemetry.retry_dead_letters(text, text, integer),
+	telemetry.take_dead_letters(text, text, integer), telemetry.settle_dead_letter(bigint, boolean) TO telemetry_admin;
 GRANT INSERT, UPDATE, DELETE ON telemetry.stream, telemetry.stream_field TO telemetry_admin;
 GRANT SELECT ON telemetry.event_log, telemetry.event_batch, telemetry.event_change, telemetry.event_key TO telemetry_admin;

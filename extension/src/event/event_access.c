@@ -4,7 +4,10 @@
  */
 #include "event/event_access.h"
 
+#include <signal.h>
+
 #include "access/xact.h"
+#include "base/run_as.h"
 #include "base/slice_text.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
@@ -21,9 +24,21 @@
 
 #define TL_REJECT_ACCESS "ACCESS_DENIED"
 
-/* Set by the timer, which then cancels what is running. */
+/*
+ * The timer cancels what is running as a user does, so that a cancel of the user's own, or of
+ * statement_timeout, is told by its signal: it is never taken for ours.
+ */
 static volatile sig_atomic_t timed_out = false;
+static volatile sig_atomic_t cancelled = false;
 static TimeoutId limit = MAX_TIMEOUTS;
+static struct sigaction usual_cancel;
+
+typedef enum Access
+{
+	DENIED,
+	ALLOWED,
+	UNKNOWN
+} Access;
 
 static void
 on_limit(void)
@@ -35,11 +50,30 @@ on_limit(void)
 }
 
 static void
+on_cancel(int signal_number)
+{
+	cancelled = true;
+	usual_cancel.sa_handler(signal_number);
+}
+
+static void
 begin_limit(void)
 {
+	struct sigaction ours;
+
 	if (limit == MAX_TIMEOUTS)
 		limit = RegisterTimeout(USER_TIMEOUT, on_limit);
 	timed_out = false;
+	cancelled = false;
+	sigaction(SIGINT, NULL, &usual_cancel);
+	if (usual_cancel.sa_handler != SIG_IGN && usual_cancel.sa_handler != SIG_DFL)
+	{
+		ours = usual_cancel;
+		ours.sa_handler = on_cancel;
+		sigaction(SIGINT, &ours, NULL);
+	}
+	if (QueryCancelPending)
+		cancelled = true;
 	enable_timeout_after(limit, CHECK_MS);
 }
 
@@ -48,7 +82,8 @@ static void
 end_limit(void)
 {
 	disable_timeout(limit, false);
-	if (timed_out)
+	sigaction(SIGINT, &usual_cancel, NULL);
+	if (timed_out && !cancelled)
 		QueryCancelPending = false;
 }
 
@@ -58,6 +93,7 @@ call_check(const TlStream *stream, TlSlice subject, TlSlice user)
 	LOCAL_FCINFO(fcinfo, 2);
 	Oid function = stream->access_function;
 	AclResult acl;
+	TlRunAs scope;
 	FmgrInfo info;
 	Datum answer;
 
@@ -76,24 +112,25 @@ call_check(const TlStream *stream, TlSlice subject, TlSlice user)
 	fcinfo->args[1].isnull = user.data == NULL;
 	if (info.fn_strict && user.data == NULL)
 		return false;
+	tl_run_as_begin(&scope, function);
 	answer = FunctionCallInvoke(fcinfo);
+	tl_run_as_end(&scope);
 	return !fcinfo->isnull && DatumGetBool(answer);
 }
 
-/* Whether the check says yes or fails. */
-static bool
-is_allowed(const TlStream *stream, TlSlice subject, TlSlice user)
+static Access
+ask(const TlStream *stream, TlSlice subject, TlSlice user)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool allowed = true;
+	volatile Access access = UNKNOWN;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
 	{
 		begin_limit();
-		allowed = call_check(stream, subject, user);
+		access = call_check(stream, subject, user) ? ALLOWED : DENIED;
 		end_limit();
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller);
@@ -110,16 +147,18 @@ is_allowed(const TlStream *stream, TlSlice subject, TlSlice user)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
-		if (!timed_out && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		if ((!timed_out || cancelled) &&
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 			ReThrowError(error);
 		ereport(WARNING,
 				(errmsg("could not check access to subject \"%s\": %s", tl_json_quote(subject),
 						timed_out ? "it took too long" : error->message),
-				 errdetail("The event is taken.")));
-		allowed = true;
+				 errdetail(stream->denies_unchecked ? "The event is rejected."
+													: "The event is taken.")));
+		access = UNKNOWN;
 	}
 	PG_END_TRY();
-	return allowed;
+	return access;
 }
 
 static int
@@ -177,7 +216,8 @@ tl_event_check_access(TlEventBuffer *b)
 	TlEventRow **rows =
 		MemoryContextAllocHuge(b->context, sizeof(TlEventRow *) * Max((Size) b->n_rows, 1));
 	uint32 n = 0;
-	bool allowed = true;
+	Access access = UNKNOWN;
+	const char *slow = NULL;
 	bool denied = false;
 
 	for (uint32 i = 0; i < b->n_rows; i++)
@@ -187,21 +227,27 @@ tl_event_check_access(TlEventBuffer *b)
 	if (n == 0)
 		return;
 	qsort(rows, n, sizeof(TlEventRow *), compare_pointers);
-	timed_out = false;
 	for (uint32 i = 0; i < n; i++)
 	{
 		const TlEvent *e = &rows[i]->event;
+		const TlStream *stream = rows[i]->stream;
 
 		CHECK_FOR_INTERRUPTS();
-		/* One that was too slow is not asked again. */
-		if (timed_out)
-			break;
-		if (i == 0 || compare_access(rows[i - 1], rows[i]) != 0)
-			allowed =
-				is_allowed(rows[i]->stream, e->text[TL_EVENT_SUBJECT], e->text[TL_EVENT_USER]);
-		if (!allowed)
+		/* One that was too slow is not asked again; the others are. */
+		if (slow != NULL && strcmp(slow, stream->access_check) == 0)
+			access = UNKNOWN;
+		else if (i == 0 || compare_access(rows[i - 1], rows[i]) != 0)
+		{
+			timed_out = false;
+			access = ask(stream, e->text[TL_EVENT_SUBJECT], e->text[TL_EVENT_USER]);
+			if (timed_out)
+				slow = stream->access_check;
+		}
+		if (access == DENIED)
 			deny(rows[i], "the user may not access the subject");
-		denied |= !allowed;
+		else if (access == UNKNOWN && stream->denies_unchecked)
+			deny(rows[i], "whether the user may access the subject could not be checked");
+		denied |= rows[i]->outcome == TL_EVENT_REJECTED;
 	}
 	if (denied)
 		deny_parties(b);

@@ -35,7 +35,7 @@ static TlStatement read_streams = {
 	" (extract(epoch FROM max_age) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8,"
 	" (extract(epoch FROM max_batch_age) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8,"
 	" (extract(epoch FROM max_future) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8,"
-	" sampling, access_check"
+	" sampling, access_check, access_failure = 'reject'"
 	" FROM telemetry.stream ORDER BY name",
 	0,
 	{0},
@@ -246,6 +246,7 @@ read_stream(const Row *row, TlStream *stream)
 	stream->max_future = usecs_column(row, 8);
 	read_sampling(row, 9, stream);
 	stream->access_check = string_column(row, 10);
+	stream->denies_unchecked = column(row, 11, &value) && DatumGetBool(value);
 	if (stream->access_check != NULL)
 		stream->access_function = find_access_function(stream->access_check);
 }

@@ -88,6 +88,7 @@ typedef struct TlStream
 	int n_sampling;
 	const char *access_check; /* the function's name, or NULL */
 	Oid access_function;	  /* InvalidOid if there is none of that name */
+	bool denies_unchecked;	  /* when it takes too long, or fails */
 	TlFieldRule *rules;
 	int n_rules;
 } TlStream;

@@ -5,12 +5,15 @@
 #include "jobs/job.h"
 
 #include "access/xact.h"
+#include "base/run_as.h"
 #include "base/statement.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "jobs/progress.h"
 #include "lib/stringinfo.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -56,14 +59,20 @@ tl_job_must_wait(void)
 static bool
 call_function(const char *name)
 {
+	char *function = psprintf("job_%s", name);
 	StringInfoData sql;
 	TlStatementScope scope;
+	TlRunAs run_as;
 	Datum value;
 	bool isnull;
 
 	tl_statement_begin(&scope);
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT telemetry.%s()", quote_identifier(psprintf("job_%s", name)));
+	appendStringInfo(&sql, "SELECT telemetry.%s()", quote_identifier(function));
+	/* One that is not the extension's must not get the rights of its owner. */
+	tl_run_as_begin(
+		&run_as,
+		LookupFuncName(list_make2(makeString("telemetry"), makeString(function)), 0, NULL, false));
 	if (SPI_execute(sql.data, false, 2) != SPI_OK_SELECT || SPI_processed != 1 ||
 		SPI_gettypeid(SPI_tuptable->tupdesc, 1) != BOOLOID)
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -72,6 +81,7 @@ call_function(const char *name)
 	if (isnull)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("function telemetry.job_%s() returned null", name)));
+	tl_run_as_end(&run_as);
 	tl_statement_end(&scope);
 	return DatumGetBool(value);
 }

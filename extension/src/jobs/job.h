@@ -6,8 +6,8 @@
  * one transaction; true means that there is more to do, and it is called again.  A run is the
  * steps of one job until there is no more, it fails, or its time is over.
  *
- * Each step runs as the owner of the extension's tables, with search_path pg_catalog and pg_temp,
- * in a subtransaction: its error is caught and written to telemetry.job_state, and the job is
+ * Each step runs as the owner of the extension's tables, or of its function if that one lacks the
+ * rights of the former, with search_path pg_catalog and pg_temp, in a subtransaction: its error is caught and written to telemetry.job_state, and the job is
  * left alone for a while.  Only what asks this process to stop is raised again.  How the run
  * went is written in the transaction of its last step.
  *

@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "value/value_size.h"
+#include "value/value_text.h"
 
 #define BUFFERED 256
 

@@ -15,6 +15,7 @@
 #include "value/json_time.h"
 #include "value/json_value.h"
 #include "value/value_size.h"
+#include "value/value_text.h"
 
 /* telemetry.dead_letter shows members of a point up to these lengths, of one and of all. */
 #define SHOWN_LENGTH 4096

@@ -132,6 +132,8 @@ struct TlMemtable
 	uint32 n_spans;
 };
 
+StaticAssertDecl(TL_KIND_LAST < 8, "kinds_seen has a bit for each kind");
+
 /* Makes room for size bytes; what the array held is lost. */
 extern void *tl_memtable_array(TlMemtable *m, Array *array, Size size);
 

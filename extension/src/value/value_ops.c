@@ -5,7 +5,7 @@
  * Values order by kind, then numbers and places as float8 does it (NaN equal to itself and
  * above all else, -0 equal to 0), text, json and binary by bytes.  The hash follows equality.
  */
-#include "value/value.h"
+#include "value/value_text.h"
 
 #include <math.h>
 
@@ -15,30 +15,7 @@
 #include "utils/float.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
-
-int
-tl_value_compare(const TlValue *a, const TlValue *b)
-{
-	int order;
-
-	if (a->kind != b->kind)
-		return a->kind < b->kind ? -1 : 1;
-	if (a->kind == TL_KIND_NUMERIC || a->kind == TL_KIND_GEO)
-	{
-		for (Size at = 0; at < a->len; at += sizeof(double))
-		{
-			order = float8_cmp_internal(tl_payload_double(a->payload + at),
-										tl_payload_double(b->payload + at));
-			if (order != 0)
-				return order;
-		}
-		return 0;
-	}
-	order = memcmp(a->payload, b->payload, Min(a->len, b->len));
-	if (order != 0)
-		return order < 0 ? -1 : 1;
-	return a->len == b->len ? 0 : a->len < b->len ? -1 : 1;
-}
+#include "value/kind_geo.h"
 
 static int
 compare_arguments(FunctionCallInfo fcinfo)
@@ -85,7 +62,7 @@ telemetry_value_cmp(PG_FUNCTION_ARGS)
 static const unsigned char *
 hashed_bytes(const TlValue *value, double numbers[3])
 {
-	if (value->kind != TL_KIND_NUMERIC && value->kind != TL_KIND_GEO)
+	if (!tl_kinds[value->kind]->has_numbers)
 		return (const unsigned char *) value->payload;
 	for (Size i = 0; i < value->len / sizeof(double); i++)
 	{
@@ -343,24 +320,22 @@ PG_FUNCTION_INFO_V1(telemetry_geo);
 Datum
 telemetry_geo(PG_FUNCTION_ARGS)
 {
-	double place[3] = {0, 0, NAN};
+	bool has_altitude = !PG_ARGISNULL(2);
+	double place[3] = {0};
+	struct varlena *value;
 	const char *problem;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-
-	/* Adding zero turns -0 into 0, so that equal places are equal bytes. */
-	place[0] = PG_GETARG_FLOAT8(0) + 0.0;
-	place[1] = PG_GETARG_FLOAT8(1) + 0.0;
-	if (!PG_ARGISNULL(2))
-		place[2] = PG_GETARG_FLOAT8(2) + 0.0;
-	problem = tl_geo_check(place[0], place[1], place[2]);
-	if (problem == NULL && !PG_ARGISNULL(2) && isnan(place[2]))
-		problem = "altitude is not finite";
+	place[0] = PG_GETARG_FLOAT8(0);
+	place[1] = PG_GETARG_FLOAT8(1);
+	if (has_altitude)
+		place[2] = PG_GETARG_FLOAT8(2);
+	problem = tl_geo_make(place, has_altitude, &value);
 	if (problem != NULL)
 		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 						errmsg("cannot make a telemetry.value: %s", problem)));
-	PG_RETURN_POINTER(tl_value_make(TL_KIND_GEO, place, sizeof(place)));
+	PG_RETURN_POINTER(value);
 }
 
 static Datum

@@ -10,17 +10,14 @@
  * by hand; all else, errors included, is left to the parser of jsonb.  All memory is the
  * caller's current context.
  */
-#include "value/value.h"
+#include "value/value_text.h"
 
 #include <float.h>
 #include <math.h>
 
-#include "common/base64.h"
-#include "common/shortest_dec.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 #include "value/value_size.h"
@@ -209,62 +206,27 @@ read_scalar(const char *text)
 	}
 }
 
-/* Out of range is infinity in *result and false; too small to represent is zero. */
-static bool
-convert_number(Numeric number, double *result)
+bool
+tl_value_convert_number(Numeric number, double *result)
 {
 	*result =
 		DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(number)));
 	return !isinf(*result) || numeric_is_inf(number);
 }
 
-static const char *
-convert_geo(const JsonbValue *json, struct varlena **value)
+/* The kind that writes its values as an object with the container's only member. */
+static const TlKindType *
+kind_by_member(JsonbContainer *container, JsonbValue *member)
 {
-	JsonbContainer *array = json->type == jbvBinary ? json->val.binary.data : NULL;
-	double place[3] = {0, 0, NAN};
-	uint32 count;
-	const char *problem;
-
-	if (array == NULL || !JsonContainerIsArray(array) || JsonContainerSize(array) < 2 ||
-		JsonContainerSize(array) > 3)
-		return "$geo is not an array of latitude, longitude and perhaps altitude";
-
-	count = JsonContainerSize(array);
-	for (uint32 i = 0; i < count; i++)
+	for (int kind = 1; kind <= TL_KIND_LAST; kind++)
 	{
-		JsonbValue *number = getIthJsonbValueFromContainer(array, i);
+		const char *name = tl_kinds[kind]->json_member;
 
-		if (number->type != jbvNumeric)
-			return "$geo holds something that is not a number";
-		if (!convert_number(number->val.numeric, &place[i]))
-			return psprintf("$geo holds %s, which is out of range",
-							numeric_out_sci(number->val.numeric, 6));
-		/* As in receive_geo(). */
-		place[i] += 0.0;
+		if (name != NULL &&
+			getKeyJsonValueFromContainer(container, name, (int) strlen(name), member) != NULL)
+			return tl_kinds[kind];
 	}
-	problem = tl_geo_check(place[0], place[1], place[2]);
-	if (problem == NULL)
-		*value = tl_value_make(TL_KIND_GEO, place, sizeof(place));
-	return problem;
-}
-
-static const char *
-convert_binary(const JsonbValue *json, struct varlena **value)
-{
-	int max;
-	int len;
-	char *bytes;
-
-	if (json->type != jbvString)
-		return "$binary is not a string";
-	max = pg_b64_dec_len(json->val.string.len);
-	bytes = palloc(max + 1);
-	len = pg_b64_decode(json->val.string.val, json->val.string.len, (void *) bytes, max);
-	if (len >= 0)
-		*value = tl_value_make(TL_KIND_BINARY, bytes, len);
-	pfree(bytes);
-	return len >= 0 ? NULL : "$binary is not valid base64";
+	return NULL;
 }
 
 static const char *
@@ -282,12 +244,12 @@ convert_container(JsonbContainer *container, int len, struct varlena **value)
 	}
 	if (JsonContainerIsObject(container) && JsonContainerSize(container) == 1)
 	{
+		const TlKindType *kind;
 		JsonbValue member;
 
-		if (getKeyJsonValueFromContainer(container, "$geo", 4, &member) != NULL)
-			return convert_geo(&member, value);
-		if (getKeyJsonValueFromContainer(container, "$binary", 7, &member) != NULL)
-			return convert_binary(&member, value);
+		kind = kind_by_member(container, &member);
+		if (kind != NULL)
+			return kind->from_json(&member, value);
 	}
 	/* A few bytes of jsonb can stand for very much text: 1e131071. */
 	if (tl_value_size_exceeds(container, TL_JSON_TEXT_MAX))
@@ -311,7 +273,7 @@ tl_value_from_json(const JsonbValue *json, struct varlena **value, const char **
 			*error = "value is required";
 			break;
 		case jbvNumeric:
-			if (convert_number(json->val.numeric, &number))
+			if (tl_value_convert_number(json->val.numeric, &number))
 				*value = tl_value_make(TL_KIND_NUMERIC, &number, sizeof(number));
 			else
 				*error =
@@ -398,84 +360,6 @@ telemetry_value_in(PG_FUNCTION_ARGS)
 						errhint("Text values are JSON strings, for example \"open\".")));
 	}
 	PG_RETURN_POINTER(value);
-}
-
-static char *
-text_to_json(const char *payload, Size len)
-{
-	StringInfoData json;
-	char *quoted;
-
-	for (Size i = 0; i < len; i++)
-	{
-		if ((unsigned char) payload[i] < ' ' || payload[i] == '"' || payload[i] == '\\')
-		{
-			initStringInfo(&json);
-			escape_json(&json, pnstrdup(payload, len));
-			return json.data;
-		}
-	}
-	quoted = palloc(len + 3);
-	quoted[0] = '"';
-	memcpy(quoted + 1, payload, len);
-	quoted[len + 1] = '"';
-	quoted[len + 2] = '\0';
-	return quoted;
-}
-
-static char *
-geo_to_json(const char *payload)
-{
-	char number[3][DOUBLE_SHORTEST_DECIMAL_LEN];
-	bool has_altitude = !isnan(tl_payload_double(payload + 2 * sizeof(double)));
-
-	for (int i = 0; i < 3; i++)
-		double_to_shortest_decimal_buf(tl_payload_double(payload + i * sizeof(double)), number[i]);
-	if (has_altitude)
-		return psprintf("{\"$geo\":[%s,%s,%s]}", number[0], number[1], number[2]);
-	return psprintf("{\"$geo\":[%s,%s]}", number[0], number[1]);
-}
-
-static char *
-binary_to_json(const char *payload, Size len)
-{
-	static const char head[] = "{\"$binary\":\"";
-	static const char tail[] = "\"}";
-	int max = pg_b64_enc_len((int) len);
-	char *json = palloc(sizeof(head) + max + sizeof(tail));
-	char *base64 = json + sizeof(head) - 1;
-	int used;
-
-	memcpy(json, head, sizeof(head));
-	used = pg_b64_encode((const void *) payload, (int) len, base64, max);
-	Assert(used >= 0);
-	memcpy(base64 + used, tail, sizeof(tail));
-	return json;
-}
-
-char *
-tl_value_to_text(const TlValue *value)
-{
-	char *text;
-
-	switch (value->kind)
-	{
-		case TL_KIND_NUMERIC:
-			text = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
-			double_to_shortest_decimal_buf(tl_payload_double(value->payload), text);
-			return text;
-		case TL_KIND_TEXT:
-			return text_to_json(value->payload, value->len);
-		case TL_KIND_BOOLEAN:
-			return pstrdup(value->payload[0] ? "true" : "false");
-		case TL_KIND_JSON:
-			return pnstrdup(value->payload, value->len);
-		case TL_KIND_GEO:
-			return geo_to_json(value->payload);
-		case TL_KIND_BINARY:
-			return binary_to_json(value->payload, value->len);
-	}
-	pg_unreachable();
 }
 
 Datum

@@ -6,6 +6,8 @@ CREATE VIEW telemetry.core_module_daily AS
 	WHERE d.stream = 'core';
 COMMENT ON VIEW telemetry.core_module_daily IS
 	'Events of stream core by module, day and type, as of now; devices is a sketch (hll) of those that sent them.';
+COMMENT ON COLUMN telemetry.core_module_daily.module_id IS 'The module; null: the events name none.';
+SELECT telemetry.copy_comments('telemetry.event_daily_live', 'telemetry.core_module_daily');
 
 CREATE FUNCTION telemetry.core_modules("from" date, "to" date, module text DEFAULT NULL)
 	RETURNS TABLE (module_id text, total bigint, shown bigint, ok_clicks bigint, more_info_clicks bigint, expired bigint,

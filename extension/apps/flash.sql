@@ -11,6 +11,11 @@ CREATE VIEW telemetry.flash_count_daily AS
 COMMENT ON VIEW telemetry.flash_count_daily IS
 	'Successes by day: unified, flash_success of stream flash; legacy, counts by the old route; and total, the greater of '
 	'both: while clients write to both routes each success is in both, before and after in one.';
+COMMENT ON COLUMN telemetry.flash_count_daily.unified IS 'Events flash_success of stream flash.';
+COMMENT ON COLUMN telemetry.flash_count_daily.legacy IS
+	'Events increment of stream flash_legacy, which came by the old route.';
+COMMENT ON COLUMN telemetry.flash_count_daily.total IS 'Successes: the greater of both.';
+SELECT telemetry.copy_comments('telemetry.stream_daily_live', 'telemetry.flash_count_daily');
 
 CREATE FUNCTION telemetry.flash_total() RETURNS bigint
 	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
@@ -29,6 +34,13 @@ CREATE VIEW telemetry.recent_failures AS
 		OR e.stream = 'flash_legacy' AND e.event_type = 'client_log';
 COMMENT ON VIEW telemetry.recent_failures IS
 	'Failures of flashing: of stream flash (source unified), and what came as logs by the old route (legacy). Order by received_at.';
+COMMENT ON COLUMN telemetry.recent_failures.source IS
+	'unified: it is of stream flash; legacy: it came as a log by the old route.';
+COMMENT ON COLUMN telemetry.recent_failures.message IS 'What went wrong, in words: data.message.';
+COMMENT ON COLUMN telemetry.recent_failures.model IS 'Which radio was to be flashed: data.model.';
+COMMENT ON COLUMN telemetry.recent_failures.error_name IS 'What kind of error it was: data.error_name.';
+COMMENT ON COLUMN telemetry.recent_failures.stack IS 'Where in the page it happened: data.stack.';
+SELECT telemetry.copy_comments('telemetry.event', 'telemetry.recent_failures');
 
 CREATE FUNCTION telemetry.http_flash_count(params jsonb DEFAULT NULL, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED

@@ -12,6 +12,18 @@ CREATE VIEW telemetry.sync_health AS
 COMMENT ON VIEW telemetry.sync_health IS
 	'How the batches of the last hour went, as telemetry.batch_log has them: shares of their items that were settled, rejected, in '
 	'conflict and repeated, and milliseconds a batch.';
+COMMENT ON COLUMN telemetry.sync_health.batches IS 'Batches of the last hour.';
+COMMENT ON COLUMN telemetry.sync_health.items IS 'Their events.';
+COMMENT ON COLUMN telemetry.sync_health.success_rate IS
+	'Share of items that were not rejected, from 0 to 1; 1 if there are none.';
+COMMENT ON COLUMN telemetry.sync_health.failed_rate IS
+	'Share of items that were rejected, from 0 to 1; 0 if there are none.';
+COMMENT ON COLUMN telemetry.sync_health.conflict_rate IS
+	'Share of items that had come before with other content, from 0 to 1; 0 if there are none.';
+COMMENT ON COLUMN telemetry.sync_health.duplicate_rate IS
+	'Share of items that had come before just so, from 0 to 1; 0 if there are none.';
+COMMENT ON COLUMN telemetry.sync_health.average_duration_ms IS
+	'Mean time that a batch took, in milliseconds; null if there are none.';
 
 CREATE FUNCTION telemetry.sync_status(user_id text) RETURNS jsonb
 	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED

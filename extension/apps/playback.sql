@@ -15,6 +15,8 @@ COMMENT ON COLUMN telemetry.subject.title IS 'What people call it.';
 COMMENT ON COLUMN telemetry.subject.artist IS 'Of a track.';
 COMMENT ON COLUMN telemetry.subject.owner_id IS 'The user it belongs to.';
 COMMENT ON COLUMN telemetry.subject.attributes IS 'Whatever else there is.';
+COMMENT ON COLUMN telemetry.subject.subject_id IS 'telemetry.event.subject_id of the events that are about it.';
+SELECT telemetry.copy_comments('telemetry.event_template', 'telemetry.subject');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.subject', '');
 
 CREATE VIEW telemetry.track_daily AS
@@ -23,6 +25,8 @@ CREATE VIEW telemetry.track_daily AS
 	WHERE d.stream = 'playback';
 COMMENT ON VIEW telemetry.track_daily IS
 	'Events of stream playback by track, day and type, as of now; users is a sketch (hll) of the listeners.';
+COMMENT ON COLUMN telemetry.track_daily.track_id IS 'The track; null: the events name none.';
+SELECT telemetry.copy_comments('telemetry.event_daily_live', 'telemetry.track_daily');
 
 CREATE VIEW telemetry.playback_daily AS
 	SELECT d.day, d.event_type, d.n, d.total_seconds, d.users, d.subjects
@@ -30,6 +34,7 @@ CREATE VIEW telemetry.playback_daily AS
 	WHERE d.stream = 'playback';
 COMMENT ON VIEW telemetry.playback_daily IS
 	'Events of stream playback by day and type, as of now; users and subjects are sketches (hll) of listeners and tracks.';
+SELECT telemetry.copy_comments('telemetry.stream_daily_live', 'telemetry.playback_daily');
 
 CREATE VIEW telemetry.listener_daily AS
 	SELECT d.user_id, d.day, d.event_type, d.n, d.total_seconds, d.last_at, d.subjects
@@ -37,6 +42,7 @@ CREATE VIEW telemetry.listener_daily AS
 	WHERE d.stream = 'playback';
 COMMENT ON VIEW telemetry.listener_daily IS
 	'Events of stream playback by user, day and type, as of now; subjects is a sketch (hll) of the tracks.';
+SELECT telemetry.copy_comments('telemetry.user_daily_live', 'telemetry.listener_daily');
 
 CREATE FUNCTION telemetry.time_span(seconds numeric) RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

@@ -73,6 +73,7 @@ COMMENT ON COLUMN telemetry.layout.buckets IS
 COMMENT ON COLUMN telemetry.layout.day_timezone IS
 	'Time zone of the days and hours of rollups; from the setting telemetry.day_timezone at CREATE EXTENSION, '
 	'changed by telemetry.set_day_timezone().';
+COMMENT ON COLUMN telemetry.layout.one_row IS 'Always true: a key that only one row can have.';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.block_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.block_0', '');

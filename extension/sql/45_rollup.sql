@@ -344,6 +344,7 @@ COMMENT ON COLUMN telemetry.compaction_state.settled_seq IS
 	'Last order number, of telemetry.block_seq, at a time telemetry.settle_time or more before noted_at.';
 COMMENT ON COLUMN telemetry.compaction_state.noted_seq IS 'Last order number as of noted_at.';
 COMMENT ON COLUMN telemetry.compaction_state.noted_at IS 'When the two were noted last, by the server''s clock.';
+COMMENT ON COLUMN telemetry.compaction_state.one_row IS 'Always true: a key that only one row can have.';
 INSERT INTO telemetry.compaction_state VALUES (pg_catalog.now(), 0, 0, pg_catalog.now());
 
 CREATE FUNCTION telemetry.job_roll_up() RETURNS boolean

@@ -21,6 +21,7 @@ COMMENT ON COLUMN telemetry.retention_state.done_day IS
 COMMENT ON COLUMN telemetry.retention_state.done_metric IS
 	'Last metric, in bytewise order, whose expired rollups are gone; empty: none yet.';
 COMMENT ON COLUMN telemetry.retention_state.done_rollups IS 'Devices'' days of rollups that the pass has dropped.';
+COMMENT ON COLUMN telemetry.retention_state.one_row IS 'Always true: a key that only one row can have.';
 INSERT INTO telemetry.retention_state VALUES ('idle', '-infinity', '-infinity', '', 0);
 
 CREATE TABLE telemetry.retention_todo (

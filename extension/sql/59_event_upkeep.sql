@@ -217,6 +217,7 @@ COMMENT ON TABLE telemetry.event_key_pass IS
 COMMENT ON COLUMN telemetry.event_key_pass.at IS
 	'The last key that the pass has been through; all zeros: the next run begins one.';
 COMMENT ON COLUMN telemetry.event_key_pass.begun_at IS 'When the last pass began; -infinity: none has.';
+COMMENT ON COLUMN telemetry.event_key_pass.one_row IS 'Always true: a key that only one row can have.';
 INSERT INTO telemetry.event_key_pass VALUES ('00000000-0000-0000-0000-000000000000', '-infinity');
 
 CREATE FUNCTION telemetry.job_event_keys() RETURNS boolean

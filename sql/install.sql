@@ -1,5 +1,23 @@
 -- The extension installs into its own schema and leaves nothing there when dropped.
+SET client_min_messages = warning;
+CREATE EXTENSION hll;
+-- Days of a time zone that is not there are refused, here where nothing of the library is loaded yet, and when set below.
+SET telemetry.day_timezone = 'Nowhere/Land';
 CREATE EXTENSION telemetry CASCADE;
+SET telemetry.day_timezone = '5';
+CREATE EXTENSION telemetry CASCADE;
+SET telemetry.day_timezone = 'europe/amsterdam';
+CREATE EXTENSION telemetry CASCADE;
+SELECT day_timezone FROM telemetry.layout;
+DROP EXTENSION telemetry;
+RESET telemetry.day_timezone;
+DROP EXTENSION hll;
+RESET client_min_messages;
+CREATE EXTENSION telemetry CASCADE;
+SET telemetry.day_timezone = 'Nowhere/Land';
+ALTER SYSTEM SET telemetry.day_timezone = 'Nowhere/Land';
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET telemetry.day_timezone = %L', current_database(), 'Nowhere/Land'); END $$;
+SHOW telemetry.day_timezone;
 SELECT extnamespace::regnamespace AS schema, extrelocatable AS relocatable
 FROM pg_extension
 WHERE extname = 'telemetry';

@@ -3,6 +3,34 @@
 COMMENT ON SCHEMA telemetry IS
 	'Telemetry: points and events of devices, stored compressed, once, and read with SQL.';
 
+-- Nothing of the library is loaded yet, unless it is preloaded, so that the setting may be anything. When it is loaded a zone
+-- that is not there would be replaced by UTC.
+DO LANGUAGE plpgsql $$
+DECLARE
+	zone CONSTANT text := pg_catalog.current_setting('telemetry.day_timezone', true);
+	before CONSTANT text := pg_catalog.current_setting('timezone');
+	known boolean := true;
+BEGIN
+	IF zone IS NULL THEN
+		RETURN;
+	END IF;
+	BEGIN
+		-- Numbers and intervals are shown in another form.
+		known := pg_catalog.lower(pg_catalog.set_config('timezone', zone, true)) = pg_catalog.lower(zone);
+	EXCEPTION
+		WHEN invalid_parameter_value THEN
+			known := false;
+	END;
+	PERFORM pg_catalog.set_config('timezone', before, true);
+	IF NOT known THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = pg_catalog.format('invalid value for parameter "telemetry.day_timezone": "%s"', zone),
+			DETAIL = 'There is no such time zone.',
+			HINT = 'View pg_timezone_names lists them.';
+	END IF;
+END
+$$;
+
 -- Roles and the settings granted to them belong to the whole cluster: another database may have made them, or be making them
 -- now, and they outlive DROP EXTENSION. One transaction makes them at a time; who finds all there takes no lock.
 DO LANGUAGE plpgsql $$

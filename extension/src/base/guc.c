@@ -4,6 +4,7 @@
  */
 #include "base/guc.h"
 
+#include "pgtime.h"
 #include "utils/guc.h"
 
 int tl_guc_max_future;
@@ -76,6 +77,17 @@ static const IntSetting settings[] = {
 	 3600, PGC_SIGHUP, GUC_UNIT_S},
 };
 
+/* A zone that is not there would make jobs fail, long after it was set. */
+static bool
+check_day_timezone(char **value, void **extra, GucSource source)
+{
+	if (*value != NULL && pg_tzset(*value) != NULL)
+		return true;
+	GUC_check_errdetail("There is no such time zone.");
+	GUC_check_errhint("View pg_timezone_names lists them.");
+	return false;
+}
+
 void
 tl_guc_define(void)
 {
@@ -89,7 +101,7 @@ tl_guc_define(void)
 	DefineCustomStringVariable(
 		"telemetry.day_timezone", "Time zone of the days that rollups are by.",
 		"Read once, when the extension is created; changed by telemetry.set_day_timezone().",
-		&day_timezone, "UTC", PGC_USERSET, 0, NULL, NULL, NULL);
+		&day_timezone, "UTC", PGC_USERSET, 0, check_day_timezone, NULL, NULL);
 	DefineCustomBoolVariable("telemetry.workers", "Whether background workers run the jobs.",
 							 "Needs telemetry in shared_preload_libraries; off stops the workers.",
 							 &tl_guc_workers, true, PGC_SIGHUP, 0, NULL, NULL, NULL);

@@ -247,7 +247,7 @@ SELECT count(*) FROM route WHERE dialect = 'door';
 SET ROLE telemetry_writer;
 SELECT http_routes() ->> 'version' = :'version' AS same;
 RESET ROLE;
-SELECT r ->> 'name' AS name, r ->> 'kind' AS kind, r ->> 'function' AS function, r -> 'params' AS params, r ->> 'caller' AS caller, r ->> 'error_type' AS error_type
+SELECT r ->> 'name' AS name, r ->> 'kind' AS kind, r -> 'params' AS params, r ->> 'caller' AS caller, r ->> 'error_type' AS error_type
 FROM jsonb_array_elements(http_routes() -> 'routes') AS r;
 -- functions_fail_in_the_shape_of_a_dialect
 SELECT * FROM http_problem('parcel', 400, 'INVALID_DATE', 'from is no date');

@@ -130,6 +130,47 @@ CALL telemetry.run_jobs('planted');
 DELETE FROM telemetry.job WHERE name = 'planted';
 SELECT * FROM public.gained;
 
+-- route_functions_run_as_their_owner, called by the proxy's role
+SET ROLE rights_admin;
+CREATE FUNCTION planted.answer(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM planted.seize('rights_admin');
+	RETURN ROW(200, jsonb_build_object('user', current_user, 'path', current_setting('search_path'), 'x', params -> 'x', 'body', body), NULL::text);
+END
+$$;
+INSERT INTO telemetry.dialect (name, description) VALUES ('rights', 'For this test.');
+INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+	('GET', '/rights', 'For this test.', 'rights', 'planted.answer(jsonb, jsonb)');
+-- One that an extension has made to serve routes may be named by all who write routes.
+INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+	('GET', '/rights/health', 'For this test.', 'rights', 'telemetry.http_health(jsonb, jsonb)');
+RESET ROLE;
+CREATE FUNCTION public.superusers_answer(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE sql AS
+	$$ SELECT 200, to_jsonb(current_user::text), NULL $$;
+SET ROLE rights_admin;
+INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+	('GET', '/rights/super', 'For this test.', 'rights', 'public.superusers_answer(jsonb, jsonb)');
+RESET ROLE;
+INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+	('GET', '/rights/super', 'For this test.', 'rights', 'public.superusers_answer(jsonb, jsonb)');
+SELECT * FROM telemetry.http_call('GET /rights', '{"x": 1}', '2');
+SET ROLE rights_mallory;
+SET search_path = planted, pg_catalog;
+SELECT status, body ->> 'user' AS as_whom FROM telemetry.http_call('GET /rights', '{}');
+SELECT body FROM telemetry.http_call('GET /rights/super', '{}');
+SELECT status FROM telemetry.http_call('GET /rights/health', '{}');
+SELECT * FROM telemetry.http_call('GET /nowhere', '{}');
+RESET search_path;
+RESET ROLE;
+REVOKE EXECUTE ON FUNCTION public.superusers_answer FROM PUBLIC;
+SET ROLE rights_mallory;
+SELECT body FROM telemetry.http_call('GET /rights/super', '{}');
+RESET ROLE;
+DROP FUNCTION public.superusers_answer;
+SELECT body FROM telemetry.http_call('GET /rights/super', '{}');
+DELETE FROM telemetry.dialect WHERE name = 'rights';
+SELECT * FROM public.gained;
+
 SET client_min_messages = warning;
 DELETE FROM telemetry.stream WHERE name = 'rights';
 TRUNCATE telemetry.block, telemetry.event_log, telemetry.event_key, telemetry.event_batch, telemetry.dead_letter;

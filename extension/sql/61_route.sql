@@ -210,14 +210,11 @@ BEGIN ATOMIC
 				'caller', r.caller,
 				'error_type', d.failure_type,
 				'errors', f.templates)
-			|| CASE WHEN r.function IS NULL THEN '{"kind": "events"}'
-				ELSE jsonb_build_object('kind', 'call', 'function', n.nspname || '.' || p.proname) END AS route
+			|| CASE WHEN r.function IS NULL THEN '{"kind": "events"}'::jsonb ELSE '{"kind": "call"}' END AS route
 		FROM telemetry.route AS r
 		JOIN telemetry.dialect AS d ON d.name = r.dialect
 		JOIN failure AS f ON f.name = r.dialect
-		LEFT JOIN pg_proc AS p ON p.oid = to_regprocedure(r.function)
-		LEFT JOIN pg_namespace AS n ON n.oid = p.pronamespace
-		WHERE r.function IS NULL OR n.nspname IS NOT NULL
+		WHERE r.function IS NULL OR to_regprocedure(r.function) IS NOT NULL
 		ORDER BY r.method, r.path
 	)
 	SELECT CASE WHEN c.version IS DISTINCT FROM http_routes.known
@@ -226,13 +223,20 @@ BEGIN ATOMIC
 	FROM current AS c;
 END;
 COMMENT ON FUNCTION telemetry.http_routes(text) IS
-	'What the proxy serves: {"version": text, "routes": [{"method", "path", "name", "kind": "events" or "call", "function": '
-	'schema.name of a call, "params", "caller", "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
+	'What the proxy serves: {"version": text, "routes": [{"method", "path", "name", "kind": "events" or "call", '
+	'"params", "caller", "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
 	'null if the version is the one that is known. The bodies are texts in which $detail stands for what is wrong, '
 	'as part of a JSON string, and $status for the status. Routes whose function is gone are left out.';
 
-REVOKE ALL ON FUNCTION telemetry.http_problem(text, integer, text, text), telemetry.http_routes(text) FROM PUBLIC;
+CREATE FUNCTION telemetry.http_call(route text, params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_http_call';
+COMMENT ON FUNCTION telemetry.http_call(text, jsonb, jsonb) IS
+	'A request for a route (method, a space, path) that calls a function, and its answer. The function runs as its owner, or as '
+	'the current user if its owner has their rights anyway, with search_path pg_catalog, pg_temp. Errors: undefined_object if no '
+	'such route calls a function, undefined_function if it is gone, insufficient_privilege without EXECUTE on it.';
+
+REVOKE ALL ON FUNCTION telemetry.http_call(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text), telemetry.http_routes(text) FROM PUBLIC;
 GRANT SELECT ON telemetry.dialect, telemetry.route TO telemetry_reader;
 GRANT INSERT, UPDATE, DELETE ON telemetry.dialect, telemetry.route TO telemetry_admin;
-GRANT EXECUTE ON FUNCTION telemetry.http_problem(text, integer, text, text) TO telemetry_reader, telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_call(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text) TO telemetry_reader, telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.http_routes(text) TO telemetry_writer;

@@ -39,9 +39,9 @@ routes_are_found_by_path_and_method(void)
 {
 	TlAppTable *table = table_of(
 		"{\"method\": \"GET\", \"path\": \"/a/b\", \"kind\": \"call\","
-		" \"function\": \"s.plain\", " FAILURES "},"
+		" \"name\": \"GET /a/b\", " FAILURES "},"
 		"{\"method\": \"GET\", \"path\": \"/a/{id}\", \"kind\": \"call\","
-		" \"function\": \"s.one\", \"params\": {\"x\": 1}, \"caller\": \"user\", " FAILURES "},"
+		" \"name\": \"GET /a/{id}\", \"params\": {\"x\": 1}, \"caller\": \"user\", " FAILURES "},"
 		"{\"method\": \"POST\", \"path\": \"/a/b\", \"kind\": \"events\","
 		" \"name\": \"POST /a/b\", " FAILURES "}");
 	const TlAppRoute *route;
@@ -49,9 +49,9 @@ routes_are_found_by_path_and_method(void)
 
 	TAP_CHECK(table != NULL && strcmp(tl_app_table_version(table), "v") == 0);
 	route = find(table, TL_METHOD_GET, "/a/b", &methods);
-	TAP_CHECK(route != NULL && strstr(route->query, "s.plain(") != NULL);
+	TAP_CHECK(route != NULL && strcmp(route->name, "GET /a/b") == 0);
 	route = find(table, TL_METHOD_HEAD, "/a/c", &methods);
-	TAP_CHECK(route != NULL && strstr(route->query, "s.one(") != NULL);
+	TAP_CHECK(route != NULL && strcmp(route->name, "GET /a/{id}") == 0);
 	TAP_CHECK(route->caller == TL_APP_USER && strcmp(route->params, "\"x\":1") == 0);
 	route = find(table, TL_METHOD_POST, "/a/b", &methods);
 	TAP_CHECK(route != NULL && route->kind == TL_APP_EVENTS && route->params[0] == '\0');
@@ -68,26 +68,23 @@ routes_that_cannot_be_served_are_left_out(void)
 	static const char *const wrong[] = {
 		"7",
 		"{}",
-		"{\"method\": \"PUT\", \"path\": \"/w\", \"kind\": \"call\", \"function\": "
-		"\"s.f\", " FAILURES "}",
-		"{\"method\": \"GET\", \"path\": \"w\", \"kind\": \"call\", \"function\": "
-		"\"s.f\", " FAILURES "}",
-		"{\"method\": \"GET\", \"path\": \"/w//w\", \"kind\": \"call\", \"function\": "
-		"\"s.f\", " FAILURES "}",
-		"{\"method\": \"GET\", \"path\": \"/w/1/2/3/4/5/6/7/8\", \"kind\": \"call\", \"function\": "
-		"\"s.f\", " FAILURES "}",
-		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": \"f\", " FAILURES
+		"{\"method\": \"PUT\", \"path\": \"/w\", \"kind\": \"call\", \"name\": "
+		"\"w\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"w\", \"kind\": \"call\", \"name\": "
+		"\"w\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w//w\", \"kind\": \"call\", \"name\": "
+		"\"w\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w/1/2/3/4/5/6/7/8\", \"kind\": \"call\", \"name\": "
+		"\"w\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"calls\", \"name\": \"w\", " FAILURES
 		"}",
-		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": \"s.f(); DROP "
-		"TABLE x\", " FAILURES "}",
-		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": "
-		"\"s.F\", " FAILURES "}",
 		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"events\", \"name\": \"GET "
 		"/w\", " FAILURES "}",
-		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": \"s.f\", "
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"name\": \"w\", "
 		"\"caller\": \"king\", " FAILURES "}",
-		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": \"s.f\"}",
-		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"function\": \"s.f\","
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"name\": \"w\"}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"name\": \"w\","
 		" \"error_type\": \"a\\r\\nb\", \"errors\": {\"default\": \"\"}}",
 	};
 
@@ -129,7 +126,7 @@ static void
 failures_have_the_shape_of_their_status(void)
 {
 	TlAppTable *table = table_of("{\"method\": \"GET\", \"path\": \"/a\", \"kind\": \"call\","
-								 " \"function\": \"s.f\", " FAILURES "}");
+								 " \"name\": \"w\", " FAILURES "}");
 	unsigned int methods;
 	const TlAppRoute *route = find(table, TL_METHOD_GET, "/a", &methods);
 

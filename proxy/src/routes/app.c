@@ -30,12 +30,14 @@
 	"SELECT 200, coalesce(telemetry.http_routes($1::jsonb ->> 'known'), 'null')::text"             \
 	" WHERE $2::jsonb IS NULL"
 
-/* One request with events, for itself; its route's name is a member of params. */
-#define ALONE_QUERY                                                                                \
+/* One request for itself, with events or for a function; its route's name is a member of params. */
+#define QUERY_OF(function)                                                                         \
 	"SELECT status, CASE WHEN content_type IS NULL OR content_type LIKE '%json%'"                  \
 	" THEN body::text ELSE body #>> '{}' END, content_type"                                        \
-	" FROM telemetry.http_events($1::jsonb #>> '{caller,route}',"                                  \
+	" FROM telemetry." function "($1::jsonb #>> '{caller,route}',"                                 \
 	" $1::jsonb #- '{caller,route}', $2::jsonb)"
+#define ALONE_QUERY QUERY_OF("http_events")
+#define CALL_QUERY QUERY_OF("http_call")
 
 static const TlBackend *app_backend;
 static struct event *poll_timer;
@@ -389,7 +391,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	if ((route->kind == TL_APP_EVENTS || request->body_len > 0) &&
 		route->method == TL_METHOD_POST && !read_body(request, backend->config, &body, &len, &odd))
 		return;
-	if (!compose_params(request, route, backend, route->kind == TL_APP_EVENTS && odd))
+	if (!compose_params(request, route, backend, route->kind == TL_APP_CALL || odd))
 	{
 		tl_request_refuse(request, 400, "malformed query");
 		return;
@@ -403,7 +405,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 		tl_group_commit(backend->events, &request->entry, 1);
 	}
 	else
-		tl_rpc_query(backend->rpc, route->kind == TL_APP_EVENTS ? ALONE_QUERY : route->query,
+		tl_rpc_query(backend->rpc, route->kind == TL_APP_EVENTS ? ALONE_QUERY : CALL_QUERY,
 					 params.data, params.len, body, len, on_call_end, request);
 }
 

@@ -11,8 +11,6 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 
-#define NAME_MAX_LEN 200
-
 struct TlAppTable
 {
 	struct json_object *json;
@@ -54,20 +52,6 @@ read_path(const char *path, TlAppRoute *route)
 	return *path == '\0' && route->segment_count > 0;
 }
 
-/* schema.function in plain small letters: it becomes part of a statement. */
-static bool
-is_function_name(const char *name)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
-	size_t schema = strspn(name, letters);
-	size_t function;
-
-	if (schema == 0 || name[schema] != '.' || strlen(name) > NAME_MAX_LEN)
-		return false;
-	function = strspn(name + schema + 1, letters);
-	return function > 0 && name[schema + 1 + function] == '\0';
-}
-
 /* Keeps a text in the parsed JSON, as another member of the route's object. */
 static const char *
 keep_text(struct json_object *object, const char *name, const char *text, size_t len)
@@ -78,22 +62,6 @@ keep_text(struct json_object *object, const char *name, const char *text, size_t
 		tl_log_die("out of memory");
 	json_object_object_add(object, name, member);
 	return json_object_get_string(member);
-}
-
-static const char *
-call_query(struct json_object *object, const char *function)
-{
-	TlBuf query = {0};
-	const char *kept;
-
-	tl_buf_printf(&query,
-				  "SELECT status, CASE WHEN content_type IS NULL OR content_type LIKE '%%json%%'"
-				  " THEN body::text ELSE body #>> '{}' END, content_type"
-				  " FROM %s($1::jsonb, $2::jsonb)",
-				  function);
-	kept = keep_text(object, "query", query.data, query.len);
-	tl_buf_free(&query);
-	return kept;
 }
 
 /* The members of "params" as text, without the braces. */
@@ -117,7 +85,6 @@ read_route(struct json_object *object, TlAppRoute *route)
 	const char *path = text_member(object, "path");
 	const char *kind = text_member(object, "kind");
 	const char *caller = text_member(object, "caller");
-	const char *function = text_member(object, "function");
 	struct json_object *errors = NULL;
 
 	if (method == NULL || path == NULL || kind == NULL || !read_path(path, route))
@@ -131,13 +98,12 @@ read_route(struct json_object *object, TlAppRoute *route)
 
 	route->name = text_member(object, "name");
 	route->params = fixed_params(object);
-	if (strcmp(kind, "events") == 0 && route->name != NULL && route->method == TL_METHOD_POST)
+	if (route->name == NULL)
+		return false;
+	if (strcmp(kind, "events") == 0 && route->method == TL_METHOD_POST)
 		route->kind = TL_APP_EVENTS;
-	else if (strcmp(kind, "call") == 0 && function != NULL && is_function_name(function))
-	{
+	else if (strcmp(kind, "call") == 0)
 		route->kind = TL_APP_CALL;
-		route->query = call_query(object, function);
-	}
 	else
 		return false;
 

@@ -38,8 +38,7 @@ typedef struct TlAppRoute
 	TlAppCaller caller; /* who must be known */
 	TlAppSegment segments[TL_SEGMENTS_MAX];
 	unsigned int segment_count;
-	const char *name;	/* events: what the database knows the route by */
-	const char *query;	/* call: its statement */
+	const char *name;	/* what the database knows the route by */
 	const char *params; /* members that all requests' params have, without braces; may be empty */
 	TlFailure *failure;
 } TlAppRoute;

@@ -54,6 +54,7 @@ RESET search_path;
 SELECT * FROM public.gained;
 
 -- what_a_role_sets_runs_with_no_more_than_its_rights: an access check, by a retry of dead letters and by a superuser's COPY
+DELETE FROM telemetry.dead_letter;
 SET ROLE rights_admin;
 CREATE FUNCTION planted.check_access(subject_id text, user_id text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN

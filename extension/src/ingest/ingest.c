@@ -8,9 +8,9 @@
 #include "ingest/ingest.h"
 
 #include "base/guc.h"
-#include "ingest/memtable.h"
 #include "ingest/dead_letter.h"
 #include "ingest/flush.h"
+#include "ingest/memtable.h"
 #include "ingest/row_check.h"
 #include "store/store.h"
 #include "utils/memutils.h"

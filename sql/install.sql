@@ -16,7 +16,9 @@ RESET client_min_messages;
 CREATE EXTENSION telemetry CASCADE;
 SET telemetry.day_timezone = 'Nowhere/Land';
 ALTER SYSTEM SET telemetry.day_timezone = 'Nowhere/Land';
+\set SHOW_CONTEXT never
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET telemetry.day_timezone = %L', current_database(), 'Nowhere/Land'); END $$;
+\set SHOW_CONTEXT errors
 SHOW telemetry.day_timezone;
 SELECT extnamespace::regnamespace AS schema, extrelocatable AS relocatable
 FROM pg_extension

@@ -139,6 +139,8 @@ SELECT
 	j.run_every,
 	CASE
 		WHEN h.hash IS NOT NULL THEN 'running'
+		-- Whether its process is still there is not known on a standby.
+		WHEN s.last_status = 'running' AND pg_catalog.pg_is_in_recovery() THEN 'begun'
 		WHEN s.last_status = 'running' THEN 'interrupted'
 		WHEN s.name IS NULL THEN 'not run yet'
 		ELSE s.last_status
@@ -173,7 +175,7 @@ ORDER BY j.run_every, j.name;
 COMMENT ON VIEW telemetry.job_status IS 'The jobs and how their runs went.';
 COMMENT ON COLUMN telemetry.job_status.status IS
 	'running; not run yet; of the last run: success, failure, unfinished (it goes on soon), or interrupted (its process '
-	'was ended before it could tell).';
+	'was ended before it could tell). On a standby, of the last run on the primary that is known here; begun: its end is not known here.';
 COMMENT ON COLUMN telemetry.job_status.running_pid IS 'The process that is running it now.';
 COMMENT ON COLUMN telemetry.job_status.waiting_for IS
 	'Of roll_up: the open transactions that have ingested or deleted and hold it up, see telemetry.open_ingests(). Of all jobs: a restore.';

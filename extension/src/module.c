@@ -5,6 +5,8 @@
 #include "base/compat.h"
 
 #include "base/guc.h"
+#include "base/guc.h"
+#include "base/standby.h"
 #include "fmgr.h"
 #include "jobs/launcher.h"
 #include "jobs/worker_command.h"
@@ -18,6 +20,7 @@ void
 _PG_init(void)
 {
 	tl_guc_define();
+	tl_standby_define();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		tl_slots_define();

@@ -13,6 +13,7 @@
 #include "event/event.h"
 
 #include "base/guc.h"
+#include "base/standby.h"
 #include "catalog/pg_authid.h"
 #include "event/event_access.h"
 #include "event/event_buffer.h"
@@ -55,6 +56,7 @@ tl_event_ingest_begin(void)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	TlEventIngest *in = palloc0(sizeof(TlEventIngest));
 
+	tl_require_writable("ingest events");
 	in->context = context;
 	in->row_context = AllocSetContextCreate(context, "telemetry event row", ALLOCSET_SMALL_SIZES);
 	in->buffer = tl_event_buffer_create();

@@ -8,6 +8,8 @@
 #include "ingest/ingest.h"
 
 #include "base/guc.h"
+#include "base/standby.h"
+#include "batch.h"
 #include "ingest/dead_letter.h"
 #include "ingest/flush.h"
 #include "ingest/memtable.h"
@@ -46,6 +48,7 @@ tl_ingest_begin(void)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	TlIngest *in = palloc0(sizeof(TlIngest));
 
+	tl_require_writable("ingest points");
 	in->context = context;
 	in->row_context = AllocSetContextCreate(context, "telemetry ingest row", ALLOCSET_SMALL_SIZES);
 	in->memtable = tl_memtable_create(tl_store_buckets());

@@ -8,6 +8,7 @@
 #include "base/compat.h"
 
 #include "access/xact.h"
+#include "base/standby.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "jobs/installed.h"
@@ -109,7 +110,7 @@ telemetry_run_jobs(PG_FUNCTION_ARGS)
 	const TlJobDriver *driver = atomic ? &in_one_transaction : &in_steps;
 	char *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	PreventCommandIfReadOnly("CALL telemetry.run_jobs");
+	tl_require_writable("run jobs");
 	/* SPI's memory, in which we are from here on, outlives the transactions. */
 	if (SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

@@ -8,6 +8,7 @@
 #include "store/store.h"
 
 #include "access/table.h"
+#include "base/standby.h"
 #include "base/statement.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -515,6 +516,8 @@ lock_bucket(int bucket, bool wait)
 {
 	LOCKTAG tag;
 
+	/* Who locks will write; on a standby this lock could not be taken. */
+	tl_require_writable("change points or rollups");
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, tl_store_relid(),
 					   (uint16) (bucket + 1));
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;

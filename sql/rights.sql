@@ -2,6 +2,7 @@
 -- is planted here makes its owner a superuser if it is given the rights to.
 \set VERBOSITY terse
 \set ON_ERROR_STOP off
+\set regress_db :DBNAME
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS rights_mallory, rights_admin;
 CREATE ROLE rights_mallory IN ROLE telemetry_writer, telemetry_reader;
@@ -171,6 +172,69 @@ DROP FUNCTION public.superusers_answer;
 SELECT body FROM telemetry.http_call('GET /rights/super', '{}');
 DELETE FROM telemetry.dialect WHERE name = 'rights';
 SELECT * FROM public.gained;
+
+-- create_extension_takes_nothing_of_what_others_have_put_where_it_looks
+CREATE DATABASE rights_planted;
+GRANT CREATE ON DATABASE rights_planted TO rights_mallory;
+\c rights_planted
+SET client_min_messages = warning;
+CREATE EXTENSION hll SCHEMA public;
+SET ROLE rights_mallory;
+CREATE SCHEMA telemetry;
+RESET ROLE;
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+CREATE EXTENSION telemetry;
+ALTER SCHEMA telemetry OWNER TO postgres;
+GRANT CREATE ON SCHEMA telemetry TO rights_mallory;
+CREATE EXTENSION telemetry;
+SET ROLE rights_mallory;
+CREATE FUNCTION telemetry.planted() RETURNS void LANGUAGE sql AS '';
+RESET ROLE;
+REVOKE CREATE ON SCHEMA telemetry FROM rights_mallory;
+CREATE EXTENSION telemetry;
+\set VERBOSITY terse
+DROP FUNCTION telemetry.planted();
+
+GRANT CREATE ON SCHEMA public TO rights_mallory;
+SET ROLE rights_mallory;
+CREATE FUNCTION public.seize() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+		ALTER ROLE rights_mallory SUPERUSER;
+	END IF;
+	RETURN true;
+END
+$$;
+CREATE FUNCTION public.planted_step(state hll, value hll_hashval, int, int, int, int) RETURNS hll LANGUAGE sql
+	AS $$ SELECT CASE WHEN public.seize() THEN state END $$;
+CREATE AGGREGATE public.hll_add_agg(hll_hashval, int, int, int, int) (SFUNC = public.planted_step, STYPE = hll);
+CREATE FUNCTION public.nullif(text, text) RETURNS text LANGUAGE sql AS $$ SELECT CASE WHEN public.seize() THEN $1 END $$;
+CREATE FUNCTION public.round(bigint) RETURNS bigint LANGUAGE sql AS $$ SELECT CASE WHEN public.seize() THEN $1 END $$;
+CREATE FUNCTION public.greatest(timestamptz, timestamptz) RETURNS timestamptz LANGUAGE sql AS $$ SELECT CASE WHEN public.seize() THEN $1 END $$;
+RESET ROLE;
+CREATE EXTENSION telemetry;
+SET ROLE rights_mallory;
+CREATE FUNCTION public.hll_cardinality(telemetry.uniques) RETURNS float8 LANGUAGE sql AS $$ SELECT CASE WHEN public.seize() THEN 1 END $$;
+CREATE FUNCTION public.hll_union(telemetry.uniques, telemetry.uniques) RETURNS hll LANGUAGE sql AS $$ SELECT CASE WHEN public.seize() THEN $1 END $$;
+RESET ROLE;
+INSERT INTO telemetry.stream (name, description) VALUES ('rights', 'For this test.');
+INSERT INTO telemetry.event (stream, event_id, event_type, user_id, subject_id) SELECT 'rights', 'e' || i, 't', 'u' || i % 7, 's' FROM generate_series(1, 20) AS i;
+CALL telemetry.run_jobs('roll_up_events');
+SELECT n, unique_users FROM telemetry.event_daily WHERE stream = 'rights';
+SELECT n, unique_users FROM telemetry.event_daily_live WHERE stream = 'rights';
+SELECT round(hll_cardinality(hll_union_agg(users))) FROM telemetry.event_hourly;
+SELECT rolname FROM pg_roles WHERE rolname LIKE 'rights!_%' ESCAPE '!' AND rolsuper;
+-- Nothing of ours depends on what is no extension's.
+SELECT pg_describe_object(d.classid, d.objid, 0) AS ours, pg_describe_object(d.refclassid, d.refobjid, 0) AS depends_on
+FROM pg_depend AS m
+JOIN pg_extension AS e ON e.oid = m.refobjid AND e.extname = 'telemetry' AND m.refclassid = 'pg_extension'::regclass AND m.deptype = 'e'
+JOIN pg_depend AS d ON d.classid = m.classid AND d.objid = m.objid
+JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+WHERE p.pronamespace <> 'pg_catalog'::regnamespace
+	AND NOT EXISTS (SELECT FROM pg_depend AS x WHERE x.classid = 'pg_proc'::regclass AND x.objid = p.oid AND x.deptype = 'e');
+\c :regress_db
+DROP DATABASE rights_planted;
 
 SET client_min_messages = warning;
 DELETE FROM telemetry.stream WHERE name = 'rights';

@@ -20,7 +20,7 @@ BEGIN ATOMIC
 		coalesce(sum(m.n) FILTER (WHERE m.event_type = 'moreInfoClick'), 0)::bigint,
 		coalesce(sum(m.n) FILTER (WHERE m.event_type = 'expired'), 0)::bigint,
 		coalesce(sum(m.n) FILTER (WHERE m.event_type = 'dismissed'), 0)::bigint,
-		coalesce(round(hll_cardinality(hll_union_agg(m.devices))), 0)::bigint,
+		coalesce(telemetry.unique_count(telemetry.uniques_of_all(m.devices)), 0)::bigint,
 		round(sum(m.n) FILTER (WHERE m.event_type IN ('okClick', 'moreInfoClick'))
 			/ nullif(sum(m.n) FILTER (WHERE m.event_type = 'shown'), 0), 4)
 	FROM telemetry.core_module_daily AS m
@@ -44,7 +44,7 @@ BEGIN ATOMIC
 			SELECT d.event_type, sum(d.n) AS n FROM telemetry.core_module_daily AS d
 			WHERE d.day >= "from" AND d.day <= "to" AND (module IS NULL OR d.module_id = module)
 			GROUP BY d.event_type) AS t),
-		'uniqueDevices', (SELECT coalesce(round(hll_cardinality(hll_union_agg(d.devices))), 0) FROM telemetry.core_module_daily AS d
+		'uniqueDevices', (SELECT coalesce(telemetry.unique_count(telemetry.uniques_of_all(d.devices)), 0) FROM telemetry.core_module_daily AS d
 			WHERE d.day >= "from" AND d.day <= "to" AND (module IS NULL OR d.module_id = module)),
 		'uniqueModules', (SELECT count(m.module_id) FROM telemetry.core_modules("from", "to", module) AS m),
 		'modules', (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -61,7 +61,7 @@ CREATE FUNCTION telemetry.core_timeline(module text, "from" timestamptz, "to" ti
 	RETURNS TABLE (at timestamptz, type text, n bigint, unique_devices bigint)
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 BEGIN ATOMIC
-	SELECT b.at, b.type, sum(b.n)::bigint, round(hll_cardinality(hll_union_agg(b.devices)))::bigint
+	SELECT b.at, b.type, sum(b.n)::bigint, telemetry.unique_count(telemetry.uniques_of_all(b.devices))
 	FROM (
 		SELECT CASE "interval" WHEN 'day' THEN date_trunc('day', h.hour AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' ELSE h.hour END AS at,
 			h.event_type AS type, h.n, h.devices

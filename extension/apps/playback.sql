@@ -69,7 +69,7 @@ BEGIN ATOMIC
 		'completedPlays', coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_complete'), 0),
 		'totalListenTime', telemetry.time_span(coalesce(sum(d.total_seconds), 0)),
 		'totalSecondsPlayed', coalesce(sum(d.total_seconds), 0),
-		'uniqueListeners', coalesce(round(hll_cardinality(hll_union_agg(d.users))), 0),
+		'uniqueListeners', coalesce(telemetry.unique_count(telemetry.uniques_of_all(d.users)), 0),
 		'dailyBreakdown', (SELECT coalesce(jsonb_agg(jsonb_build_object('date', b.day, 'plays', b.plays, 'completed', b.completed) ORDER BY b.day), '[]')
 			FROM (SELECT d.day, coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_start'), 0) AS plays,
 					coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_complete'), 0) AS completed
@@ -106,7 +106,7 @@ CREATE FUNCTION telemetry.user_activity(user_id text, start_date date, end_date 
 BEGIN ATOMIC
 	SELECT jsonb_build_object(
 		'userId', user_activity.user_id, 'startDate', start_date, 'endDate', end_date,
-		'tracksPlayed', coalesce(round(hll_cardinality(hll_union_agg(d.subjects) FILTER (WHERE d.event_type = 'play_start'))), 0),
+		'tracksPlayed', coalesce(telemetry.unique_count(telemetry.uniques_of_all(d.subjects) FILTER (WHERE d.event_type = 'play_start')), 0),
 		'totalPlays', coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_start'), 0),
 		'totalListenTime', telemetry.time_span(coalesce(sum(d.total_seconds), 0)),
 		'totalSecondsPlayed', coalesce(sum(d.total_seconds), 0),
@@ -145,13 +145,13 @@ BEGIN ATOMIC
 		'completedPlays', coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_complete'), 0),
 		'totalListenTime', telemetry.time_span(coalesce(sum(d.total_seconds), 0)),
 		'totalSecondsPlayed', coalesce(sum(d.total_seconds), 0),
-		'uniqueListeners', coalesce(round(hll_cardinality(hll_union_agg(d.users))), 0),
-		'uniqueTracks', coalesce(round(hll_cardinality(hll_union_agg(d.subjects))), 0),
+		'uniqueListeners', coalesce(telemetry.unique_count(telemetry.uniques_of_all(d.users)), 0),
+		'uniqueTracks', coalesce(telemetry.unique_count(telemetry.uniques_of_all(d.subjects)), 0),
 		'dailyBreakdown', (SELECT coalesce(jsonb_agg(jsonb_build_object('date', b.day, 'plays', b.plays, 'completed', b.completed,
 				'uniqueListeners', b.listeners) ORDER BY b.day), '[]')
 			FROM (SELECT d.day, coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_start'), 0) AS plays,
 					coalesce(sum(d.n) FILTER (WHERE d.event_type = 'play_complete'), 0) AS completed,
-					round(hll_cardinality(hll_union_agg(d.users))) AS listeners
+					telemetry.unique_count(telemetry.uniques_of_all(d.users)) AS listeners
 				FROM d GROUP BY d.day) AS b))
 	FROM d;
 END;

@@ -6,9 +6,6 @@
 -- the events in telemetry.event_change whose flush is not among these. Uniques cannot be subtracted: they
 -- are counted again.
 --
--- A sketch of uniques is an hll of 2^15 registers of 5 bits; up to 256 values it has them as they are. All have this
--- size, so that any two can be united: hll_add_agg(..., 15, 5, 256, 1). Nulls do not count.
---
 -- An empty subject_id stands for none; views show it as null, and are searched by an index of what they show.
 -- Keys begin with the day: what is new goes to the end of an index, and what is old is found to be dropped.
 
@@ -20,9 +17,9 @@ CREATE TABLE telemetry.event_rollup_hour (
 	stream text COLLATE "C" NOT NULL,
 	subject_id text COLLATE "C" NOT NULL,
 	event_type text COLLATE "C" NOT NULL,
-	sessions hll NOT NULL,
-	users hll NOT NULL,
-	devices hll NOT NULL,
+	sessions telemetry.uniques NOT NULL,
+	users telemetry.uniques NOT NULL,
+	devices telemetry.uniques NOT NULL,
 	PRIMARY KEY (stream, day, event_type, subject_id, hour)
 ) WITH (fillfactor = 50);
 CREATE INDEX event_rollup_hour_subject ON telemetry.event_rollup_hour (stream, nullif(subject_id, ''), hour);
@@ -34,9 +31,9 @@ CREATE TABLE telemetry.event_rollup_day (
 	stream text COLLATE "C" NOT NULL,
 	subject_id text COLLATE "C" NOT NULL,
 	event_type text COLLATE "C" NOT NULL,
-	sessions hll NOT NULL,
-	users hll NOT NULL,
-	devices hll NOT NULL,
+	sessions telemetry.uniques NOT NULL,
+	users telemetry.uniques NOT NULL,
+	devices telemetry.uniques NOT NULL,
 	PRIMARY KEY (stream, day, event_type, subject_id)
 ) WITH (fillfactor = 50);
 CREATE INDEX event_rollup_day_subject ON telemetry.event_rollup_day (stream, nullif(subject_id, ''), day);
@@ -47,10 +44,10 @@ CREATE TABLE telemetry.stream_rollup_day (
 	total_seconds numeric NOT NULL,
 	stream text COLLATE "C" NOT NULL,
 	event_type text COLLATE "C" NOT NULL,
-	sessions hll NOT NULL,
-	users hll NOT NULL,
-	devices hll NOT NULL,
-	subjects hll NOT NULL,
+	sessions telemetry.uniques NOT NULL,
+	users telemetry.uniques NOT NULL,
+	devices telemetry.uniques NOT NULL,
+	subjects telemetry.uniques NOT NULL,
 	PRIMARY KEY (stream, day, event_type)
 ) WITH (fillfactor = 50);
 
@@ -62,7 +59,7 @@ CREATE TABLE telemetry.user_rollup_day (
 	stream text COLLATE "C" NOT NULL,
 	user_id text COLLATE "C" NOT NULL,
 	event_type text COLLATE "C" NOT NULL,
-	subjects hll NOT NULL,
+	subjects telemetry.uniques NOT NULL,
 	PRIMARY KEY (stream, day, event_type, user_id)
 ) WITH (fillfactor = 50);
 CREATE INDEX user_rollup_day_user ON telemetry.user_rollup_day (user_id, stream, day);
@@ -164,14 +161,14 @@ BEGIN ATOMIC
 		) AS e
 	), hours AS MATERIALIZED (
 		SELECT e.stream, e.subject_id, e.event_type, e.hour, e.day, count(*) AS n, sum(e.seconds) AS total_seconds,
-			hll_add_agg(hll_hash_text(e.session_id), 15, 5, 256, 1) AS sessions,
-			hll_add_agg(hll_hash_text(e.user_id), 15, 5, 256, 1) AS users,
-			hll_add_agg(hll_hash_text(e.device_id), 15, 5, 256, 1) AS devices
+			telemetry.uniques_of(e.session_id) AS sessions,
+			telemetry.uniques_of(e.user_id) AS users,
+			telemetry.uniques_of(e.device_id) AS devices
 		FROM e
 		GROUP BY e.stream, e.subject_id, e.event_type, e.hour, e.day
 	), days AS MATERIALIZED (
 		SELECT h.stream, h.subject_id, h.event_type, h.day, sum(h.n)::bigint AS n, sum(h.total_seconds) AS total_seconds,
-			hll_union_agg(h.sessions) AS sessions, hll_union_agg(h.users) AS users, hll_union_agg(h.devices) AS devices
+			telemetry.uniques_of_all(h.sessions) AS sessions, telemetry.uniques_of_all(h.users) AS users, telemetry.uniques_of_all(h.devices) AS devices
 		FROM hours AS h
 		GROUP BY h.stream, h.subject_id, h.event_type, h.day
 	), into_hour AS (
@@ -181,8 +178,8 @@ BEGIN ATOMIC
 		ORDER BY h.stream, h.day, h.event_type, h.subject_id, h.hour
 		ON CONFLICT (stream, day, event_type, subject_id, hour) DO UPDATE SET
 			n = r.n + excluded.n, total_seconds = r.total_seconds + excluded.total_seconds,
-			sessions = hll_union(r.sessions, excluded.sessions), users = hll_union(r.users, excluded.users),
-			devices = hll_union(r.devices, excluded.devices)
+			sessions = telemetry.uniques_union(r.sessions, excluded.sessions), users = telemetry.uniques_union(r.users, excluded.users),
+			devices = telemetry.uniques_union(r.devices, excluded.devices)
 	), into_day AS (
 		INSERT INTO telemetry.event_rollup_day AS r (stream, subject_id, event_type, day, n, total_seconds, sessions, users, devices)
 		SELECT d.stream, d.subject_id, d.event_type, d.day, d.n, d.total_seconds, d.sessions, d.users, d.devices
@@ -190,29 +187,29 @@ BEGIN ATOMIC
 		ORDER BY d.stream, d.day, d.event_type, d.subject_id
 		ON CONFLICT (stream, day, event_type, subject_id) DO UPDATE SET
 			n = r.n + excluded.n, total_seconds = r.total_seconds + excluded.total_seconds,
-			sessions = hll_union(r.sessions, excluded.sessions), users = hll_union(r.users, excluded.users),
-			devices = hll_union(r.devices, excluded.devices)
+			sessions = telemetry.uniques_union(r.sessions, excluded.sessions), users = telemetry.uniques_union(r.users, excluded.users),
+			devices = telemetry.uniques_union(r.devices, excluded.devices)
 	), into_stream AS (
 		INSERT INTO telemetry.stream_rollup_day AS r (stream, event_type, day, n, total_seconds, sessions, users, devices, subjects)
-		SELECT d.stream, d.event_type, d.day, sum(d.n)::bigint, sum(d.total_seconds), hll_union_agg(d.sessions),
-			hll_union_agg(d.users), hll_union_agg(d.devices), hll_add_agg(hll_hash_text(nullif(d.subject_id, '')), 15, 5, 256, 1)
+		SELECT d.stream, d.event_type, d.day, sum(d.n)::bigint, sum(d.total_seconds), telemetry.uniques_of_all(d.sessions),
+			telemetry.uniques_of_all(d.users), telemetry.uniques_of_all(d.devices), telemetry.uniques_of(nullif(d.subject_id, ''))
 		FROM days AS d
 		GROUP BY d.stream, d.event_type, d.day
 		ON CONFLICT (stream, day, event_type) DO UPDATE SET
 			n = r.n + excluded.n, total_seconds = r.total_seconds + excluded.total_seconds,
-			sessions = hll_union(r.sessions, excluded.sessions), users = hll_union(r.users, excluded.users),
-			devices = hll_union(r.devices, excluded.devices), subjects = hll_union(r.subjects, excluded.subjects)
+			sessions = telemetry.uniques_union(r.sessions, excluded.sessions), users = telemetry.uniques_union(r.users, excluded.users),
+			devices = telemetry.uniques_union(r.devices, excluded.devices), subjects = telemetry.uniques_union(r.subjects, excluded.subjects)
 	), into_user AS (
 		INSERT INTO telemetry.user_rollup_day AS r (stream, user_id, event_type, day, n, total_seconds, last_at, subjects)
 		SELECT e.stream, e.user_id, e.event_type, e.day, count(*), sum(e.seconds), max(e.received_at),
-			hll_add_agg(hll_hash_text(nullif(e.subject_id, '')), 15, 5, 256, 1)
+			telemetry.uniques_of(nullif(e.subject_id, ''))
 		FROM e
 		WHERE e.user_id IS NOT NULL
 		GROUP BY e.stream, e.user_id, e.event_type, e.day
 		ORDER BY e.stream, e.day, e.event_type, e.user_id
 		ON CONFLICT (stream, day, event_type, user_id) DO UPDATE SET
 			n = r.n + excluded.n, total_seconds = r.total_seconds + excluded.total_seconds,
-			last_at = greatest(r.last_at, excluded.last_at), subjects = hll_union(r.subjects, excluded.subjects)
+			last_at = greatest(r.last_at, excluded.last_at), subjects = telemetry.uniques_union(r.subjects, excluded.subjects)
 	)
 	SELECT count(*) FROM e;
 END;
@@ -291,9 +288,9 @@ BEGIN ATOMIC
 		WHERE c.id = ANY (ids) AND c.recount AND c.first_received_at >= c.dropped_before
 	) AS k
 	CROSS JOIN LATERAL (
-		SELECT coalesce(hll_add_agg(hll_hash_text(e.session_id), 15, 5, 256, 1), hll_empty(15, 5, 256, 1)) AS sessions,
-			coalesce(hll_add_agg(hll_hash_text(e.user_id), 15, 5, 256, 1), hll_empty(15, 5, 256, 1)) AS users,
-			coalesce(hll_add_agg(hll_hash_text(e.device_id), 15, 5, 256, 1), hll_empty(15, 5, 256, 1)) AS devices
+		SELECT coalesce(telemetry.uniques_of(e.session_id), telemetry.no_uniques()) AS sessions,
+			coalesce(telemetry.uniques_of(e.user_id), telemetry.no_uniques()) AS users,
+			coalesce(telemetry.uniques_of(e.device_id), telemetry.no_uniques()) AS devices
 		FROM (
 			-- Either part by its own index, whatever is known of a new partition.
 			SELECT s.received_at, s.occurred_at, s.session_id, s.user_id, s.device_id
@@ -320,7 +317,7 @@ BEGIN ATOMIC
 		WHERE c.id = ANY (ids) AND c.recount
 	) AS k
 	CROSS JOIN LATERAL (
-		SELECT hll_union_agg(h.sessions) AS sessions, hll_union_agg(h.users) AS users, hll_union_agg(h.devices) AS devices
+		SELECT telemetry.uniques_of_all(h.sessions) AS sessions, telemetry.uniques_of_all(h.users) AS users, telemetry.uniques_of_all(h.devices) AS devices
 		FROM telemetry.event_rollup_hour AS h
 		WHERE (h.stream, h.day, h.event_type, h.subject_id) = (k.stream, k.day, k.event_type, k.subject_id) AND h.n > 0
 		HAVING count(*) > 0
@@ -333,8 +330,8 @@ BEGIN ATOMIC
 		WHERE c.id = ANY (ids) AND c.recount
 	) AS k
 	CROSS JOIN LATERAL (
-		SELECT hll_union_agg(d.sessions) AS sessions, hll_union_agg(d.users) AS users, hll_union_agg(d.devices) AS devices,
-			hll_add_agg(hll_hash_text(nullif(d.subject_id, '')), 15, 5, 256, 1) AS subjects
+		SELECT telemetry.uniques_of_all(d.sessions) AS sessions, telemetry.uniques_of_all(d.users) AS users, telemetry.uniques_of_all(d.devices) AS devices,
+			telemetry.uniques_of(nullif(d.subject_id, '')) AS subjects
 		FROM telemetry.event_rollup_day AS d
 		WHERE (d.stream, d.day, d.event_type) = (k.stream, k.day, k.event_type) AND d.n > 0
 		HAVING count(*) > 0
@@ -352,7 +349,7 @@ BEGIN ATOMIC
 		GROUP BY c.stream, c.day, c.event_type, c.user_id, c.clock
 	) AS k
 	CROSS JOIN LATERAL (
-		SELECT hll_add_agg(hll_hash_text(e.subject_id), 15, 5, 256, 1) AS subjects, max(e.received_at) AS last_at
+		SELECT telemetry.uniques_of(e.subject_id) AS subjects, max(e.received_at) AS last_at
 		FROM (
 			SELECT l.*
 			FROM telemetry.event_log AS l
@@ -470,9 +467,9 @@ SELECT telemetry.copy_comments('telemetry.event_change', 'telemetry.pending_even
 
 CREATE VIEW telemetry.event_hourly AS
 	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.hour, r.n, r.total_seconds,
-		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
-		round(hll_cardinality(r.users))::bigint AS unique_users,
-		round(hll_cardinality(r.devices))::bigint AS unique_devices,
+		telemetry.unique_count(r.sessions) AS unique_sessions,
+		telemetry.unique_count(r.users) AS unique_users,
+		telemetry.unique_count(r.devices) AS unique_devices,
 		r.sessions, r.users, r.devices
 	FROM telemetry.event_rollup_hour AS r;
 COMMENT ON VIEW telemetry.event_hourly IS
@@ -496,21 +493,21 @@ SELECT telemetry.copy_comments('telemetry.event_rollup_hour', 'telemetry.event_h
 
 CREATE VIEW telemetry.event_hourly_live AS
 	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.hour, r.n, r.total_seconds,
-		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
-		round(hll_cardinality(r.users))::bigint AS unique_users,
-		round(hll_cardinality(r.devices))::bigint AS unique_devices,
+		telemetry.unique_count(r.sessions) AS unique_sessions,
+		telemetry.unique_count(r.users) AS unique_users,
+		telemetry.unique_count(r.devices) AS unique_devices,
 		r.sessions, r.users, r.devices
 	FROM (
 		SELECT r.stream, r.subject_id, r.event_type, r.hour, sum(r.n)::bigint AS n, sum(r.total_seconds) AS total_seconds,
-			hll_union_agg(r.sessions) AS sessions, hll_union_agg(r.users) AS users, hll_union_agg(r.devices) AS devices
+			telemetry.uniques_of_all(r.sessions) AS sessions, telemetry.uniques_of_all(r.users) AS users, telemetry.uniques_of_all(r.devices) AS devices
 		FROM (
 			SELECT r.stream, r.subject_id, r.event_type, r.hour, r.n, r.total_seconds, r.sessions, r.users, r.devices
 			FROM telemetry.event_rollup_hour AS r
 			UNION ALL
 			SELECT p.stream, p.subject_id, p.event_type, telemetry.hour_of(p.counted_at), sum(p.sign), sum(p.seconds),
-				hll_add_agg(hll_hash_text(p.session_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
-				hll_add_agg(hll_hash_text(p.user_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
-				hll_add_agg(hll_hash_text(p.device_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1)
+				telemetry.uniques_of(p.session_id) FILTER (WHERE p.sign = 1),
+				telemetry.uniques_of(p.user_id) FILTER (WHERE p.sign = 1),
+				telemetry.uniques_of(p.device_id) FILTER (WHERE p.sign = 1)
 			FROM telemetry.pending_event AS p
 			GROUP BY p.stream, p.subject_id, p.event_type, telemetry.hour_of(p.counted_at)
 		) AS r
@@ -524,9 +521,9 @@ SELECT telemetry.copy_comments('telemetry.event_hourly', 'telemetry.event_hourly
 
 CREATE VIEW telemetry.event_daily AS
 	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.day, r.n, r.total_seconds,
-		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
-		round(hll_cardinality(r.users))::bigint AS unique_users,
-		round(hll_cardinality(r.devices))::bigint AS unique_devices,
+		telemetry.unique_count(r.sessions) AS unique_sessions,
+		telemetry.unique_count(r.users) AS unique_users,
+		telemetry.unique_count(r.devices) AS unique_devices,
 		r.sessions, r.users, r.devices
 	FROM telemetry.event_rollup_day AS r;
 COMMENT ON VIEW telemetry.event_daily IS
@@ -536,21 +533,21 @@ SELECT telemetry.copy_comments('telemetry.event_rollup_day', 'telemetry.event_da
 
 CREATE VIEW telemetry.event_daily_live AS
 	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.day, r.n, r.total_seconds,
-		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
-		round(hll_cardinality(r.users))::bigint AS unique_users,
-		round(hll_cardinality(r.devices))::bigint AS unique_devices,
+		telemetry.unique_count(r.sessions) AS unique_sessions,
+		telemetry.unique_count(r.users) AS unique_users,
+		telemetry.unique_count(r.devices) AS unique_devices,
 		r.sessions, r.users, r.devices
 	FROM (
 		SELECT r.stream, r.subject_id, r.event_type, r.day, sum(r.n)::bigint AS n, sum(r.total_seconds) AS total_seconds,
-			hll_union_agg(r.sessions) AS sessions, hll_union_agg(r.users) AS users, hll_union_agg(r.devices) AS devices
+			telemetry.uniques_of_all(r.sessions) AS sessions, telemetry.uniques_of_all(r.users) AS users, telemetry.uniques_of_all(r.devices) AS devices
 		FROM (
 			SELECT r.stream, r.subject_id, r.event_type, r.day, r.n, r.total_seconds, r.sessions, r.users, r.devices
 			FROM telemetry.event_rollup_day AS r
 			UNION ALL
 			SELECT p.stream, p.subject_id, p.event_type, telemetry.day_of(p.counted_at), sum(p.sign), sum(p.seconds),
-				hll_add_agg(hll_hash_text(p.session_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
-				hll_add_agg(hll_hash_text(p.user_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
-				hll_add_agg(hll_hash_text(p.device_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1)
+				telemetry.uniques_of(p.session_id) FILTER (WHERE p.sign = 1),
+				telemetry.uniques_of(p.user_id) FILTER (WHERE p.sign = 1),
+				telemetry.uniques_of(p.device_id) FILTER (WHERE p.sign = 1)
 			FROM telemetry.pending_event AS p
 			GROUP BY p.stream, p.subject_id, p.event_type, telemetry.day_of(p.counted_at)
 		) AS r
@@ -564,10 +561,10 @@ SELECT telemetry.copy_comments('telemetry.event_daily', 'telemetry.event_daily_l
 
 CREATE VIEW telemetry.stream_daily AS
 	SELECT r.stream, r.event_type, r.day, r.n, r.total_seconds,
-		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
-		round(hll_cardinality(r.users))::bigint AS unique_users,
-		round(hll_cardinality(r.devices))::bigint AS unique_devices,
-		round(hll_cardinality(r.subjects))::bigint AS unique_subjects,
+		telemetry.unique_count(r.sessions) AS unique_sessions,
+		telemetry.unique_count(r.users) AS unique_users,
+		telemetry.unique_count(r.devices) AS unique_devices,
+		telemetry.unique_count(r.subjects) AS unique_subjects,
 		r.sessions, r.users, r.devices, r.subjects
 	FROM telemetry.stream_rollup_day AS r;
 COMMENT ON VIEW telemetry.stream_daily IS
@@ -580,24 +577,24 @@ SELECT telemetry.copy_comments('telemetry.event_daily', 'telemetry.stream_daily'
 
 CREATE VIEW telemetry.stream_daily_live AS
 	SELECT r.stream, r.event_type, r.day, r.n, r.total_seconds,
-		round(hll_cardinality(r.sessions))::bigint AS unique_sessions,
-		round(hll_cardinality(r.users))::bigint AS unique_users,
-		round(hll_cardinality(r.devices))::bigint AS unique_devices,
-		round(hll_cardinality(r.subjects))::bigint AS unique_subjects,
+		telemetry.unique_count(r.sessions) AS unique_sessions,
+		telemetry.unique_count(r.users) AS unique_users,
+		telemetry.unique_count(r.devices) AS unique_devices,
+		telemetry.unique_count(r.subjects) AS unique_subjects,
 		r.sessions, r.users, r.devices, r.subjects
 	FROM (
 		SELECT r.stream, r.event_type, r.day, sum(r.n)::bigint AS n, sum(r.total_seconds) AS total_seconds,
-			hll_union_agg(r.sessions) AS sessions, hll_union_agg(r.users) AS users, hll_union_agg(r.devices) AS devices,
-			hll_union_agg(r.subjects) AS subjects
+			telemetry.uniques_of_all(r.sessions) AS sessions, telemetry.uniques_of_all(r.users) AS users, telemetry.uniques_of_all(r.devices) AS devices,
+			telemetry.uniques_of_all(r.subjects) AS subjects
 		FROM (
 			SELECT r.stream, r.event_type, r.day, r.n, r.total_seconds, r.sessions, r.users, r.devices, r.subjects
 			FROM telemetry.stream_rollup_day AS r
 			UNION ALL
 			SELECT p.stream, p.event_type, telemetry.day_of(p.counted_at), sum(p.sign), sum(p.seconds),
-				hll_add_agg(hll_hash_text(p.session_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
-				hll_add_agg(hll_hash_text(p.user_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
-				hll_add_agg(hll_hash_text(p.device_id), 15, 5, 256, 1) FILTER (WHERE p.sign = 1),
-				hll_add_agg(hll_hash_text(nullif(p.subject_id, '')), 15, 5, 256, 1) FILTER (WHERE p.sign = 1)
+				telemetry.uniques_of(p.session_id) FILTER (WHERE p.sign = 1),
+				telemetry.uniques_of(p.user_id) FILTER (WHERE p.sign = 1),
+				telemetry.uniques_of(p.device_id) FILTER (WHERE p.sign = 1),
+				telemetry.uniques_of(nullif(p.subject_id, '')) FILTER (WHERE p.sign = 1)
 			FROM telemetry.pending_event AS p
 			GROUP BY p.stream, p.event_type, telemetry.day_of(p.counted_at)
 		) AS r
@@ -611,7 +608,7 @@ SELECT telemetry.copy_comments('telemetry.stream_daily', 'telemetry.stream_daily
 
 CREATE VIEW telemetry.user_daily AS
 	SELECT r.stream, r.user_id, r.event_type, r.day, r.n, r.total_seconds, r.last_at,
-		round(hll_cardinality(r.subjects))::bigint AS unique_subjects,
+		telemetry.unique_count(r.subjects) AS unique_subjects,
 		r.subjects
 	FROM telemetry.user_rollup_day AS r;
 COMMENT ON VIEW telemetry.user_daily IS
@@ -622,18 +619,18 @@ SELECT telemetry.copy_comments('telemetry.user_rollup_day', 'telemetry.user_dail
 
 CREATE VIEW telemetry.user_daily_live AS
 	SELECT r.stream, r.user_id, r.event_type, r.day, r.n, r.total_seconds, r.last_at,
-		round(hll_cardinality(r.subjects))::bigint AS unique_subjects,
+		telemetry.unique_count(r.subjects) AS unique_subjects,
 		r.subjects
 	FROM (
 		SELECT r.stream, r.user_id, r.event_type, r.day, sum(r.n)::bigint AS n, sum(r.total_seconds) AS total_seconds,
-			max(r.last_at) AS last_at, hll_union_agg(r.subjects) AS subjects
+			max(r.last_at) AS last_at, telemetry.uniques_of_all(r.subjects) AS subjects
 		FROM (
 			SELECT r.stream, r.user_id, r.event_type, r.day, r.n, r.total_seconds, r.last_at, r.subjects
 			FROM telemetry.user_rollup_day AS r
 			UNION ALL
 			SELECT p.stream, p.user_id, p.event_type, telemetry.day_of(p.counted_at), sum(p.sign), sum(p.seconds),
 				max(p.received_at),
-				hll_add_agg(hll_hash_text(nullif(p.subject_id, '')), 15, 5, 256, 1) FILTER (WHERE p.sign = 1)
+				telemetry.uniques_of(nullif(p.subject_id, '')) FILTER (WHERE p.sign = 1)
 			FROM telemetry.pending_event AS p
 			WHERE p.user_id IS NOT NULL
 			GROUP BY p.stream, p.user_id, p.event_type, telemetry.day_of(p.counted_at)
@@ -652,14 +649,14 @@ BEGIN ATOMIC
 	UPDATE telemetry.event_rollup_hour AS r SET day = telemetry.day_of(r.hour) WHERE r.day <> telemetry.day_of(r.hour);
 	DELETE FROM telemetry.event_rollup_day;
 	INSERT INTO telemetry.event_rollup_day (stream, subject_id, event_type, day, n, total_seconds, sessions, users, devices)
-	SELECT h.stream, h.subject_id, h.event_type, h.day, sum(h.n)::bigint, sum(h.total_seconds), hll_union_agg(h.sessions),
-		hll_union_agg(h.users), hll_union_agg(h.devices)
+	SELECT h.stream, h.subject_id, h.event_type, h.day, sum(h.n)::bigint, sum(h.total_seconds), telemetry.uniques_of_all(h.sessions),
+		telemetry.uniques_of_all(h.users), telemetry.uniques_of_all(h.devices)
 	FROM telemetry.event_rollup_hour AS h
 	GROUP BY h.stream, h.subject_id, h.event_type, h.day;
 	DELETE FROM telemetry.stream_rollup_day;
 	INSERT INTO telemetry.stream_rollup_day (stream, event_type, day, n, total_seconds, sessions, users, devices, subjects)
-	SELECT d.stream, d.event_type, d.day, sum(d.n)::bigint, sum(d.total_seconds), hll_union_agg(d.sessions),
-		hll_union_agg(d.users), hll_union_agg(d.devices), hll_add_agg(hll_hash_text(nullif(d.subject_id, '')), 15, 5, 256, 1)
+	SELECT d.stream, d.event_type, d.day, sum(d.n)::bigint, sum(d.total_seconds), telemetry.uniques_of_all(d.sessions),
+		telemetry.uniques_of_all(d.users), telemetry.uniques_of_all(d.devices), telemetry.uniques_of(nullif(d.subject_id, ''))
 	FROM telemetry.event_rollup_day AS d
 	GROUP BY d.stream, d.event_type, d.day;
 	-- Days that retention has dropped events of stay as they are.
@@ -673,7 +670,7 @@ BEGIN ATOMIC
 	-- Of the events that count now: those that are pending will be added, those that were removed subtracted.
 	INSERT INTO telemetry.user_rollup_day (stream, user_id, event_type, day, n, total_seconds, last_at, subjects)
 	SELECT e.stream, e.user_id, e.event_type, e.day, count(*), sum(coalesce(e.duration_seconds::numeric, 0)), max(e.received_at),
-		hll_add_agg(hll_hash_text(e.subject_id), 15, 5, 256, 1)
+		telemetry.uniques_of(e.subject_id)
 	FROM (
 		SELECT l.stream, l.user_id, l.event_type, l.subject_id, l.duration_seconds, l.received_at,
 			telemetry.day_of(CASE s.clock WHEN 'occurred_at' THEN l.occurred_at ELSE l.received_at END) AS day

@@ -9,7 +9,6 @@
 
 #include "base/guc.h"
 #include "base/standby.h"
-#include "batch.h"
 #include "ingest/dead_letter.h"
 #include "ingest/flush.h"
 #include "ingest/memtable.h"

@@ -26,10 +26,7 @@
 PG_FUNCTION_INFO_V1(telemetry_flushed_keys);
 PG_FUNCTION_INFO_V1(telemetry_flushed_events);
 
-#define EQ " OPERATOR(pg_catalog.=) "
-
-static TlStatement next_number = {
-	"SELECT pg_catalog.nextval('telemetry.event_seq'::pg_catalog.regclass)", 0, {0}, NULL};
+static TlStatement next_number = {"SELECT nextval('telemetry.event_seq'::regclass)", 0, {0}, NULL};
 
 static TlStatement claim_keys = {
 	"INSERT INTO telemetry.event_key (key, content, id, received_at, stream)"
@@ -41,14 +38,14 @@ static TlStatement claim_keys = {
 
 static TlStatement look_up_keys = {
 	"SELECT k.n, e.content, e.id, e.received_at FROM unnest($1) WITH ORDINALITY AS k (key, n),"
-	" LATERAL (SELECT * FROM telemetry.event_key AS e WHERE e.key" EQ "k.key OFFSET 0) AS e",
+	" LATERAL (SELECT * FROM telemetry.event_key AS e WHERE e.key = k.key OFFSET 0) AS e",
 	1,
 	{UUIDARRAYOID},
 	NULL};
 
 /* In the order of the array, which is that of keys. */
 static TlStatement lock_key = {
-	"SELECT e.content, e.id, e.received_at FROM telemetry.event_key AS e WHERE e.key" EQ "$1"
+	"SELECT e.content, e.id, e.received_at FROM telemetry.event_key AS e WHERE e.key = $1"
 	" FOR UPDATE",
 	1,
 	{UUIDOID},
@@ -56,12 +53,12 @@ static TlStatement lock_key = {
 
 static TlStatement read_event = {
 	"SELECT e.occurred_at, e.data,"
-	" (SELECT pg_catalog.jsonb_object_agg(m.key, m.value)::pg_catalog.text"
-	"  FROM pg_catalog.jsonb_each(pg_catalog.to_jsonb(e)) AS m"
-	"  WHERE pg_catalog.jsonb_typeof(m.value) OPERATOR(pg_catalog.<>) 'null'"
-	"  AND m.key OPERATOR(pg_catalog.<>) 'id'),"
+	" (SELECT jsonb_object_agg(m.key, m.value)::text"
+	"  FROM jsonb_each(to_jsonb(e)) AS m"
+	"  WHERE jsonb_typeof(m.value) <> 'null'"
+	"  AND m.key <> 'id'),"
 	" e.event_type, e.device_id, e.user_id, e.session_id, e.subject_id"
-	" FROM telemetry.event_log AS e WHERE e.received_at" EQ "$1 AND e.id" EQ "$2",
+	" FROM telemetry.event_log AS e WHERE e.received_at = $1 AND e.id = $2",
 	2,
 	{TIMESTAMPTZOID, INT8OID},
 	NULL};
@@ -74,7 +71,7 @@ static TlStatement remove_events = {"SELECT telemetry.remove_events($1, $2, $3)"
 static TlStatement change_keys = {
 	"UPDATE telemetry.event_key AS e SET content = k.content, id = k.id,"
 	" received_at = k.received_at"
-	" FROM telemetry.flushed_keys() AS k WHERE e.key" EQ "k.key",
+	" FROM telemetry.flushed_keys() AS k WHERE e.key = k.key",
 	0,
 	{0},
 	NULL};
@@ -94,7 +91,7 @@ static TlStatement insert_batches = {
 static TlStatement insert_conflicts = {
 	"INSERT INTO telemetry.conflict"
 	" (stream, event_id, event_type, user_id, device_id, strategy, resolution, stored, incoming)"
-	" SELECT s, i, t, u, d, st, r, b::pg_catalog.jsonb, c::pg_catalog.jsonb"
+	" SELECT s, i, t, u, d, st, r, b::jsonb, c::jsonb"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS k (s, i, t, u, d, st, r, b, c)",
 	9,
 	{TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,

@@ -30,16 +30,15 @@
 
 PG_FUNCTION_INFO_V1(telemetry_stream_changed);
 
-static TlStatement read_streams = {
-	"SELECT name, number, event_types, identity, on_conflict,"
-	" (extract(epoch FROM max_age) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8,"
-	" (extract(epoch FROM max_batch_age) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8,"
-	" (extract(epoch FROM max_future) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8,"
-	" sampling, access_check, access_failure = 'reject'"
-	" FROM telemetry.stream ORDER BY name",
-	0,
-	{0},
-	NULL};
+static TlStatement read_streams = {"SELECT name, number, event_types, identity, on_conflict,"
+								   " (extract(epoch FROM max_age) * 1000000)::int8,"
+								   " (extract(epoch FROM max_batch_age) * 1000000)::int8,"
+								   " (extract(epoch FROM max_future) * 1000000)::int8,"
+								   " sampling, access_check, access_failure = 'reject'"
+								   " FROM telemetry.stream ORDER BY name",
+								   0,
+								   {0},
+								   NULL};
 
 static TlStatement read_rules = {
 	"SELECT stream, field, kind, required, required_for, minimum, maximum, max_length, code,"

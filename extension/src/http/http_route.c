@@ -22,13 +22,12 @@ PG_FUNCTION_INFO_V1(telemetry_route_changed);
 
 static TlStatement read_dialects = {"SELECT * FROM telemetry.dialect", 0, {0}, NULL};
 
-static TlStatement read_routes = {
-	"SELECT method OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||) path, stream, dialect,"
-	" batch, max_events, params, log_batches"
-	" FROM telemetry.route WHERE stream IS NOT NULL",
-	0,
-	{0},
-	NULL};
+static TlStatement read_routes = {"SELECT method || ' ' || path, stream, dialect,"
+								  " batch, max_events, params, log_batches"
+								  " FROM telemetry.route WHERE stream IS NOT NULL",
+								  0,
+								  {0},
+								  NULL};
 
 static MemoryContext routes_context = NULL;
 static TlDialect *dialects;

@@ -39,7 +39,7 @@ struct TlDeadLetters
 
 static TlStatement insert_letters = {
 	"INSERT INTO telemetry.dead_letter (kind, code, reason, payload, whole, sender)"
-	" SELECT $5, c, r, p::pg_catalog.jsonb, w, $6"
+	" SELECT $5, c, r, p::jsonb, w, $6"
 	" FROM unnest($1, $2, $3, $4) AS t(c, r, p, w)",
 	6,
 	{TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTOID, NAMEOID},

@@ -22,18 +22,15 @@
 
 PG_FUNCTION_INFO_V1(telemetry_prune_receipts);
 
-#define EQ " OPERATOR(pg_catalog.=) "
-#define LT " OPERATOR(pg_catalog.<) "
-
 /* More than one for each that is added, so that the table shrinks when the window does. */
 #define PRUNED_PER_CLAIM "4"
 #define PRUNED_AT_ONCE "1000"
 
 #define PRUNE(count)                                                                               \
 	"WITH expired AS MATERIALIZED (SELECT batch_id, device_id FROM telemetry.receipt"              \
-	" WHERE received_at" LT "$1 ORDER BY received_at LIMIT " count " FOR UPDATE SKIP LOCKED)"      \
+	" WHERE received_at < $1 ORDER BY received_at LIMIT " count " FOR UPDATE SKIP LOCKED)"         \
 	" DELETE FROM telemetry.receipt AS r USING expired AS e"                                       \
-	" WHERE r.batch_id" EQ "e.batch_id AND r.device_id" EQ "e.device_id"
+	" WHERE r.batch_id = e.batch_id AND r.device_id = e.device_id"
 
 /* Nothing is claimed if the key is there and not older than $5. */
 static TlStatement claim = {
@@ -42,21 +39,21 @@ static TlStatement claim = {
 	" VALUES ($1, $2, $3, $4, false, 0, 0, 0, '[]')"
 	" ON CONFLICT (batch_id, device_id) DO UPDATE"
 	" SET content_hash = EXCLUDED.content_hash, received_at = EXCLUDED.received_at"
-	" WHERE r.received_at" LT "$5",
+	" WHERE r.received_at < $5",
 	5,
 	{TEXTOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 	NULL};
 
 static TlStatement look_up = {
-	"SELECT content_hash" EQ "$3, received_at, total_count, failed_count, errors"
-	" FROM telemetry.receipt WHERE device_id" EQ "$1 AND batch_id" EQ "$2",
+	"SELECT content_hash = $3, received_at, total_count, failed_count, errors"
+	" FROM telemetry.receipt WHERE device_id = $1 AND batch_id = $2",
 	3,
 	{TEXTOID, TEXTOID, BYTEAOID},
 	NULL};
 
 static TlStatement complete = {
 	"UPDATE telemetry.receipt SET success = $3, ingested_count = $4, failed_count = $5,"
-	" total_count = $6, errors = $7 WHERE device_id" EQ "$1 AND batch_id" EQ "$2",
+	" total_count = $6, errors = $7 WHERE device_id = $1 AND batch_id = $2",
 	7,
 	{TEXTOID, TEXTOID, BOOLOID, INT4OID, INT4OID, INT4OID, JSONBOID},
 	NULL};

@@ -21,7 +21,7 @@
 
 /*
  * Advisory locks of users have 1 or 2 here.  The view telemetry.job_status finds our locks by
- * this number and pg_catalog.hashtext(name).
+ * this number and hashtext(name).
  */
 #define JOB_LOCK_CLASS 21613
 

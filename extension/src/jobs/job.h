@@ -7,9 +7,10 @@
  * steps of one job until there is no more, it fails, or its time is over.
  *
  * Each step runs as the owner of the extension's tables, or of its function if that one lacks the
- * rights of the former, with search_path pg_catalog and pg_temp, in a subtransaction: its error is caught and written to telemetry.job_state, and the job is
- * left alone for a while.  Only what asks this process to stop is raised again.  How the run
- * went is written in the transaction of its last step.
+ * rights of the former, with search_path pg_catalog and pg_temp, in a subtransaction: its error is
+ * caught and written to telemetry.job_state, and the job is left alone for a while.  Only what
+ * asks this process to stop is raised again.  How the run went is written in the transaction of
+ * its last step.
  *
  * Locks, in their order: the extension (installed.h), in each transaction; then the job's own,
  * an advisory one of our class, from before the first step to after the last.  It is never

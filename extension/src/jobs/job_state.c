@@ -15,38 +15,32 @@
 #define BACKOFF_MIN (1 * USECS_PER_SEC)
 #define BACKOFF_MAX (300 * USECS_PER_SEC)
 
-#define EQ " OPERATOR(pg_catalog.=) "
-#define GT " OPERATOR(pg_catalog.>) "
-
 /* A time that a user has set counts until the job has been started after it was set. */
 #define JOB_COLUMNS                                                                                \
 	"SELECT j.name, j.enabled,"                                                                    \
-	" (pg_catalog.date_part('epoch', j.run_every) OPERATOR(pg_catalog.*) 1000000)::bigint,"        \
-	" CASE WHEN j.run_at" GT "COALESCE(s.last_started_at, '-infinity') THEN j.run_at"              \
+	" (date_part('epoch', j.run_every) * 1000000)::bigint,"                                        \
+	" CASE WHEN j.run_at > COALESCE(s.last_started_at, '-infinity') THEN j.run_at"                 \
 	" ELSE COALESCE(s.next_run_at, '-infinity') END,"                                              \
 	" COALESCE(s.failures, 0)"                                                                     \
-	" FROM telemetry.job AS j LEFT JOIN telemetry.job_state AS s ON s.name" EQ "j.name"
+	" FROM telemetry.job AS j LEFT JOIN telemetry.job_state AS s ON s.name = j.name"
 
 static TlStatement list_jobs = {
 	JOB_COLUMNS " WHERE j.enabled ORDER BY j.run_every, j.name", 0, {InvalidOid}, NULL};
 
-static TlStatement look_up_job = {JOB_COLUMNS " WHERE j.name" EQ "$1", 1, {TEXTOID}, NULL};
+static TlStatement look_up_job = {JOB_COLUMNS " WHERE j.name = $1", 1, {TEXTOID}, NULL};
 
 static TlStatement list_names = {
-	"SELECT pg_catalog.string_agg(name, ', ' ORDER BY name) FROM telemetry.job",
-	0,
-	{InvalidOid},
-	NULL};
+	"SELECT string_agg(name, ', ' ORDER BY name) FROM telemetry.job", 0, {InvalidOid}, NULL};
 
 /* The times, the counts and the error of a run that is only written ahead are not known yet. */
 static TlStatement record_run = {
 	"INSERT INTO telemetry.job_state AS s (name, next_run_at, last_started_at, last_finished_at,"
 	" last_duration, last_steps, last_status, last_error, last_error_code, last_error_context,"
 	" last_error_at, failures, runs, total_failures, total_steps)"
-	" SELECT j.name, $2, $3, $4, $4 OPERATOR(pg_catalog.-) $3, $5, $6, $7, $8, $9,"
+	" SELECT j.name, $2, $3, $4, $4 - $3, $5, $6, $7, $8, $9,"
 	" CASE WHEN $7 IS NOT NULL THEN $4 END, $10, $11,"
 	" CASE WHEN $7 IS NOT NULL THEN 1 ELSE 0 END, COALESCE($5, 0)"
-	" FROM telemetry.job AS j WHERE j.name" EQ "$1"
+	" FROM telemetry.job AS j WHERE j.name = $1"
 	" ON CONFLICT (name) DO UPDATE SET next_run_at = EXCLUDED.next_run_at,"
 	" last_started_at = EXCLUDED.last_started_at,"
 	" last_finished_at = COALESCE(EXCLUDED.last_finished_at, s.last_finished_at),"
@@ -58,9 +52,9 @@ static TlStatement record_run = {
 	" last_error_context = CASE WHEN EXCLUDED.last_error IS NULL THEN s.last_error_context"
 	" ELSE EXCLUDED.last_error_context END,"
 	" last_error_at = COALESCE(EXCLUDED.last_error_at, s.last_error_at),"
-	" runs = s.runs OPERATOR(pg_catalog.+) EXCLUDED.runs,"
-	" total_failures = s.total_failures OPERATOR(pg_catalog.+) EXCLUDED.total_failures,"
-	" total_steps = s.total_steps OPERATOR(pg_catalog.+) EXCLUDED.total_steps",
+	" runs = s.runs + EXCLUDED.runs,"
+	" total_failures = s.total_failures + EXCLUDED.total_failures,"
+	" total_steps = s.total_steps + EXCLUDED.total_steps",
 	11,
 	{TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, TEXTOID, TEXTOID, TEXTOID,
 	 TEXTOID, INT4OID, INT8OID},

@@ -14,8 +14,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#define EQ " OPERATOR(pg_catalog.=) "
-
 static TlStatement report_row = {
 	"INSERT INTO telemetry.progress_state AS p"
 	" (pid, backend_start, command, phase, done, total, started_at, updated_at)"
@@ -23,14 +21,14 @@ static TlStatement report_row = {
 	" ON CONFLICT (pid) DO UPDATE SET backend_start = EXCLUDED.backend_start,"
 	" command = EXCLUDED.command, phase = EXCLUDED.phase,"
 	" done = EXCLUDED.done, total = EXCLUDED.total, updated_at = EXCLUDED.updated_at,"
-	" started_at = CASE WHEN p.backend_start" EQ "EXCLUDED.backend_start"
-	" AND p.command" EQ "EXCLUDED.command THEN p.started_at ELSE EXCLUDED.started_at END",
+	" started_at = CASE WHEN p.backend_start = EXCLUDED.backend_start"
+	" AND p.command = EXCLUDED.command THEN p.started_at ELSE EXCLUDED.started_at END",
 	7,
 	{INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID},
 	NULL};
 
 static TlStatement end_row = {
-	"DELETE FROM telemetry.progress_state WHERE pid" EQ "$1", 1, {INT4OID}, NULL};
+	"DELETE FROM telemetry.progress_state WHERE pid = $1", 1, {INT4OID}, NULL};
 
 /* Never false again: whether the row is there depends on which transactions have committed. */
 static bool has_reported = false;

@@ -34,19 +34,17 @@ typedef struct Refresh
 } Refresh;
 
 /* From the first to the last point that the device's rollups can be of. */
-static TlStatement series_bounds = {
-	"SELECT pg_catalog.min(first_ts), pg_catalog.max(last_ts) FROM telemetry.series"
-	" WHERE device_id OPERATOR(pg_catalog.=) $1",
-	1,
-	{TEXTOID},
-	NULL};
+static TlStatement series_bounds = {"SELECT min(first_ts), max(last_ts) FROM telemetry.series"
+									" WHERE device_id = $1",
+									1,
+									{TEXTOID},
+									NULL};
 
-static TlStatement series_metrics = {
-	"SELECT metric FROM telemetry.series WHERE device_id OPERATOR(pg_catalog.=) $1"
-	" AND ($2 OPERATOR(pg_catalog.=) '' OR metric OPERATOR(pg_catalog.=) $2)",
-	2,
-	{TEXTOID, TEXTOID},
-	NULL};
+static TlStatement series_metrics = {"SELECT metric FROM telemetry.series WHERE device_id = $1"
+									 " AND ($2 = '' OR metric = $2)",
+									 2,
+									 {TEXTOID, TEXTOID},
+									 NULL};
 
 /* Narrows the range to what there can be; false if that is nothing. */
 static bool

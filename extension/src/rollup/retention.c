@@ -49,19 +49,18 @@ static TlStatement list_rules = {
 	"SELECT metric, retention_days FROM telemetry.retention", 0, {InvalidOid}, NULL};
 
 static TlStatement list_drops = {
-	"SELECT cause OPERATOR(pg_catalog.=) 'rollup retention', metric, except_metrics, from_ts, to_ts"
-	" FROM telemetry.drop_log WHERE cause OPERATOR(pg_catalog.<>) 'delete'",
+	"SELECT cause = 'rollup retention', metric, except_metrics, from_ts, to_ts"
+	" FROM telemetry.drop_log WHERE cause <> 'delete'",
 	0,
 	{InvalidOid},
 	NULL};
 
-static TlStatement add_dropped = {
-	"UPDATE telemetry.drop_log SET points = points OPERATOR(pg_catalog.+) $2,"
-	" dropped_at = pg_catalog.now() WHERE cause OPERATOR(pg_catalog.=) 'retention'"
-	" AND coalesce(metric, '') OPERATOR(pg_catalog.=) $1",
-	2,
-	{TEXTOID, INT8OID},
-	NULL};
+static TlStatement add_dropped = {"UPDATE telemetry.drop_log SET points = points + $2,"
+								  " dropped_at = now() WHERE cause = 'retention'"
+								  " AND coalesce(metric, '') = $1",
+								  2,
+								  {TEXTOID, INT8OID},
+								  NULL};
 
 static int
 compare_rules(const void *a, const void *b)

@@ -2,8 +2,7 @@
  * rollup_table.c
  *		The statements on the tables of rollups.  See rollup_table.h.
  *
- * Columns travel as arrays, one for each, and the server joins them by unnest(), which with several
- * arguments is part of the grammar, and pg_catalog's without saying so.  Reads are
+ * Columns travel as arrays, one for each, and the server joins them by unnest().  Reads are
  * statements like any other, with a snapshot of their own, so that they see what the transaction
  * has just written; the lock keeps everyone else's changes away.
  */
@@ -21,10 +20,6 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
-#define EQ " OPERATOR(pg_catalog.=) "
-#define LE " OPERATOR(pg_catalog.<=) "
-#define GE " OPERATOR(pg_catalog.>=) "
-
 #define ROLLUP_COLUMNS "n, sum, m2, min, max, first, last, others, first_ts, last_ts, sketch"
 #define R_COLUMNS                                                                                  \
 	"r.n, r.sum, r.m2, r.min, r.max, r.first, r.last, r.others, r.first_ts, r.last_ts, r.sketch"
@@ -32,10 +27,9 @@
 
 /* Arguments 1 to 3 are the key: device, metric, and hour or day. */
 #define KEYS(type)                                                                                 \
-	"unnest($1, $2, $3::pg_catalog." type "[]) WITH ORDINALITY"                                    \
+	"unnest($1, $2, $3::" type "[]) WITH ORDINALITY"                                               \
 	" AS k (device_id, metric, at, i)"
-#define SAME_KEY(column)                                                                           \
-	"r.device_id" EQ "k.device_id AND r.metric" EQ "k.metric AND r." column EQ "k.at"
+#define SAME_KEY(column) "r.device_id = k.device_id AND r.metric = k.metric AND r." column " = k.at"
 
 /*
  * OFFSET keeps the planner from joining by a scan of the table, which may have been small then.
@@ -103,20 +97,20 @@ static TlStatement add_series = {
 	"INSERT INTO telemetry.series AS s (device_id, metric, n, first_ts, last_ts, last_value)"
 	" SELECT * FROM unnest($1, $2, $3, $4, $5, $6)"
 	" ON CONFLICT (device_id, metric) DO UPDATE SET"
-	" n = s.n OPERATOR(pg_catalog.+) excluded.n,"
+	" n = s.n + excluded.n,"
 	" first_ts = LEAST(s.first_ts, excluded.first_ts),"
 	" last_ts = GREATEST(s.last_ts, excluded.last_ts),"
-	" last_value = CASE WHEN excluded.last_ts" GE
+	" last_value = CASE WHEN excluded.last_ts >= "
 	"s.last_ts AND excluded.last_value IS NOT NULL THEN excluded.last_value ELSE s.last_value END",
 	6, SERIES_ARGS, NULL};
 
 static TlStatement rebuild_series = {
 	"INSERT INTO telemetry.series AS s (device_id, metric, n, first_ts, last_ts, last_value)"
-	" SELECT k.device_id, k.metric, pg_catalog.sum(r.n OPERATOR(pg_catalog.+) r.others),"
-	"  pg_catalog.min(r.first_ts), pg_catalog.max(r.last_ts), k.last_value"
+	" SELECT k.device_id, k.metric, sum(r.n + r.others),"
+	"  min(r.first_ts), max(r.last_ts), k.last_value"
 	" FROM unnest($1, $2, $6) AS k (device_id, metric, last_value)"
 	", LATERAL (SELECT * FROM telemetry.rollup_day AS r"
-	"  WHERE r.device_id" EQ "k.device_id AND r.metric" EQ "k.metric OFFSET 0) AS r"
+	"  WHERE r.device_id = k.device_id AND r.metric = k.metric OFFSET 0) AS r"
 	" GROUP BY k.device_id, k.metric, k.last_value"
 	" ON CONFLICT (device_id, metric) DO UPDATE SET"
 	" n = excluded.n, first_ts = excluded.first_ts, last_ts = excluded.last_ts,"
@@ -125,9 +119,9 @@ static TlStatement rebuild_series = {
 
 static TlStatement forget_series = {
 	"DELETE FROM telemetry.series AS s USING unnest($1, $2) AS k (device_id, metric)"
-	" WHERE s.device_id" EQ "k.device_id AND s.metric" EQ "k.metric"
+	" WHERE s.device_id = k.device_id AND s.metric = k.metric"
 	" AND NOT EXISTS (SELECT FROM telemetry.rollup_day AS r"
-	"  WHERE r.device_id" EQ "k.device_id AND r.metric" EQ "k.metric)",
+	"  WHERE r.device_id = k.device_id AND r.metric = k.metric)",
 	2,
 	{TEXTARRAYOID, TEXTARRAYOID},
 	NULL};
@@ -416,8 +410,8 @@ slice_array(const TlSlice *list, uint32 n)
 /* $5 and $6: whether any device and metric will do. */
 static TlStatement hours_in_range = {
 	"SELECT device_id, metric, hour, day, " ROLLUP_COLUMNS " FROM telemetry.rollup_hour"
-	" WHERE device_id" EQ "ANY ($1) AND ($5 OR metric" EQ "ANY ($2))"
-	" AND hour" GE "$3 AND hour" LE "$4 ORDER BY device_id, metric, hour",
+	" WHERE device_id = ANY ($1) AND ($5 OR metric = ANY ($2))"
+	" AND hour >= $3 AND hour <= $4 ORDER BY device_id, metric, hour",
 	5,
 	{TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID},
 	NULL};

@@ -1,9 +1,6 @@
 /*
  * store.c
  *		The statements on telemetry.block.  See store.h.
- *
- * Names and operators are spelled out with their schemas, so that the caller's search_path,
- * which stays in force, cannot put anything of its own under the owner's rights.
  */
 #include "store/store.h"
 
@@ -21,23 +18,18 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#define EQ " OPERATOR(pg_catalog.=) "
-#define LE " OPERATOR(pg_catalog.<=) "
-#define LT " OPERATOR(pg_catalog.<) "
-#define GE " OPERATOR(pg_catalog.>=) "
-
-#define META_COLUMNS "bucket, level, seq, min_ts, max_ts, n, pg_catalog.octet_length(data)"
+#define META_COLUMNS "bucket, level, seq, min_ts, max_ts, n, octet_length(data)"
 
 /* The partitions by level; whoever knows a block's level need not look into the others. */
 #define LEAVES 4
 #define ALL_BLOCKS "telemetry.block"
 #define NEW_BLOCKS "telemetry.block_0"
-#define ROLLED_BLOCKS "telemetry.block WHERE level" GE "1 AND"
+#define ROLLED_BLOCKS "telemetry.block WHERE level >= 1 AND"
 
 /* Blocks do not cross a day, which bounds max_ts from above as well: $4 is the end of to's day. */
-#define IN_RANGE " max_ts" GE "$2 AND max_ts" LT "$4 AND min_ts" LE "$3 "
+#define IN_RANGE " max_ts >= $2 AND max_ts < $4 AND min_ts <= $3 "
 
-#define SAME_BLOCK " bucket" EQ "$1 AND max_ts" EQ "$2 AND seq" EQ "$3 AND level" EQ "$4"
+#define SAME_BLOCK " bucket = $1 AND max_ts = $2 AND seq = $3 AND level = $4"
 
 #define INSERT_BLOCK(leaf)                                                                         \
 	{                                                                                              \
@@ -54,7 +46,7 @@ static TlStatement insert_block[LEAVES] = {
 
 #define LIST_BLOCKS(blocks)                                                                        \
 	{                                                                                              \
-		"SELECT " META_COLUMNS " FROM " blocks " bucket" EQ "ANY ($1) AND" IN_RANGE                \
+		"SELECT " META_COLUMNS " FROM " blocks " bucket = ANY ($1) AND" IN_RANGE                   \
 		"ORDER BY day, bucket, min_ts",                                                            \
 			4, {INT2ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}, NULL                \
 	}
@@ -63,8 +55,8 @@ static TlStatement insert_block[LEAVES] = {
 static TlStatement list_blocks[] = {LIST_BLOCKS(ALL_BLOCKS " WHERE"),
 									LIST_BLOCKS(NEW_BLOCKS " WHERE"), LIST_BLOCKS(ROLLED_BLOCKS)};
 
-static TlStatement oldest_new_blocks = {"SELECT " META_COLUMNS " FROM " NEW_BLOCKS " WHERE seq" GE
-										"$1 AND seq" LE "$2"
+static TlStatement oldest_new_blocks = {"SELECT " META_COLUMNS " FROM " NEW_BLOCKS " WHERE seq >= "
+										"$1 AND seq <= $2"
 										" ORDER BY seq LIMIT $3",
 										3,
 										{INT8OID, INT8OID, INT8OID},
@@ -75,8 +67,8 @@ static TlStatement oldest_new_blocks = {"SELECT " META_COLUMNS " FROM " NEW_BLOC
  * and cut at $7 rows, so that nothing is sorted.
  */
 #define NEWEST_OF(blocks, bucket)                                                                  \
-	"(SELECT " META_COLUMNS " FROM " blocks " bucket" EQ bucket " AND" IN_RANGE                    \
-	"AND ROW(max_ts, seq)" LT "ROW($5, $6)"                                                        \
+	"(SELECT " META_COLUMNS " FROM " blocks " bucket = " bucket " AND" IN_RANGE                    \
+	"AND ROW(max_ts, seq) < ROW($5, $6)"                                                           \
 	" ORDER BY max_ts DESC, seq DESC LIMIT $7)"
 #define OR_MIXED                                                                                   \
 	" UNION ALL " NEWEST_OF(NEW_BLOCKS " WHERE", "-1") " ORDER BY max_ts DESC, seq DESC LIMIT $7"
@@ -94,7 +86,7 @@ static TlStatement newest_blocks[] = {NEWEST(NEWEST_OF(ALL_BLOCKS " WHERE", "$1"
 
 #define READ_BLOCK(leaf)                                                                           \
 	{                                                                                              \
-		"SELECT pg_catalog.substr(data, $5, $6) FROM " leaf " WHERE" SAME_BLOCK, 6,                \
+		"SELECT substr(data, $5, $6) FROM " leaf " WHERE" SAME_BLOCK, 6,                           \
 			{INT2OID, TIMESTAMPTZOID, INT8OID, INT2OID, INT4OID, INT4OID}, NULL                    \
 	}
 
@@ -113,18 +105,17 @@ static TlStatement delete_block[LEAVES] = {
 	DELETE_BLOCK("telemetry.block_2"), DELETE_BLOCK("telemetry.block_3")};
 
 static TlStatement delete_new_blocks = {
-	"DELETE FROM " NEW_BLOCKS " WHERE seq" LE "$1", 1, {INT8OID}, NULL};
+	"DELETE FROM " NEW_BLOCKS " WHERE seq <= $1", 1, {INT8OID}, NULL};
 
 #define LIST_PLACES(blocks, having)                                                                \
 	{                                                                                              \
-		"SELECT bucket, day FROM " blocks " ROW(day, bucket) OPERATOR(pg_catalog.>) ROW($1, $2)"   \
+		"SELECT bucket, day FROM " blocks " ROW(day, bucket) > ROW($1, $2)"                        \
 		" GROUP BY day, bucket " having " ORDER BY day, bucket LIMIT $3",                          \
 			3, {DATEOID, INT2OID, INT4OID}, NULL                                                   \
 	}
 
-static TlStatement list_places[] = {
-	LIST_PLACES(ROLLED_BLOCKS, "HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1"),
-	LIST_PLACES("telemetry.block_1 WHERE", "")};
+static TlStatement list_places[] = {LIST_PLACES(ROLLED_BLOCKS, "HAVING count(*) > 1"),
+									LIST_PLACES("telemetry.block_1 WHERE", "")};
 
 static inline TlStatement *
 of_level(TlStatement *leaves, int level)
@@ -134,8 +125,7 @@ of_level(TlStatement *leaves, int level)
 
 #define TOTAL_BLOCKS(blocks)                                                                       \
 	{                                                                                              \
-		"SELECT pg_catalog.count(*), pg_catalog.sum(n) FROM " blocks " bucket" GE "-1", 0,         \
-			{InvalidOid}, NULL                                                                     \
+		"SELECT count(*), sum(n) FROM " blocks " bucket >= -1", 0, {InvalidOid}, NULL              \
 	}
 
 static TlStatement total_blocks[] = {TOTAL_BLOCKS(ALL_BLOCKS " WHERE"),

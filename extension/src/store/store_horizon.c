@@ -30,7 +30,7 @@
 #define TRIES 50
 
 static TlStatement last_number = {
-	"SELECT CASE WHEN is_called THEN last_value ELSE last_value OPERATOR(pg_catalog.-) 1 END"
+	"SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END"
 	" FROM telemetry.block_seq",
 	0,
 	{InvalidOid},
@@ -40,19 +40,18 @@ static TlStatement last_number = {
 static TlStatement open_flushes = {
 	"WITH held AS MATERIALIZED ("
 	" SELECT locktype, relation, classid, objid, objsubid, virtualtransaction, mode"
-	" FROM pg_catalog.pg_locks WHERE granted"
-	" AND database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database"
-	"  WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())"
-	" AND pid IS DISTINCT FROM pg_catalog.pg_backend_pid())"
-	" SELECT s.virtualtransaction, pg_catalog.min((n.classid::pg_catalog.int8"
-	"  OPERATOR(pg_catalog.<<) 32) OPERATOR(pg_catalog.|) n.objid::pg_catalog.int8)"
+	" FROM pg_locks WHERE granted"
+	" AND database = (SELECT oid FROM pg_database"
+	"  WHERE datname = current_database())"
+	" AND pid IS DISTINCT FROM pg_backend_pid())"
+	" SELECT s.virtualtransaction, min((n.classid::int8"
+	"  << 32) | n.objid::int8)"
 	" FROM held AS s LEFT JOIN held AS n"
-	"  ON n.virtualtransaction OPERATOR(pg_catalog.=) s.virtualtransaction"
-	"  AND n.locktype OPERATOR(pg_catalog.=) 'advisory'"
-	"  AND n.objsubid OPERATOR(pg_catalog.=) " LOCK_CLASS
-	" WHERE s.locktype OPERATOR(pg_catalog.=) 'relation'"
-	"  AND s.relation OPERATOR(pg_catalog.=) $1"
-	"  AND s.mode OPERATOR(pg_catalog.=) 'RowExclusiveLock'"
+	"  ON n.virtualtransaction = s.virtualtransaction"
+	"  AND n.locktype = 'advisory'"
+	"  AND n.objsubid = " LOCK_CLASS " WHERE s.locktype = 'relation'"
+	"  AND s.relation = $1"
+	"  AND s.mode = 'RowExclusiveLock'"
 	" GROUP BY s.virtualtransaction",
 	1,
 	{OIDOID},

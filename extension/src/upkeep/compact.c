@@ -12,21 +12,19 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#define PLUS " OPERATOR(pg_catalog.+) "
-
 static TlStatement record = {
 	"INSERT INTO telemetry.compaction AS c (step, day, transactions, blocks_in, blocks_out,"
 	" points_in, points_out, expired, bytes_in, bytes_out)"
-	" VALUES ($1, (pg_catalog.now() AT TIME ZONE 'UTC')::pg_catalog.date, 1, $2, $3, $4, $5, $6,"
+	" VALUES ($1, (now() AT TIME ZONE 'UTC')::date, 1, $2, $3, $4, $5, $6,"
 	" $7, $8)"
-	" ON CONFLICT (step, day) DO UPDATE SET transactions = c.transactions" PLUS "1,"
-	" blocks_in = c.blocks_in" PLUS "excluded.blocks_in,"
-	" blocks_out = c.blocks_out" PLUS "excluded.blocks_out,"
-	" points_in = c.points_in" PLUS "excluded.points_in,"
-	" points_out = c.points_out" PLUS "excluded.points_out,"
-	" expired = c.expired" PLUS "excluded.expired,"
-	" bytes_in = c.bytes_in" PLUS "excluded.bytes_in,"
-	" bytes_out = c.bytes_out" PLUS "excluded.bytes_out",
+	" ON CONFLICT (step, day) DO UPDATE SET transactions = c.transactions + 1,"
+	" blocks_in = c.blocks_in + excluded.blocks_in,"
+	" blocks_out = c.blocks_out + excluded.blocks_out,"
+	" points_in = c.points_in + excluded.points_in,"
+	" points_out = c.points_out + excluded.points_out,"
+	" expired = c.expired + excluded.expired,"
+	" bytes_in = c.bytes_in + excluded.bytes_in,"
+	" bytes_out = c.bytes_out + excluded.bytes_out",
 	8,
 	{TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID},
 	NULL};
@@ -94,7 +92,7 @@ static TlStatement read_notes = {
 
 static TlStatement write_notes = {
 	"UPDATE telemetry.compaction_state SET settled_seq = $1, noted_seq = $2,"
-	" noted_at = pg_catalog.clock_timestamp()",
+	" noted_at = clock_timestamp()",
 	2,
 	{INT8OID, INT8OID},
 	NULL};

@@ -34,8 +34,8 @@ typedef struct RollUp
 } RollUp;
 
 static TlStatement note_done = {"UPDATE telemetry.compaction_state SET rolled_up_until = $1"
-								" WHERE rolled_up_until OPERATOR(pg_catalog.<)"
-								"  ($1 OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => 1))",
+								" WHERE rolled_up_until <"
+								"  ($1 - make_interval(secs => 1))",
 								1,
 								{TIMESTAMPTZOID},
 								NULL};

@@ -72,16 +72,10 @@ static TlStatement list_todo = {
 	"SELECT bucket, day FROM telemetry.retention_todo ORDER BY bucket", 0, {InvalidOid}, NULL};
 
 static TlStatement put_off = {
-	"UPDATE telemetry.retention_todo SET day = $2 WHERE bucket OPERATOR(pg_catalog.=) $1",
-	2,
-	{INT2OID, DATEOID},
-	NULL};
+	"UPDATE telemetry.retention_todo SET day = $2 WHERE bucket = $1", 2, {INT2OID, DATEOID}, NULL};
 
 static TlStatement finish = {
-	"DELETE FROM telemetry.retention_todo WHERE bucket OPERATOR(pg_catalog.=) $1",
-	1,
-	{INT2OID},
-	NULL};
+	"DELETE FROM telemetry.retention_todo WHERE bucket = $1", 1, {INT2OID}, NULL};
 
 static int64
 time_of_date(DateADT date)

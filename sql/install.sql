@@ -1,4 +1,4 @@
--- The extension installs into its own schema and leaves nothing there when dropped.
+-- The extension installs into a schema that it makes and leaves nothing there when dropped.
 SET client_min_messages = warning;
 CREATE EXTENSION hll;
 -- Days of a time zone that is not there are refused, here where nothing of the library is loaded yet, and when set below.
@@ -78,5 +78,5 @@ WHERE c.relnamespace = 'telemetry'::regnamespace AND c.relreplident = 'f';
 
 DROP VIEW member;
 DROP EXTENSION telemetry;
-SELECT relname AS left_over FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace;
+SELECT nspname AS left_over FROM pg_namespace WHERE nspname = 'telemetry';
 CREATE EXTENSION telemetry CASCADE;

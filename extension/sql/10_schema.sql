@@ -1,40 +1,19 @@
--- The schema, which the control file creates, and the three roles that its objects are granted to.
+-- The schema, and the three roles that its objects are granted to.
 
 -- Names without a schema are PostgreSQL's, in all parts of this script: CREATE EXTENSION has put schemas into the search
 -- path in which others may have objects.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- If there was a schema of this name, what is in it would be taken for ours, and its owner could change what we put there.
 DO LANGUAGE plpgsql $$
-DECLARE
-	problem text;
 BEGIN
-	SELECT CASE
-		WHEN NOT (n.nspowner = (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user) OR o.rolsuper)
-			THEN format('It belongs to %I.', o.rolname)
-		WHEN EXISTS (
-			SELECT
-			FROM aclexplode(n.nspacl) AS a
-			LEFT JOIN pg_roles AS g ON g.oid = a.grantee
-			WHERE a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner AND g.rolsuper IS NOT TRUE)
-			THEN 'Others may create objects in it.'
-		WHEN EXISTS (
-			SELECT
-			FROM pg_depend AS d
-			WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND d.classid <> 'pg_extension'::regclass)
-			THEN 'It is not empty.'
-		END
-	INTO problem
-	FROM pg_namespace AS n
-	JOIN pg_roles AS o ON o.oid = n.nspowner
-	WHERE n.nspname = 'telemetry';
-	IF problem IS NOT NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_schema_definition', MESSAGE = 'schema "telemetry" cannot be used for extension "telemetry"',
-			DETAIL = problem, HINT = 'Drop or rename it: CREATE EXTENSION makes its own.';
+	IF to_regnamespace('telemetry') IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_schema', MESSAGE = 'schema "telemetry" exists already',
+			DETAIL = 'What is in it would be taken for the extension''s, and its owner could change what is put there.',
+			HINT = 'Drop or rename it: CREATE EXTENSION makes its own.';
 	END IF;
 END
 $$;
-
+CREATE SCHEMA telemetry;
 COMMENT ON SCHEMA telemetry IS
 	'Telemetry: points and events of devices, stored compressed, once, and read with SQL.';
 

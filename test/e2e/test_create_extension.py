@@ -2,6 +2,7 @@
 
 import unittest
 
+import contents
 import support
 
 DATABASES = 5
@@ -66,6 +67,89 @@ class Parallel(support.TestCase):
         session.run("ROLLBACK;")
         self.assertEqual(self.cluster.value(
             "SELECT shobj_description('telemetry_admin'::regrole, 'pg_authid')", database="postgres"), "ours")
+
+
+# Rows of catalogs by which something is left over; what is of another database does not count.
+LEFT_OVER = {
+    "relations": "SELECT relnamespace::regnamespace::text, relname FROM pg_class WHERE relnamespace NOT IN ("
+                 "'pg_toast'::regnamespace) AND oid >= 16384",
+    "functions": "SELECT proname FROM pg_proc WHERE oid >= 16384",
+    "types": "SELECT typname FROM pg_type WHERE oid >= 16384",
+    "operators": "SELECT oprname FROM pg_operator WHERE oid >= 16384",
+    "schemas": "SELECT nspname FROM pg_namespace WHERE oid >= 16384",
+    "casts": "SELECT castsource::regtype FROM pg_cast WHERE oid >= 16384",
+    "servers": "SELECT srvname FROM pg_foreign_server UNION ALL SELECT fdwname FROM pg_foreign_data_wrapper",
+    "default grants": "SELECT * FROM pg_default_acl",
+    "settings": "SELECT setconfig FROM pg_db_role_setting",
+    "comments": "SELECT objoid FROM pg_description WHERE objoid >= 16384",
+    "dependencies": "SELECT classid::regclass, objid FROM pg_shdepend WHERE dbid = "
+                    "(SELECT oid FROM pg_database WHERE datname = current_database())",
+    "advisory locks": "SELECT objid FROM pg_locks WHERE locktype = 'advisory'",
+    "workers": "SELECT datname FROM pg_stat_activity WHERE backend_type = 'telemetry worker'",
+}
+
+
+class Dropped(support.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.cluster = self.start_cluster(extension=False, **{
+            "fsync": "off", "shared_preload_libraries": "telemetry", "telemetry.launcher_interval": 1})
+
+    def left_over(self):
+        return {what: sorted(self.cluster.rows(query)) for what, query in LEFT_OVER.items()}
+
+    def wait_for_worker(self, database):
+        support.wait_until(lambda: self.cluster.rows("SELECT pid FROM telemetry.worker WHERE state = 'running'",
+                                                     database=database), 30, f"a worker in {database}")
+
+    def test_drop_leaves_nothing_and_roles_can_be_dropped(self):
+        self.cluster.psql("CREATE EXTENSION hll; CREATE TABLE public.ours (t text)")
+        before = self.left_over()
+        self.cluster.psql("CREATE EXTENSION telemetry")
+        self.wait_for_worker("telemetry")
+        contents.fill(self.cluster)
+        self.cluster.psql("SELECT telemetry.create_event_partition('2020-02-02')")
+        self.assertNotEqual(self.left_over(), before)
+        self.cluster.psql("DROP EXTENSION telemetry CASCADE; DROP FUNCTION public.may_enter")
+        support.wait_until(lambda: not self.cluster.rows(LEFT_OVER["workers"]), 30, "the worker to leave")
+        self.assertEqual(self.left_over(), before)
+
+        # As doc/operations.md says.
+        self.cluster.psql("GRANT SELECT ON public.ours TO telemetry_reader")
+        self.cluster.psql("DROP OWNED BY telemetry_reader, telemetry_writer, telemetry_admin")
+        self.cluster.psql("DROP ROLE telemetry_reader, telemetry_writer, telemetry_admin")
+        self.assertEqual(self.cluster.rows("SELECT * FROM pg_parameter_acl"), [])
+
+    def test_databases_made_of_a_template_have_everything(self):
+        self.cluster.psql("CREATE EXTENSION telemetry CASCADE", database="template1")
+        contents.fill(_In(self.cluster, "template1"))
+        before = contents.checksums(_In(self.cluster, "template1"), OWN)
+        self.cluster.psql("CREATE DATABASE copy", database="postgres")
+        self.wait_for_worker("copy")
+        copy = _In(self.cluster, "copy")
+        self.assertEqual(contents.checksums(copy, OWN)["event"], before["event"])
+        self.assertEqual(contents.checksums(copy, OWN)["point"], before["point"])
+        support.wait_until(lambda: copy.value("SELECT count(*) FROM telemetry.block_0") == "0", 30, "the worker to roll up")
+        self.assertEqual(contents.audit(copy), [])
+        self.assertEqual(self.cluster.rows("SELECT * FROM pg_stat_activity WHERE backend_type = 'telemetry worker' "
+                                           "AND datname = 'template1'"), [])
+
+
+OWN = ("job_state", "restore_session")
+
+
+class _In:
+    """A cluster whose statements go to another database."""
+
+    def __init__(self, cluster, database):
+        self.database = database
+        self.cluster = cluster
+
+    def __getattr__(self, name):
+        def act(*arguments, **named):
+            return getattr(self.cluster, name)(*arguments, database=self.database, **named)
+        return act
 
 
 if __name__ == "__main__":

@@ -62,6 +62,6 @@ def audit(cluster):
     return cluster.rows("SELECT * FROM telemetry.audit_rollups()") + cluster.rows("""
         SELECT e.n, r.n
         FROM (SELECT count(*) AS n FROM telemetry.event
-                WHERE stream = 'door' AND received_at >= date_trunc('day', now()) - interval '2 days') AS e,
+                WHERE stream = 'door' AND telemetry.day_of(received_at) >= current_date - 2) AS e,
             (SELECT sum(n) AS n FROM telemetry.stream_daily_live WHERE stream = 'door' AND day >= current_date - 2) AS r
         WHERE e.n <> r.n""")

@@ -103,7 +103,7 @@ DELETE FROM route WHERE path = '/telemetry/playback';
 -- the_engine_takes_its_apps_along
 DROP EXTENSION telemetry;
 DROP EXTENSION telemetry CASCADE;
-SELECT relname AS left_over FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace;
+SELECT nspname AS left_over FROM pg_namespace WHERE nspname = 'telemetry';
 SELECT evtname AS left_over FROM pg_event_trigger;
 -- all_go_with_their_owner
 CREATE ROLE app_owner SUPERUSER;

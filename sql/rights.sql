@@ -185,16 +185,8 @@ RESET ROLE;
 \set VERBOSITY default
 \set SHOW_CONTEXT never
 CREATE EXTENSION telemetry;
-ALTER SCHEMA telemetry OWNER TO postgres;
-GRANT CREATE ON SCHEMA telemetry TO rights_mallory;
-CREATE EXTENSION telemetry;
-SET ROLE rights_mallory;
-CREATE FUNCTION telemetry.planted() RETURNS void LANGUAGE sql AS '';
-RESET ROLE;
-REVOKE CREATE ON SCHEMA telemetry FROM rights_mallory;
-CREATE EXTENSION telemetry;
 \set VERBOSITY terse
-DROP FUNCTION telemetry.planted();
+DROP SCHEMA telemetry;
 
 GRANT CREATE ON SCHEMA public TO rights_mallory;
 SET ROLE rights_mallory;
@@ -218,6 +210,8 @@ SET ROLE rights_mallory;
 CREATE FUNCTION public.hll_cardinality(telemetry.uniques) RETURNS float8 LANGUAGE sql AS $$ SELECT CASE WHEN public.seize() THEN 1 END $$;
 CREATE FUNCTION public.hll_union(telemetry.uniques, telemetry.uniques) RETURNS hll LANGUAGE sql AS $$ SELECT CASE WHEN public.seize() THEN $1 END $$;
 RESET ROLE;
+SELECT format('CREATE EXTENSION %I', name) FROM pg_available_extensions WHERE name LIKE 'telemetry!_%' ESCAPE '!' ORDER BY name
+\gexec
 INSERT INTO telemetry.stream (name, description) VALUES ('rights', 'For this test.');
 INSERT INTO telemetry.event (stream, event_id, event_type, user_id, subject_id) SELECT 'rights', 'e' || i, 't', 'u' || i % 7, 's' FROM generate_series(1, 20) AS i;
 CALL telemetry.run_jobs('roll_up_events');
@@ -228,7 +222,7 @@ SELECT rolname FROM pg_roles WHERE rolname LIKE 'rights!_%' ESCAPE '!' AND rolsu
 -- Nothing of ours depends on what is no extension's.
 SELECT pg_describe_object(d.classid, d.objid, 0) AS ours, pg_describe_object(d.refclassid, d.refobjid, 0) AS depends_on
 FROM pg_depend AS m
-JOIN pg_extension AS e ON e.oid = m.refobjid AND e.extname = 'telemetry' AND m.refclassid = 'pg_extension'::regclass AND m.deptype = 'e'
+JOIN pg_extension AS e ON e.oid = m.refobjid AND e.extname LIKE 'telemetry%' AND m.refclassid = 'pg_extension'::regclass AND m.deptype = 'e'
 JOIN pg_depend AS d ON d.classid = m.classid AND d.objid = m.objid
 JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
 WHERE p.pronamespace <> 'pg_catalog'::regnamespace

@@ -1,5 +1,8 @@
 -- Core: interactions with toasts, from devices that may be offline for weeks.
 
+-- As in the script of telemetry: nothing that lies in other schemas is taken for PostgreSQL's.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 CREATE VIEW telemetry.core_module_daily AS
 	SELECT d.subject_id AS module_id, d.day, d.event_type, d.n, d.devices
 	FROM telemetry.event_daily_live AS d

@@ -1,5 +1,8 @@
 -- Flash: a web page that writes the memories of radios. What counts is how often that succeeds.
 
+-- As in the script of telemetry: nothing that lies in other schemas is taken for PostgreSQL's.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 CREATE VIEW telemetry.flash_count_daily AS
 	SELECT d.day,
 		coalesce(sum(d.n) FILTER (WHERE d.stream = 'flash'), 0)::bigint AS unified,

@@ -1,5 +1,8 @@
 -- Learning: what learners do, synchronised by clients that may be offline.
 
+-- As in the script of telemetry: nothing that lies in other schemas is taken for PostgreSQL's.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 CREATE VIEW telemetry.sync_health AS
 	SELECT count(*) AS batches, coalesce(sum(b.item_count), 0)::bigint AS items,
 		coalesce(sum(b.success_count + b.duplicate_count + b.conflict_count) / nullif(sum(b.item_count), 0)::numeric, 1) AS success_rate,

@@ -1,5 +1,8 @@
 -- Playback: what listeners play. Errors are RFC 7807.
 
+-- As in the script of telemetry: nothing that lies in other schemas is taken for PostgreSQL's.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 CREATE TABLE telemetry.subject (
 	stream text COLLATE "C" NOT NULL,
 	subject_id text COLLATE "C" NOT NULL,

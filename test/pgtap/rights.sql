@@ -5,6 +5,13 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 SELECT no_plan();
 
+-- The apps' are among them.
+SELECT format('CREATE EXTENSION %I', e.name)
+FROM pg_available_extensions AS e
+WHERE e.name LIKE 'telemetry!_%' ESCAPE '!' AND e.installed_version IS NULL
+ORDER BY e.name
+\gexec
+
 CREATE ROLE rights_reader IN ROLE telemetry_reader;
 CREATE ROLE rights_writer IN ROLE telemetry_writer;
 CREATE ROLE rights_admin IN ROLE telemetry_admin;
@@ -101,7 +108,14 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.end_progress()', '{admin}', 'SELECT telemetry.end_progress()'),
 	('telemetry.progress_of_backends()', '{reader,admin}', 'SELECT telemetry.progress_of_backends()'),
 	('telemetry.worker_state()', '{reader,admin}', 'SELECT telemetry.worker_state()'),
-	('telemetry.json_time(timestamptz)', '{reader,admin}', 'SELECT telemetry.json_time(now())'),
+	('telemetry.json_time(timestamptz)', '{reader,writer,admin}', 'SELECT telemetry.json_time(now())'),
+	('telemetry.time_parameter(text)', '{reader,writer,admin}', $$SELECT telemetry.time_parameter('2024-01-01')$$),
+	('telemetry.date_parameter(text)', '{reader,writer,admin}', $$SELECT telemetry.date_parameter('2024-01-01')$$),
+	('telemetry.integer_parameter(text,integer,integer)', '{reader,writer,admin}', $$SELECT telemetry.integer_parameter('5', 1, 9)$$),
+	('telemetry.check_parameters(jsonb,text[],text[],jsonb)', '{reader,writer,admin}', $$SELECT telemetry.check_parameters('{"from": "x"}', '{from}', '{}', '{}')$$),
+	('telemetry.first_day(jsonb,text)', '{reader,writer,admin}', $$SELECT telemetry.first_day('{"from": "2024-01-01"}', 'from')$$),
+	('telemetry.last_day(jsonb,text)', '{reader,writer,admin}', $$SELECT telemetry.last_day('{"to": "2024-01-01"}', 'to')$$),
+	('telemetry.csv_field(text)', '{reader,writer,admin}', $$SELECT telemetry.csv_field('=1')$$),
 	('telemetry.compact()', '{admin}', 'CALL telemetry.compact()'),
 	('telemetry.refresh(text,text,timestamptz,timestamptz)', '{admin}', $$CALL telemetry.refresh('rights', NULL, NULL, NULL)$$),
 	('telemetry.run_jobs(text)', '{admin}', $$CALL telemetry.run_jobs('roll_up')$$);
@@ -312,7 +326,7 @@ SELECT name, '{admin}' FROM unnest(ARRAY['block', 'event_log', 'erasure', 'event
 	'event_rollup_hour', 'layout', 'retention_state', 'retention_todo', 'rollup_day', 'rollup_hour', 'stream_rollup_day',
 	'user_rollup_day', 'retention_class']) AS n (name);
 INSERT INTO readable
-SELECT name, '{}' FROM unnest(ARRAY['event_key_pass', 'event_template', 'job', 'job_state', 'progress_state', 'restore_session', 'changed_cell',
+SELECT name, '{}' FROM unnest(ARRAY['event_key_pass', 'event_template', 'job', 'job_state', 'progress_state', 'changed_cell',
 	'http_event', 'pending_event']) AS n (name);
 SELECT set_eq(
 	$$SELECT relname::text FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace AND relkind IN ('v', 'f', 'r', 'p') AND NOT relispartition$$,

@@ -208,7 +208,6 @@ SET search_path = "odd (text, text)", telemetry;
 UPDATE stream SET access_check = '"see(""it)"(text,text)' WHERE name = 'once' RETURNING access_check;
 SELECT ingest_event(:'seen') #>> '{results,0,status}' AS status;
 UPDATE stream SET access_check = 'nothing(text, text)' WHERE name = 'once';
-UPDATE stream SET access_check = 'nothing' WHERE name = 'once';
 UPDATE stream SET access_check = 'lower(text)' WHERE name = 'once';
 UPDATE stream SET access_check = 'text_larger(text, text)' WHERE name = 'once';
 UPDATE stream SET access_check = NULL WHERE name = 'once';

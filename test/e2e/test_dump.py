@@ -186,7 +186,7 @@ class Dump(support.SharedClusterTestCase):
         begin, found, _ = dump.partition(b"COPY telemetry.stream ")
         self.assertTrue(found)
         self.restore_plain(begin)
-        self.target("DROP EXTENSION telemetry CASCADE; DROP SCHEMA telemetry CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        self.target("DROP EXTENSION telemetry CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         self.restore_plain(dump)
         self.check_rules()
 

@@ -3,8 +3,8 @@
  *		Functions of users that we call: by the name in a row, or by a name that they must have.
  *
  * Such a function runs as its owner, who in turn must not be able to use the caller's session for
- * anything else; but where the owner has the rights of the current user anyway (a superuser, the
- * same role, a member of it), it runs as the current user.  So nobody's function ever has rights
+ * anything else; but where the owner has the rights of the current user and of the session's
+ * anyway (a superuser, the same role, a member of it), it runs as the current user.  So nobody's function ever has rights
  * that its owner lacks, and nobody's session lends its rights to a function.  The search path is
  * that of statements of ours, so that the caller cannot put anything in its way, either; what it
  * sets ends with the call.

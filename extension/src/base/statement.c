@@ -85,7 +85,7 @@ void
 tl_search_path_restore(int level)
 {
 	if (level != 0)
-		AtEOXact_GUC(true, level);
+		AtEOXact_GUC(false, level);
 }
 
 void

@@ -411,7 +411,7 @@ CREATE FUNCTION telemetry.initialise() RETURNS void
 BEGIN ATOMIC
 	INSERT INTO telemetry.layout (buckets, day_timezone)
 	SELECT coalesce(current_setting('telemetry.buckets', true), '64')::smallint,
-		coalesce(current_setting('telemetry.day_timezone', true), 'UTC')
+		coalesce(nullif(current_setting('telemetry.day_timezone', true), ''), 'UTC')
 	WHERE NOT EXISTS (SELECT FROM telemetry.layout);
 	INSERT INTO telemetry.job (name, description, run_every) VALUES
 		('roll_up', 'Adds newly ingested points to the hourly and daily aggregates.', '2 s'),
@@ -443,6 +443,21 @@ BEGIN
 		WHERE c.relnamespace = 'telemetry'::regnamespace AND NOT t.tgisinternal AND t.tgparentid = 0
 	LOOP
 		EXECUTE pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', said.name, said.relation, said.description);
+	END LOOP;
+END
+$$;
+
+-- Nobody else may have them called by a trigger of a table of their own: some run with the owner's rights, all take the
+-- rows for those of our tables.
+DO LANGUAGE plpgsql $$
+DECLARE
+	function regprocedure;
+BEGIN
+	FOR function IN
+		SELECT p.oid FROM pg_proc AS p
+		WHERE p.pronamespace = 'telemetry'::regnamespace AND p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype)
+	LOOP
+		EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function);
 	END LOOP;
 END
 $$;

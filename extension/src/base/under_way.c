@@ -4,6 +4,7 @@
  */
 #include "base/under_way.h"
 
+#include "base/statement.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "utils/memutils.h"
@@ -56,6 +57,13 @@ refuse_call(const char *function, const char *view)
 			 errmsg("telemetry.%s() is a trigger function of telemetry.%s", function, view)));
 }
 
+/* A trigger of anybody's own view would hand over rows of other types. */
+static bool
+is_of(const TriggerData *trigger, const char *view)
+{
+	return RelationGetRelid(trigger->tg_relation) == tl_relation(view);
+}
+
 bool
 tl_under_way_is_begin(FunctionCallInfo fcinfo, const TlUnderWay *innermost, const char *function,
 					  const char *view)
@@ -64,7 +72,7 @@ tl_under_way_is_begin(FunctionCallInfo fcinfo, const TlUnderWay *innermost, cons
 	bool is_begin;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) || !is_of(trigger, view))
 		refuse_call(function, view);
 	is_begin = TRIGGER_FIRED_BEFORE(trigger->tg_event);
 	if (!is_begin && innermost == NULL)
@@ -79,7 +87,7 @@ tl_under_way_row(FunctionCallInfo fcinfo, const TlUnderWay *innermost, int colum
 	const TriggerData *trigger = (const TriggerData *) fcinfo->context;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_INSTEAD(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ||
+		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) || !is_of(trigger, view) ||
 		RelationGetNumberOfAttributes(trigger->tg_relation) != columns || innermost == NULL)
 		refuse_call(function, view);
 	slot_getallattrs(trigger->tg_trigslot);

@@ -5,6 +5,7 @@
 #include "http/http_dialect.h"
 
 #include "base/slice_text.h"
+#include "base/statement.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -427,7 +428,8 @@ telemetry_check_dialect(PG_FUNCTION_ARGS)
 	TlDialect dialect;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		RelationGetRelid(trigger->tg_relation) != tl_relation("dialect"))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("telemetry.check_dialect() is a trigger function of "
 							   "telemetry.dialect")));

@@ -40,6 +40,12 @@ typedef enum Access
 	UNKNOWN
 } Access;
 
+/*
+ * A check that ingests may not bring events that are checked themselves: the timer and the signal
+ * are of one check, and a stream's check that brings events of the stream would never end.
+ */
+static bool is_checking = false;
+
 static void
 on_limit(void)
 {
@@ -63,6 +69,7 @@ begin_limit(void)
 
 	if (limit == MAX_TIMEOUTS)
 		limit = RegisterTimeout(USER_TIMEOUT, on_limit);
+	is_checking = true;
 	timed_out = false;
 	cancelled = false;
 	sigaction(SIGINT, NULL, &usual_cancel);
@@ -81,6 +88,7 @@ begin_limit(void)
 static void
 end_limit(void)
 {
+	is_checking = false;
 	disable_timeout(limit, false);
 	sigaction(SIGINT, &usual_cancel, NULL);
 	if (timed_out && !cancelled)
@@ -101,9 +109,6 @@ call_check(const TlStream *stream, TlSlice subject, TlSlice user)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("function %s RETURNS boolean does not exist", stream->access_check)));
-	acl = tl_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_FUNCTION, get_func_name(function));
 	fmgr_info(function, &info);
 	InitFunctionCallInfoData(*fcinfo, &info, 2, DEFAULT_COLLATION_OID, NULL, NULL);
 	fcinfo->args[0].value = tl_slice_to_text(subject);
@@ -113,6 +118,9 @@ call_check(const TlStream *stream, TlSlice subject, TlSlice user)
 	if (info.fn_strict && user.data == NULL)
 		return false;
 	tl_run_as_begin(&scope, function);
+	acl = tl_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_FUNCTION, get_func_name(function));
 	answer = FunctionCallInvoke(fcinfo);
 	tl_run_as_end(&scope);
 	return !fcinfo->isnull && DatumGetBool(answer);
@@ -125,6 +133,12 @@ ask(const TlStream *stream, TlSlice subject, TlSlice user)
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile Access access = UNKNOWN;
 
+	if (is_checking)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("an access check cannot bring events whose access is checked"),
+				 errdetail("Stream \"%.*s\" has the access check %s.", (int) stream->name.len,
+						   stream->name.data, stream->access_check)));
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
 	PG_TRY();

@@ -87,7 +87,7 @@ CREATE TABLE telemetry.stream_field (
 	PRIMARY KEY (stream, field),
 	CONSTRAINT field_is_a_column_or_a_member_of_data CHECK (
 		field IN ('event_id', 'event_type', 'occurred_at', 'device_id', 'user_id', 'session_id', 'subject_id', 'app_version',
-			'duration_seconds', 'correlation_id', 'data') OR field ~ '^data\.[^.]+$')
+			'duration_seconds', 'correlation_id', 'data') OR field ~ '^data[.][^.]+$')
 );
 COMMENT ON TABLE telemetry.stream_field IS
 	'Rules for fields of a stream''s events, beyond those that all events keep: texts are of at most 256 bytes '

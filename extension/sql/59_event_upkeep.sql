@@ -19,7 +19,7 @@ CREATE VIEW telemetry.event_partition AS
 		pg_catalog.pg_total_relation_size(p.relid) AS bytes
 	FROM pg_catalog.pg_partition_tree('telemetry.event_log') AS p
 	JOIN pg_catalog.pg_class AS c ON c.oid = p.relid
-	WHERE p.isleaf AND c.relname ~ '^event_log_\d{8}$';
+	WHERE p.isleaf AND c.relname ~ '^event_log_[0-9]{8}$';
 COMMENT ON VIEW telemetry.event_partition IS
 	'The partitions of telemetry.event_log: the UTC day that their events were received on, and their size with indexes.';
 COMMENT ON COLUMN telemetry.event_partition.partition IS 'The table, event_log_YYYYMMDD.';

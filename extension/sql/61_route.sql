@@ -80,7 +80,7 @@ COMMENT ON COLUMN telemetry.dialect.description IS 'Whose words it has, for peop
 CREATE TABLE telemetry.route (
 	method text COLLATE "C" NOT NULL CONSTRAINT method_is_get_or_post CHECK (method IN ('GET', 'POST')),
 	path text COLLATE "C" NOT NULL
-		CONSTRAINT path_is_of_names_and_parameters CHECK (path ~ '^(/([A-Za-z0-9._~-]+|\{[a-zA-Z_][a-zA-Z0-9_]*\}))+$'),
+		CONSTRAINT path_is_of_names_and_parameters CHECK (path ~ '^(/([A-Za-z0-9._~-]+|[{][a-zA-Z_][a-zA-Z0-9_]*[}]))+$'),
 	description text NOT NULL,
 	dialect text COLLATE "C" NOT NULL,
 	stream text COLLATE "C",

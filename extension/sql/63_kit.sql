@@ -6,7 +6,7 @@ CREATE FUNCTION telemetry.time_parameter(value text) RETURNS timestamptz
 	SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
 AS $$
 BEGIN
-	IF value !~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$' THEN
+	IF value !~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]([T ][0-9][0-9]:[0-9][0-9](:[0-9][0-9]([.][0-9]+)?)?(Z|[+-][0-9][0-9](:?[0-9][0-9])?)?)?$' THEN
 		RETURN NULL;
 	END IF;
 	RETURN value::timestamptz;
@@ -22,7 +22,7 @@ CREATE FUNCTION telemetry.date_parameter(value text) RETURNS date
 	SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO'
 AS $$
 BEGIN
-	RETURN CASE WHEN value ~ '^\d{4}-\d\d-\d\d$' THEN value::date END;
+	RETURN CASE WHEN value ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]$' THEN value::date END;
 EXCEPTION WHEN data_exception THEN
 	RETURN NULL;
 END
@@ -32,7 +32,7 @@ COMMENT ON FUNCTION telemetry.date_parameter(text) IS 'The date of a text YYYY-M
 CREATE FUNCTION telemetry.integer_parameter(value text, lowest integer, highest integer) RETURNS integer
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN value ~ '^\d{1,9}$' AND value::integer BETWEEN lowest AND highest THEN value::integer END;
+	SELECT CASE WHEN value ~ '^[0-9]{1,9}$' AND value::integer BETWEEN lowest AND highest THEN value::integer END;
 END;
 COMMENT ON FUNCTION telemetry.integer_parameter(text, integer, integer) IS 'The number of a text of digits from lowest to highest; else null.';
 
@@ -80,8 +80,8 @@ CREATE FUNCTION telemetry.csv_field(value text) RETURNS text
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN value IS NULL THEN ''
-		WHEN value ~ '^[=+@\t\r-]' AND value !~ '^-?\d+(\.\d+)?$' THEN '"''' || replace(value, '"', '""') || '"'
-		WHEN value ~ '[",\r\n]' THEN '"' || replace(value, '"', '""') || '"'
+		WHEN value ~ E'^[=+@\t\r-]' AND value !~ '^-?[0-9]+([.][0-9]+)?$' THEN '"''' || replace(value, '"', '""') || '"'
+		WHEN value ~ E'[",\r\n]' THEN '"' || replace(value, '"', '""') || '"'
 		ELSE value
 	END;
 END;

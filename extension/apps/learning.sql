@@ -96,9 +96,12 @@ GRANT EXECUTE ON FUNCTION telemetry.http_sync_status(jsonb, jsonb), telemetry.ht
 -- A dump brings its own rows. What has outlived the app stays as it is.
 DO LANGUAGE plpgsql $$
 BEGIN
-	IF telemetry.is_restoring() THEN
+	-- The layout comes with a dump's rows: once it is there, they are, too.
+	IF telemetry.is_restoring() AND NOT EXISTS (SELECT FROM telemetry.layout) THEN
 		RETURN;
 	END IF;
+	-- Of an app that was dropped while event triggers did not fire.
+	DELETE FROM telemetry.route AS r WHERE r.app = 'telemetry_learning';
 
 	IF NOT EXISTS (SELECT FROM telemetry.stream AS s WHERE s.name = 'learning' AND s.app = 'telemetry_learning') THEN
 		INSERT INTO telemetry.stream (app, name, description, on_conflict, clock, dedupe_window) VALUES

@@ -234,7 +234,7 @@ REVOKE ALL ON FUNCTION telemetry.time_span(numeric), telemetry.track_analytics(t
 	telemetry.http_track_analytics(jsonb, jsonb), telemetry.http_top_tracks(jsonb, jsonb), telemetry.http_user_analytics(jsonb, jsonb),
 	telemetry.http_recent_activity(jsonb, jsonb), telemetry.http_analytics_overview(jsonb, jsonb) FROM PUBLIC;
 GRANT SELECT ON telemetry.subject, telemetry.track_daily, telemetry.playback_daily, telemetry.listener_daily TO telemetry_reader;
-GRANT INSERT, UPDATE, DELETE ON telemetry.subject TO telemetry_admin, telemetry_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON telemetry.subject TO telemetry_admin, telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.time_span(numeric), telemetry.track_analytics(text, date, date), telemetry.top_tracks(integer, date),
 	telemetry.user_activity(text, date, date), telemetry.recent_activity(integer), telemetry.playback_overview(date, date)
 	TO telemetry_reader;
@@ -245,9 +245,12 @@ GRANT EXECUTE ON FUNCTION telemetry.http_track_analytics(jsonb, jsonb), telemetr
 -- A dump brings its own rows. What has outlived the app stays as it is.
 DO LANGUAGE plpgsql $$
 BEGIN
-	IF telemetry.is_restoring() THEN
+	-- The layout comes with a dump's rows: once it is there, they are, too.
+	IF telemetry.is_restoring() AND NOT EXISTS (SELECT FROM telemetry.layout) THEN
 		RETURN;
 	END IF;
+	-- Of an app that was dropped while event triggers did not fire.
+	DELETE FROM telemetry.route AS r WHERE r.app = 'telemetry_playback';
 
 	IF NOT EXISTS (SELECT FROM telemetry.stream AS s WHERE s.name = 'playback' AND s.app = 'telemetry_playback') THEN
 		INSERT INTO telemetry.stream (app, name, description, event_types, max_age, max_batch_age, sampling, retention_days, rollup_days) VALUES

@@ -25,7 +25,8 @@ DECLARE
 	before CONSTANT text := pg_catalog.current_setting('timezone');
 	known boolean := true;
 BEGIN
-	IF zone IS NULL THEN
+	-- A setting that was reset is shown as empty.
+	IF coalesce(zone, '') = '' THEN
 		RETURN;
 	END IF;
 	BEGIN

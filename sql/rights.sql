@@ -99,6 +99,79 @@ SELECT pg_catalog.current_setting('search_path');
 RESET search_path;
 RESET ROLE;
 
+-- What it sets ends with the call, so that it cannot lead the caller's next statements astray.
+SET ROLE rights_admin;
+CREATE OR REPLACE FUNCTION planted.check_access(subject_id text, user_id text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('search_path', 'planted, pg_catalog', false), set_config('default_transaction_read_only', 'on', false);
+	RETURN true;
+END
+$$;
+RESET ROLE;
+SELECT telemetry.ingest_event('{"stream": "rights", "event_id": "7", "event_type": "a", "subject_id": "s"}') -> 'success' AS success;
+SHOW search_path;
+SHOW default_transaction_read_only;
+
+-- Whoever has the rights of the current role, but not of the session's, cannot go back to those of the session.
+GRANT telemetry_writer TO rights_admin;
+SET ROLE rights_admin;
+CREATE OR REPLACE FUNCTION planted.check_access(subject_id text, user_id text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	RESET ROLE;
+	PERFORM planted.seize('rights_admin');
+	RETURN true;
+END
+$$;
+RESET ROLE;
+SET ROLE telemetry_writer;
+SELECT telemetry.ingest_event('{"stream": "rights", "event_id": "8", "event_type": "a", "subject_id": "s"}') -> 'success' AS success;
+RESET ROLE;
+SELECT * FROM public.gained;
+
+-- checks_do_not_nest: the timer and the signal are of one check
+SET ROLE rights_admin;
+CREATE OR REPLACE FUNCTION planted.check_access(subject_id text, user_id text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM telemetry.ingest_event('{"stream": "rights", "event_id": "9", "event_type": "a", "subject_id": "s"}');
+	RETURN true;
+END
+$$;
+RESET ROLE;
+SELECT telemetry.ingest_event('{"stream": "rights", "event_id": "10", "event_type": "a", "subject_id": "s"}') -> 'success' AS success;
+SET statement_timeout = '100 ms';
+SELECT pg_sleep(20);
+RESET statement_timeout;
+
+-- triggers_of_ours_are_of_our_tables_only: on others their rows would be taken for what they are not
+SET ROLE rights_mallory;
+CREATE TABLE planted.victim (name text);
+CREATE TRIGGER planted AFTER DELETE ON planted.victim FOR EACH ROW EXECUTE FUNCTION telemetry.follow_stream();
+CREATE VIEW planted.request AS SELECT 1::bigint AS route, 2::bigint AS params, 3::bigint AS body WHERE false;
+CREATE TRIGGER planted INSTEAD OF INSERT ON planted.request FOR EACH ROW EXECUTE FUNCTION telemetry.http_event_row();
+RESET ROLE;
+CREATE TRIGGER planted BEFORE INSERT ON planted.request FOR EACH STATEMENT EXECUTE FUNCTION telemetry.http_event_statement();
+CREATE TRIGGER planted_too INSTEAD OF INSERT ON planted.request FOR EACH ROW EXECUTE FUNCTION telemetry.http_event_row();
+INSERT INTO planted.request VALUES (1234567, 5, 6);
+CREATE TABLE planted.dialect (name int);
+CREATE TRIGGER planted BEFORE INSERT ON planted.dialect FOR EACH ROW EXECUTE FUNCTION telemetry.check_dialect();
+INSERT INTO planted.dialect VALUES (1);
+SELECT p.oid::regprocedure AS may_be_put_on_any_table
+FROM pg_proc AS p
+WHERE p.pronamespace = 'telemetry'::regnamespace AND p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype)
+	AND has_function_privilege('rights_mallory', p.oid, 'EXECUTE');
+
+-- who_pretends_to_restore_names_no_function_that_is_not_there
+SET ROLE rights_admin;
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET standard_conforming_strings = on;
+SET xmloption = content;
+INSERT INTO telemetry.stream (name, description, access_check) VALUES ('rights_too', '-', 'public.not_there(text, text)');
+RESET ROLE;
+\c
+SET client_min_messages = notice;
+
 -- A superuser's function runs as whoever calls it.
 CREATE FUNCTION public.superusers_check(subject_id text, user_id text) RETURNS boolean LANGUAGE sql AS $$ SELECT current_user = subject_id $$;
 UPDATE telemetry.stream SET access_check = 'public.superusers_check(text, text)' WHERE name = 'rights';

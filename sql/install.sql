@@ -2,10 +2,12 @@
 SET client_min_messages = warning;
 CREATE EXTENSION hll;
 -- Days of a time zone that is not there are refused, here where nothing of the library is loaded yet, and when set below.
+\set SHOW_CONTEXT never
 SET telemetry.day_timezone = 'Nowhere/Land';
 CREATE EXTENSION telemetry CASCADE;
 SET telemetry.day_timezone = '5';
 CREATE EXTENSION telemetry CASCADE;
+\set SHOW_CONTEXT errors
 SET telemetry.day_timezone = 'europe/amsterdam';
 CREATE EXTENSION telemetry CASCADE;
 SELECT day_timezone FROM telemetry.layout;

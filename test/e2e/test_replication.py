@@ -117,7 +117,8 @@ class Replication(support.TestCase):
         subscriber.psql("""
             SELECT setval('telemetry.block_seq', (SELECT greatest(max(b.seq), s.noted_seq, 1)
                 FROM telemetry.compaction_state AS s LEFT JOIN telemetry.block AS b ON true GROUP BY s.noted_seq));
-            SELECT setval('telemetry.event_seq', (SELECT coalesce(max(id) >> 20, 0) + 1 FROM telemetry.event_key))""")
+            SELECT setval('telemetry.event_seq', greatest((SELECT max(id) FROM telemetry.event_key), (SELECT max(id) FROM telemetry.event_log),
+                (SELECT max(id) FROM telemetry.event_batch), (SELECT max(id) FROM telemetry.event_change), 0) / 1048576 + 1)""")
 
         # What is written now is the newest, and known keys are known.
         subscriber.psql("""

@@ -37,5 +37,5 @@ $$;
 COMMENT ON DOMAIN telemetry.uniques IS 'A sketch of how many different texts there are, an hll of 2^15 registers of 5 bits.';
 COMMENT ON FUNCTION telemetry.uniques_step(internal, text) IS 'Step of the aggregate telemetry.uniques_of(text).';
 COMMENT ON AGGREGATE telemetry.uniques_of(text) IS
-	'A sketch of the values, which tells how many there are to 0.6 %; of up to 256 exactly. Nulls do not count. Null if there are no rows.';
+	'A sketch of the values, which tells how many there are to 0.6 %, from 80,000 to 150,000 up to 3.5 % too many; of up to 256 exactly. Nulls do not count. Null if there are no rows.';
 COMMENT ON FUNCTION telemetry.no_uniques() IS 'A sketch that has seen nothing.';

@@ -474,15 +474,15 @@ CREATE VIEW telemetry.event_hourly AS
 	FROM telemetry.event_rollup_hour AS r;
 COMMENT ON VIEW telemetry.event_hourly IS
 	'Events of a subject (null: none) and type in an hour (telemetry.hour_of) of its stream''s clock: n, total_seconds '
-	'(sum of duration_seconds), unique_sessions, unique_users and unique_devices, exact up to 256 and then within about 0.6 %. '
+	'(sum of duration_seconds), unique_sessions, unique_users and unique_devices, exact up to 256 and then as telemetry.uniques_of() says. '
 	'sessions, users and devices are their sketches (hll), which can be united: hll_cardinality(hll_union_agg(users)). As '
 	'of the last round of job roll_up_events.';
 COMMENT ON COLUMN telemetry.event_hourly.subject_id IS 'What the events are about; null: none of them says.';
 COMMENT ON COLUMN telemetry.event_hourly.unique_sessions IS
-	'Different sessions, exact up to 256, then within about 0.6 %.';
-COMMENT ON COLUMN telemetry.event_hourly.unique_users IS 'Different users, exact up to 256, then within about 0.6 %.';
+	'Different sessions, exact up to 256, then as telemetry.uniques_of() says.';
+COMMENT ON COLUMN telemetry.event_hourly.unique_users IS 'Different users, exact up to 256, then as telemetry.uniques_of() says.';
 COMMENT ON COLUMN telemetry.event_hourly.unique_devices IS
-	'Different devices, exact up to 256, then within about 0.6 %.';
+	'Different devices, exact up to 256, then as telemetry.uniques_of() says.';
 COMMENT ON COLUMN telemetry.event_hourly.sessions IS
 	'The sessions as a sketch (hll), to be united with those of other rows: hll_cardinality(hll_union_agg(sessions)).';
 COMMENT ON COLUMN telemetry.event_hourly.users IS
@@ -570,7 +570,7 @@ CREATE VIEW telemetry.stream_daily AS
 COMMENT ON VIEW telemetry.stream_daily IS
 	'Events of a type in a day, of all subjects: columns as in telemetry.event_daily, and unique_subjects.';
 COMMENT ON COLUMN telemetry.stream_daily.unique_subjects IS
-	'Different subjects, exact up to 256, then within about 0.6 %.';
+	'Different subjects, exact up to 256, then as telemetry.uniques_of() says.';
 COMMENT ON COLUMN telemetry.stream_daily.subjects IS
 	'The subjects as a sketch (hll), to be united with those of other rows: hll_cardinality(hll_union_agg(subjects)).';
 SELECT telemetry.copy_comments('telemetry.event_daily', 'telemetry.stream_daily');

@@ -63,15 +63,20 @@ signal.signal(signal.SIGTERM, _interrupt)
 
 
 def wait_until(condition, seconds, what):
-    """Polls until condition() is true; returns its value; TimeoutError after so long."""
+    """Polls until condition() is true; returns its value; TimeoutError after so long.
+
+    The longer it takes, the more seldom it asks: most conditions start a psql.
+    """
     end = time.monotonic() + seconds * PATIENCE
+    pause = 0.01
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
             raise TimeoutError(f"after {seconds} s still waiting for {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.25)
 
 
 def free_port():

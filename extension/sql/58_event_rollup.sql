@@ -136,6 +136,69 @@ COMMENT ON FUNCTION telemetry.keep_stream_clock() IS
 CREATE TRIGGER keep_clock BEFORE UPDATE OF name, clock OR DELETE ON telemetry.stream
 	FOR EACH ROW EXECUTE FUNCTION telemetry.keep_stream_clock();
 
+-- What is to be learnt, by the rows of rollups (cells) that it is of: events of flushes, and removals.
+CREATE VIEW telemetry.batch_event AS
+	SELECT b.id AS batch, e.stream, coalesce(e.subject_id, '') AS subject_id, e.event_type, e.user_id, e.session_id, e.device_id,
+		e.received_at, telemetry.hour_of(e.counted_at) AS hour, telemetry.day_of(e.counted_at) AS day,
+		coalesce(e.duration_seconds::numeric, 0) AS seconds
+	FROM telemetry.event_batch AS b
+	CROSS JOIN LATERAL (
+		SELECT l.*, CASE WHEN s.clock = 'occurred_at' THEN l.occurred_at ELSE l.received_at END AS counted_at
+		FROM telemetry.event_log AS l
+		LEFT JOIN telemetry.stream AS s ON s.name = l.stream
+		WHERE l.received_at = b.received_at AND l.id >= b.id AND l.id < b.id + 1048576
+		OFFSET 0
+	) AS e;
+COMMENT ON VIEW telemetry.batch_event IS
+	'The events of the flushes of telemetry.event_batch, and which rows of the rollups they are to be added to.';
+COMMENT ON COLUMN telemetry.batch_event.batch IS 'telemetry.event_batch.id.';
+COMMENT ON COLUMN telemetry.batch_event.seconds IS 'Its duration_seconds; 0 if it had none.';
+SELECT telemetry.copy_comments('telemetry.event_rollup_hour', 'telemetry.batch_event');
+SELECT telemetry.copy_comments('telemetry.event_template', 'telemetry.batch_event');
+
+CREATE VIEW telemetry.changed_cell AS
+	SELECT c.id, c.stream, coalesce(c.subject_id, '') AS subject_id, c.event_type, c.user_id,
+		telemetry.hour_of(c.counted_at) AS hour, telemetry.day_of(c.counted_at) AS day,
+		coalesce(c.duration_seconds::numeric, 0) AS seconds, c.recount, coalesce(s.clock, 'received_at') AS clock,
+		-- From when on events of the hour may have been received; those of a stream that is gone count by that time.
+		telemetry.hour_of(c.counted_at) - CASE s.clock WHEN 'occurred_at' THEN s.max_future ELSE '0' END AS first_received_at,
+		coalesce(d.dropped_before, '-infinity') AS dropped_before
+	FROM telemetry.event_change AS c
+	LEFT JOIN telemetry.stream AS s ON s.name = c.stream
+	LEFT JOIN telemetry.event_drop AS d ON d.stream = c.stream;
+COMMENT ON VIEW telemetry.changed_cell IS
+	'Which rows of the rollups the removals of telemetry.event_change are of, and what it takes to count their uniques again.';
+COMMENT ON COLUMN telemetry.changed_cell.seconds IS 'Its duration_seconds; 0 if it had none.';
+COMMENT ON COLUMN telemetry.changed_cell.clock IS 'By which time its stream counts, received_at or occurred_at.';
+COMMENT ON COLUMN telemetry.changed_cell.first_received_at IS
+	'Events of the hour cannot have been received earlier, by what its stream says.';
+COMMENT ON COLUMN telemetry.changed_cell.dropped_before IS 'As telemetry.event_drop has it; -infinity: none.';
+SELECT telemetry.copy_comments('telemetry.event_rollup_hour', 'telemetry.changed_cell');
+SELECT telemetry.copy_comments('telemetry.event_change', 'telemetry.changed_cell');
+
+-- What is pending: +1 for an event that is not in the rollups yet, -1 for one that is, and was removed.
+CREATE VIEW telemetry.pending_event AS
+	SELECT 1 AS sign, e.stream, e.subject_id, e.event_type, e.user_id, e.session_id, e.device_id, e.received_at, e.hour, e.day, e.seconds
+	FROM telemetry.batch_event AS e
+	UNION ALL
+	SELECT -1, c.stream, c.subject_id, c.event_type, c.user_id, NULL, NULL, NULL, c.hour, c.day, -c.seconds
+	FROM telemetry.changed_cell AS c
+	WHERE NOT EXISTS (SELECT FROM telemetry.event_batch AS b WHERE b.id = c.id >> 20 << 20);
+COMMENT ON VIEW telemetry.pending_event IS
+	'What is to be added to the rollups of events, and (sign -1) subtracted, for an answer that is up to date.';
+COMMENT ON COLUMN telemetry.pending_event.sign IS '1: to be added; -1: to be subtracted.';
+COMMENT ON COLUMN telemetry.pending_event.subject_id IS 'What the event is about; empty: it does not say.';
+COMMENT ON COLUMN telemetry.pending_event.session_id IS 'The session it belongs to; null where sign is -1.';
+COMMENT ON COLUMN telemetry.pending_event.device_id IS 'The device it comes from; null where sign is -1.';
+COMMENT ON COLUMN telemetry.pending_event.received_at IS 'When it was received; null where sign is -1.';
+COMMENT ON COLUMN telemetry.pending_event.seconds IS
+	'Its duration_seconds, 0 if it has none; negative where sign is -1.';
+SELECT telemetry.copy_comments('telemetry.batch_event', 'telemetry.pending_event');
+
+-- These two are mostly empty. Never analyzed they would count as ten pages, and reading what is pending as so dear
+-- that it is compiled first.
+ANALYZE telemetry.event_batch, telemetry.event_change;
+
 -- Adding.
 CREATE FUNCTION telemetry.add_event_batches(ids bigint[]) RETURNS bigint
 	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
@@ -143,22 +206,11 @@ BEGIN ATOMIC
 	-- One statement, so one snapshot: the events that it counts, and the removals that it forgets because it does
 	-- not see their events, are as of the same instant.
 	WITH taken AS (
-		DELETE FROM telemetry.event_batch AS b USING unnest(ids) AS k (id) WHERE b.id = k.id
-		RETURNING b.id, b.received_at
+		DELETE FROM telemetry.event_batch AS b WHERE b.id = ANY (ids) RETURNING b.id
 	), forgotten AS (
 		DELETE FROM telemetry.event_change AS c WHERE c.id >> 20 << 20 IN (SELECT t.id FROM taken AS t)
 	), e AS MATERIALIZED (
-		SELECT e.stream, coalesce(e.subject_id, '') AS subject_id, e.event_type, e.user_id, e.session_id, e.device_id, e.received_at,
-			coalesce(e.duration_seconds::numeric, 0) AS seconds,
-			telemetry.hour_of(e.counted_at) AS hour, telemetry.day_of(e.counted_at) AS day
-		FROM taken AS t
-		CROSS JOIN LATERAL (
-			SELECT l.*, CASE WHEN s.clock = 'occurred_at' THEN l.occurred_at ELSE l.received_at END AS counted_at
-			FROM telemetry.event_log AS l
-			LEFT JOIN telemetry.stream AS s ON s.name = l.stream
-			WHERE l.received_at = t.received_at AND l.id >= t.id AND l.id < t.id + 1048576
-			OFFSET 0
-		) AS e
+		SELECT e.* FROM telemetry.batch_event AS e WHERE e.batch = ANY (ids)
 	), hours AS MATERIALIZED (
 		SELECT e.stream, e.subject_id, e.event_type, e.hour, e.day, count(*) AS n, sum(e.seconds) AS total_seconds,
 			telemetry.uniques_of(e.session_id) AS sessions,
@@ -217,26 +269,6 @@ COMMENT ON FUNCTION telemetry.add_event_batches(bigint[]) IS
 	'Of job roll_up_events: adds the events of these flushes of telemetry.event_batch to the rollups; returns how many they were.';
 
 -- Subtracting. The changes stay until all of it is done, so that each statement knows of which cells they are.
-CREATE VIEW telemetry.changed_cell AS
-	SELECT c.id, c.stream, coalesce(c.subject_id, '') AS subject_id, c.event_type, c.user_id,
-		telemetry.hour_of(c.counted_at) AS hour, telemetry.day_of(c.counted_at) AS day,
-		coalesce(c.duration_seconds::numeric, 0) AS seconds, c.recount, coalesce(s.clock, 'received_at') AS clock,
-		-- From when on events of the hour may have been received; those of a stream that is gone count by that time.
-		telemetry.hour_of(c.counted_at) - CASE s.clock WHEN 'occurred_at' THEN s.max_future ELSE '0' END AS first_received_at,
-		coalesce(d.dropped_before, '-infinity') AS dropped_before
-	FROM telemetry.event_change AS c
-	LEFT JOIN telemetry.stream AS s ON s.name = c.stream
-	LEFT JOIN telemetry.event_drop AS d ON d.stream = c.stream;
-COMMENT ON VIEW telemetry.changed_cell IS
-	'Which rows of the rollups the removals of telemetry.event_change are of, and what it takes to count their uniques again.';
-COMMENT ON COLUMN telemetry.changed_cell.seconds IS 'Its duration_seconds; 0 if it had none.';
-COMMENT ON COLUMN telemetry.changed_cell.clock IS 'By which time its stream counts, received_at or occurred_at.';
-COMMENT ON COLUMN telemetry.changed_cell.first_received_at IS
-	'Events of the hour cannot have been received earlier, by what its stream says.';
-COMMENT ON COLUMN telemetry.changed_cell.dropped_before IS 'As telemetry.event_drop has it; -infinity: none.';
-SELECT telemetry.copy_comments('telemetry.event_rollup_hour', 'telemetry.changed_cell');
-SELECT telemetry.copy_comments('telemetry.event_change', 'telemetry.changed_cell');
-
 CREATE FUNCTION telemetry.subtract_event_changes(ids bigint[]) RETURNS void
 	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
 BEGIN ATOMIC
@@ -433,38 +465,6 @@ COMMENT ON FUNCTION telemetry.job_roll_up_events() IS
 	'Job roll_up_events: subtracts up to 1000 events that were removed from the rollups of events, and adds the flushes '
 	'that came first, of about 50000 events. True if there are more. Does nothing while another transaction does it.';
 
--- These two are mostly empty. Never analyzed they would count as ten pages, and reading what is pending as so dear
--- that it is compiled first.
-ANALYZE telemetry.event_batch, telemetry.event_change;
-
--- What is pending: +1 for an event that is not in the rollups yet, -1 for one that is, and was removed.
-CREATE VIEW telemetry.pending_event AS
-	SELECT 1 AS sign, e.stream, coalesce(e.subject_id, '') AS subject_id, e.event_type, e.user_id, e.session_id, e.device_id,
-		e.received_at, CASE WHEN s.clock = 'occurred_at' THEN e.occurred_at ELSE e.received_at END AS counted_at,
-		coalesce(e.duration_seconds::numeric, 0) AS seconds
-	FROM telemetry.event_batch AS b
-	CROSS JOIN LATERAL (
-		SELECT l.* FROM telemetry.event_log AS l
-		WHERE l.received_at = b.received_at AND l.id >= b.id AND l.id < b.id + 1048576
-		OFFSET 0
-	) AS e
-	LEFT JOIN telemetry.stream AS s ON s.name = e.stream
-	UNION ALL
-	SELECT -1, c.stream, coalesce(c.subject_id, ''), c.event_type, c.user_id, NULL, NULL, NULL, c.counted_at,
-		-coalesce(c.duration_seconds::numeric, 0)
-	FROM telemetry.event_change AS c
-	WHERE NOT EXISTS (SELECT FROM telemetry.event_batch AS b WHERE b.id = c.id >> 20 << 20);
-COMMENT ON VIEW telemetry.pending_event IS
-	'What is to be added to the rollups of events, and (sign -1) subtracted, for an answer that is up to date.';
-COMMENT ON COLUMN telemetry.pending_event.sign IS '1: to be added; -1: to be subtracted.';
-COMMENT ON COLUMN telemetry.pending_event.subject_id IS 'What the event is about; empty: it does not say.';
-COMMENT ON COLUMN telemetry.pending_event.session_id IS 'The session it belongs to; null where sign is -1.';
-COMMENT ON COLUMN telemetry.pending_event.device_id IS 'The device it comes from; null where sign is -1.';
-COMMENT ON COLUMN telemetry.pending_event.received_at IS 'When it was received; null where sign is -1.';
-COMMENT ON COLUMN telemetry.pending_event.seconds IS
-	'Its duration_seconds, 0 if it has none; negative where sign is -1.';
-SELECT telemetry.copy_comments('telemetry.event_change', 'telemetry.pending_event');
-
 CREATE VIEW telemetry.event_hourly AS
 	SELECT r.stream, nullif(r.subject_id, '') AS subject_id, r.event_type, r.hour, r.n, r.total_seconds,
 		telemetry.unique_count(r.sessions) AS unique_sessions,
@@ -504,12 +504,12 @@ CREATE VIEW telemetry.event_hourly_live AS
 			SELECT r.stream, r.subject_id, r.event_type, r.hour, r.n, r.total_seconds, r.sessions, r.users, r.devices
 			FROM telemetry.event_rollup_hour AS r
 			UNION ALL
-			SELECT p.stream, p.subject_id, p.event_type, telemetry.hour_of(p.counted_at), sum(p.sign), sum(p.seconds),
+			SELECT p.stream, p.subject_id, p.event_type, p.hour, sum(p.sign), sum(p.seconds),
 				telemetry.uniques_of(p.session_id) FILTER (WHERE p.sign = 1),
 				telemetry.uniques_of(p.user_id) FILTER (WHERE p.sign = 1),
 				telemetry.uniques_of(p.device_id) FILTER (WHERE p.sign = 1)
 			FROM telemetry.pending_event AS p
-			GROUP BY p.stream, p.subject_id, p.event_type, telemetry.hour_of(p.counted_at)
+			GROUP BY p.stream, p.subject_id, p.event_type, p.hour
 		) AS r
 		GROUP BY r.stream, r.subject_id, r.event_type, r.hour
 		HAVING sum(r.n) > 0
@@ -544,12 +544,12 @@ CREATE VIEW telemetry.event_daily_live AS
 			SELECT r.stream, r.subject_id, r.event_type, r.day, r.n, r.total_seconds, r.sessions, r.users, r.devices
 			FROM telemetry.event_rollup_day AS r
 			UNION ALL
-			SELECT p.stream, p.subject_id, p.event_type, telemetry.day_of(p.counted_at), sum(p.sign), sum(p.seconds),
+			SELECT p.stream, p.subject_id, p.event_type, p.day, sum(p.sign), sum(p.seconds),
 				telemetry.uniques_of(p.session_id) FILTER (WHERE p.sign = 1),
 				telemetry.uniques_of(p.user_id) FILTER (WHERE p.sign = 1),
 				telemetry.uniques_of(p.device_id) FILTER (WHERE p.sign = 1)
 			FROM telemetry.pending_event AS p
-			GROUP BY p.stream, p.subject_id, p.event_type, telemetry.day_of(p.counted_at)
+			GROUP BY p.stream, p.subject_id, p.event_type, p.day
 		) AS r
 		GROUP BY r.stream, r.subject_id, r.event_type, r.day
 		HAVING sum(r.n) > 0
@@ -590,13 +590,13 @@ CREATE VIEW telemetry.stream_daily_live AS
 			SELECT r.stream, r.event_type, r.day, r.n, r.total_seconds, r.sessions, r.users, r.devices, r.subjects
 			FROM telemetry.stream_rollup_day AS r
 			UNION ALL
-			SELECT p.stream, p.event_type, telemetry.day_of(p.counted_at), sum(p.sign), sum(p.seconds),
+			SELECT p.stream, p.event_type, p.day, sum(p.sign), sum(p.seconds),
 				telemetry.uniques_of(p.session_id) FILTER (WHERE p.sign = 1),
 				telemetry.uniques_of(p.user_id) FILTER (WHERE p.sign = 1),
 				telemetry.uniques_of(p.device_id) FILTER (WHERE p.sign = 1),
 				telemetry.uniques_of(nullif(p.subject_id, '')) FILTER (WHERE p.sign = 1)
 			FROM telemetry.pending_event AS p
-			GROUP BY p.stream, p.event_type, telemetry.day_of(p.counted_at)
+			GROUP BY p.stream, p.event_type, p.day
 		) AS r
 		GROUP BY r.stream, r.event_type, r.day
 		HAVING sum(r.n) > 0
@@ -628,12 +628,12 @@ CREATE VIEW telemetry.user_daily_live AS
 			SELECT r.stream, r.user_id, r.event_type, r.day, r.n, r.total_seconds, r.last_at, r.subjects
 			FROM telemetry.user_rollup_day AS r
 			UNION ALL
-			SELECT p.stream, p.user_id, p.event_type, telemetry.day_of(p.counted_at), sum(p.sign), sum(p.seconds),
+			SELECT p.stream, p.user_id, p.event_type, p.day, sum(p.sign), sum(p.seconds),
 				max(p.received_at),
 				telemetry.uniques_of(nullif(p.subject_id, '')) FILTER (WHERE p.sign = 1)
 			FROM telemetry.pending_event AS p
 			WHERE p.user_id IS NOT NULL
-			GROUP BY p.stream, p.user_id, p.event_type, telemetry.day_of(p.counted_at)
+			GROUP BY p.stream, p.user_id, p.event_type, p.day
 		) AS r
 		GROUP BY r.stream, r.user_id, r.event_type, r.day
 		HAVING sum(r.n) > 0

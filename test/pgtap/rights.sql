@@ -327,8 +327,8 @@ SELECT name, '{admin}' FROM unnest(ARRAY['block', 'event_log', 'erasure', 'event
 	'user_rollup_day', 'retention_class']) AS n (name);
 INSERT INTO readable VALUES ('subject', '{reader,writer,admin}');
 INSERT INTO readable
-SELECT name, '{}' FROM unnest(ARRAY['event_key_pass', 'event_template', 'job', 'job_state', 'progress_state', 'changed_cell',
-	'http_event', 'pending_event']) AS n (name);
+SELECT name, '{}' FROM unnest(ARRAY['event_key_pass', 'event_template', 'job', 'job_state', 'progress_state', 'batch_event',
+	'changed_cell', 'http_event', 'pending_event']) AS n (name);
 SELECT set_eq(
 	$$SELECT relname::text FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace AND relkind IN ('v', 'f', 'r', 'p') AND NOT relispartition$$,
 	'SELECT name FROM readable', 'the table has all tables and views');

@@ -46,6 +46,13 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION telemetry.grant_setting(setting text, role text) RETURNS void
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_grant_setting';
+COMMENT ON FUNCTION telemetry.grant_setting(text, text) IS
+	'For the script of the extension: GRANT SET ON PARAMETER as the caller, which does not become one of the extension''s own '
+	'privileges, since these would stay with the role for good. Server 15 or later.';
+REVOKE ALL ON FUNCTION telemetry.grant_setting(text, text) FROM PUBLIC;
+
 -- Roles and the settings granted to them belong to the whole cluster: another database may have made them, or be making them
 -- now, and they outlive DROP EXTENSION. One transaction makes them at a time; who finds all there takes no lock.
 DO LANGUAGE plpgsql $$
@@ -102,9 +109,7 @@ BEGIN
 		EXECUTE pg_catalog.format('GRANT %I TO telemetry_admin', role.name);
 	END LOOP;
 
-	IF settings <> '{}' THEN
-		EXECUTE 'GRANT SET ON PARAMETER ' || pg_catalog.array_to_string(settings, ', ') || ' TO telemetry_admin';
-	END IF;
+	PERFORM telemetry.grant_setting(w.name, 'telemetry_admin') FROM pg_catalog.unnest(settings) AS w (name);
 END
 $$;
 

@@ -5,7 +5,6 @@
 #include "base/compat.h"
 
 #include "base/guc.h"
-#include "base/guc.h"
 #include "base/standby.h"
 #include "fmgr.h"
 #include "jobs/launcher.h"

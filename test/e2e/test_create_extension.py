@@ -84,6 +84,7 @@ LEFT_OVER = {
     "comments": "SELECT objoid FROM pg_description WHERE objoid >= 16384",
     "dependencies": "SELECT classid::regclass, objid FROM pg_shdepend WHERE dbid = "
                     "(SELECT oid FROM pg_database WHERE datname = current_database())",
+    "initial privileges": "SELECT classoid::regclass, objoid FROM pg_init_privs WHERE objoid >= 16384",
     "advisory locks": "SELECT objid FROM pg_locks WHERE locktype = 'advisory'",
     "workers": "SELECT datname FROM pg_stat_activity WHERE backend_type = 'telemetry worker'",
 }

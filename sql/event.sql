@@ -227,6 +227,15 @@ SELECT event_id FROM event WHERE stream = 'later';
 SELECT tried, stored, failed FROM generate_series(1, 5) AS i, LATERAL retry_dead_letters(NULL, NULL, 1000 + i);
 SELECT kind, code, whole, attempts FROM dead_letter ORDER BY id;
 
+-- letters_and_conflicts_have_all_digits_of_a_number, however few the session shows
+TRUNCATE dead_letter, conflict;
+SET extra_float_digits = -10;
+INSERT INTO event (stream, event_type, event_id, duration_seconds) VALUES ('later', 'a', 'd1', 1234.5678901234567);
+INSERT INTO event (stream, event_type, event_id, duration_seconds) VALUES ('later', 'a', 'd1', 1234.5678901234569), ('never', 'a', 'd2', 1234.5678901234567);
+RESET extra_float_digits;
+SELECT payload -> 'duration_seconds' AS rejected FROM dead_letter;
+SELECT stored -> 'duration_seconds' AS stored, incoming -> 'duration_seconds' AS incoming FROM conflict;
+
 -- received_at is the server's, but for administrators who load what was received before.
 INSERT INTO event (stream, event_type, event_id, occurred_at, received_at) VALUES
 	('shop', 'open', 'old1', '2020-05-05 10:00', '2020-05-05 10:30'), ('shop', 'open', 'old2', '2020-05-05 10:00', '2020-05-06 10:30'),
@@ -235,6 +244,12 @@ SELECT accepted, rejected, rows -> 0 ->> 'code' AS code FROM ingest_result();
 SELECT event_id, received_at FROM event WHERE received_at < '2021-01-01' ORDER BY event_id;
 SELECT create_event_partition('2020-05-05'), create_event_partition('2020-05-07');
 SELECT create_event_partition('0001-01-01');
+-- a_day_is_of_utc_however_the_session_writes_times: IST, which this style writes, is read as Israel's time
+SET timezone = 'Asia/Kolkata';
+SET datestyle = 'SQL, DMY';
+SELECT create_event_partition('2020-05-04');
+RESET datestyle;
+SET timezone = 'UTC';
 SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) AS bound, (SELECT count(*) FROM pg_index AS i WHERE i.indrelid = c.oid) AS indexes
 FROM pg_class AS c WHERE c.relname LIKE 'event\_log\_2020%' AND c.relkind = 'r' ORDER BY c.relname;
 
@@ -269,4 +284,4 @@ REVOKE USAGE ON SCHEMA telemetry FROM event_stranger;
 DROP ROLE event_stranger;
 DELETE FROM stream WHERE name IN ('shop', 'once', 'later');
 TRUNCATE event_log, event_key, event_batch, event_change, conflict, dead_letter;
-DROP TABLE event_log_20200505, event_log_20200506, event_log_20200507;
+DROP TABLE event_log_20200504, event_log_20200505, event_log_20200506, event_log_20200507;

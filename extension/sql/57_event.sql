@@ -317,7 +317,8 @@ COMMENT ON SEQUENCE telemetry.event_seq IS 'Numbers of flushes of events; times 
 
 CREATE FUNCTION telemetry.create_event_partition(day date) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	-- The bounds are written into a command: a zone's abbreviation, which some styles have, may be read as another zone.
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
 AS $$
 DECLARE
 	name CONSTANT name := 'event_log_' || to_char(day, 'YYYYMMDD');

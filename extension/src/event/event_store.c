@@ -51,10 +51,12 @@ static TlStatement lock_key = {
 	{UUIDOID},
 	NULL};
 
+/* A telemetry.value has all digits of a number, whatever extra_float_digits says. */
 static TlStatement read_event = {
 	"SELECT e.occurred_at, e.data,"
 	" (SELECT jsonb_object_agg(m.key, m.value)::text"
-	"  FROM jsonb_each(to_jsonb(e)) AS m"
+	"  FROM jsonb_each(to_jsonb(e) || jsonb_build_object('duration_seconds',"
+	"   e.duration_seconds::telemetry.value::jsonb)) AS m"
 	"  WHERE jsonb_typeof(m.value) <> 'null'"
 	"  AND m.key <> 'id'),"
 	" e.event_type, e.device_id, e.user_id, e.session_id, e.subject_id"

@@ -9,9 +9,9 @@
 #include "base/guc.h"
 #include "base/slice_text.h"
 #include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
 #include "mb/pg_wchar.h"
 #include "utils/datetime.h"
-#include "utils/float.h"
 #include "utils/json.h"
 #include "utils/timestamp.h"
 #include "value/value_size.h"
@@ -34,6 +34,18 @@ put_time(StringInfo out, const char *name, int64 ts)
 	put_name(out, name);
 	appendStringInfo(out, "\"%s\"",
 					 JsonEncodeDateTime(text, TimestampTzGetDatum(ts), TIMESTAMPTZOID, &utc));
+}
+
+/* With all digits, whatever extra_float_digits says; what JSON has no number for as a string. */
+static void
+put_number(StringInfo out, const char *name, double number)
+{
+	const char *quote = isfinite(number) ? "" : "\"";
+	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+	double_to_shortest_decimal_buf(number, text);
+	put_name(out, name);
+	appendStringInfo(out, "%s%s%s", quote, text, quote);
 }
 
 char *
@@ -61,13 +73,7 @@ tl_event_to_json(const TlEvent *e, bool *whole)
 	if (e->has_received_at)
 		put_time(&out, TL_EVENT_RECEIVED_AT, e->received_at);
 	if (e->has_duration)
-	{
-		put_name(&out, TL_EVENT_DURATION);
-		if (isfinite(e->duration_seconds))
-			appendStringInfoString(&out, float8out_internal(e->duration_seconds));
-		else
-			appendStringInfo(&out, "\"%s\"", float8out_internal(e->duration_seconds));
-	}
+		put_number(&out, TL_EVENT_DURATION, e->duration_seconds);
 	if (data != NULL && (VARSIZE(e->data) > (Size) tl_guc_max_value_size ||
 						 tl_value_size_exceeds(data, (Size) tl_guc_max_value_size)))
 		*whole = false;

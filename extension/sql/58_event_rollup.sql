@@ -420,7 +420,7 @@ COMMENT ON FUNCTION telemetry.finish_event_changes(bigint[]) IS
 
 CREATE FUNCTION telemetry.job_roll_up_events() RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	-- Estimates of what is pending are too vague to compile anything for.
 	SET jit = off
 AS $$

@@ -25,7 +25,12 @@ INSERT INTO telemetry.event (stream, event_id, event_type, subject_id, user_id) 
 INSERT INTO telemetry.event (stream, event_id, event_type, subject_id, user_id, session_id) VALUES
 	('playback', '1', 'play_start', '01ARZ3NDEKTSV4RRFFQ69G5FAV', 'u', 's');
 CALL telemetry.run_jobs('roll_up');
+INSERT INTO telemetry.event (stream, event_id, event_type, subject_id, user_id) VALUES ('rights', '2', 'a', 's', 'gone');
 CALL telemetry.run_jobs('roll_up_events');
+-- Something to do: to be added to the rollups, and to be subtracted from them.
+SELECT telemetry.delete_user('gone') \g /dev/null
+INSERT INTO telemetry.event (stream, event_id, event_type, subject_id, user_id) VALUES ('rights', '3', 'a', 's', 'u');
+INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-02', 'rights', 'm', '1');
 
 -- The statement's sqlstate as a role, or ok; what it did is undone.
 CREATE FUNCTION pg_temp.attempt(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$

@@ -396,9 +396,10 @@ COMMENT ON FUNCTION telemetry.refresh_device(text, text, timestamptz, timestampt
 
 CREATE PROCEDURE telemetry.refresh(
 	device text DEFAULT NULL, metric text DEFAULT NULL, "from" timestamptz DEFAULT NULL, "to" timestamptz DEFAULT NULL)
+	-- What commits cannot pin the search path, so every name has its schema.
 	LANGUAGE plpgsql AS $$
 DECLARE
-	at text COLLATE "C" := '';
+	at pg_catalog.text COLLATE pg_catalog."C" := '';
 	done bigint := 0;
 	total bigint;
 BEGIN
@@ -408,10 +409,10 @@ BEGIN
 	END IF;
 	SELECT pg_catalog.count(DISTINCT s.device_id) INTO total FROM telemetry.series AS s;
 	LOOP
-		SELECT s.device_id INTO at FROM telemetry.series AS s WHERE s.device_id > at ORDER BY s.device_id LIMIT 1;
+		SELECT s.device_id INTO at FROM telemetry.series AS s WHERE s.device_id OPERATOR(pg_catalog.>) at ORDER BY s.device_id LIMIT 1;
 		EXIT WHEN NOT FOUND;
 		PERFORM telemetry.refresh_device(at, metric, "from", "to");
-		done := done + 1;
+		done := done OPERATOR(pg_catalog.+) 1;
 		PERFORM telemetry.report_progress('refresh', 'devices', done, total);
 		COMMIT;
 	END LOOP;

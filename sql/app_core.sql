@@ -44,6 +44,11 @@ SELECT status, jsonb_pretty(body) AS body FROM pg_temp.post('/api/telemetry/even
 	jsonb_build_object('eventId', NULL, 'moduleId', 'm', 'type', 'shown', 'occurredUtc', pg_temp.ago('1 min')),
 	'7'::jsonb, '[]'::jsonb, 'null'::jsonb)));
 SELECT event_id, event_type, device_id, app_version, data FROM event WHERE stream = 'core' AND event_id = 'e1';
+-- the_same_event_id_of_another_device_is_another_event
+SELECT p.body - 'errors' AS body FROM (VALUES (1, 'hash'), (2, 'other'), (3, 'other')) AS d (number, name),
+	pg_temp.post('/api/telemetry/events', jsonb_build_object('deviceId', d.name, 'events', jsonb_build_array(
+		jsonb_build_object('eventId', 'e1', 'moduleId', 'm', 'type', 'expired', 'occurredUtc', pg_temp.ago('1 min'))))) AS p ORDER BY d.number;
+SELECT device_id, event_type FROM event WHERE stream = 'core' AND event_id = 'e1' ORDER BY device_id;
 -- dead_letters_name_the_caller_and_show_the_body
 SELECT code, payload - 'body' - 'occurred_at' AS payload, (payload -> 'body') - 'occurredUtc' AS body, whole
 FROM dead_letter WHERE payload ->> 'correlation_id' = 'c1' AND coalesce(jsonb_typeof(payload -> 'body'), 'object') = 'object' ORDER BY id;
@@ -87,7 +92,8 @@ SELECT (SELECT sum(total) FROM core_modules('2026-03-01', '2026-03-02')) = count
 SELECT status, content_type, body FROM http_core_summary('{"dialect": "core", "from": "2026-03-01", "to": "2026-03-02", "top": "1"}');
 SELECT status, content_type, body FROM http_core_summary_csv('{"dialect": "core", "from": "2026-03-01", "to": "2026-03-02"}');
 SELECT status, body FROM http_core_timeline('{"dialect": "core", "moduleId": "beta", "from": "2026-03-01T10:00:00Z", "to": "2026-03-01T12:00:00Z"}');
-SELECT status, jsonb_pretty(body) FROM http_core_events('{"dialect": "core", "moduleId": "alpha", "type": "shown", "limit": "2"}');
+SELECT status, jsonb_pretty(jsonb_set(body, '{cursor}', to_jsonb(regexp_replace(body ->> 'cursor', '[|][0-9]+$', '|number')))) AS body
+FROM http_core_events('{"dialect": "core", "moduleId": "alpha", "type": "shown", "limit": "2"}');
 SELECT status, body -> 'events' @> '[{"eventId": "c24"}]' AS next_page FROM http_core_events(jsonb_build_object('dialect', 'core', 'moduleId', 'alpha', 'type', 'shown',
 	'limit', '2', 'cursor', (SELECT body ->> 'cursor' FROM http_core_events('{"dialect": "core", "moduleId": "alpha", "type": "shown", "limit": "2"}'))));
 SELECT status, content_type, body FROM http_core_events_csv('{"dialect": "core", "deviceId": "device-1", "limit": "2"}');
@@ -107,9 +113,20 @@ WITH RECURSIVE page AS (
 	WHERE p.body ->> 'cursor' IS NOT NULL
 )
 SELECT number, jsonb_path_query_array(body, '$.events[*].eventId') AS ids FROM page ORDER BY number;
-SELECT status, body FROM (VALUES ('2026-03-02'), ('2026-03-02|'), ('|x')) AS v (cursor),
+SELECT status, body FROM (VALUES ('2026-03-02'), ('2026-03-02|'), ('|7'), ('2026-03-02|x'), ('2026-03-02|9999999999999999999')) AS v (cursor),
 	http_core_events(jsonb_build_object('dialect', 'core', 'cursor', v.cursor));
 
+-- Also events of one id and time, of several devices or of nobody any more.
+INSERT INTO event (stream, event_id, event_type, occurred_at, received_at, device_id, subject_id)
+SELECT 'core', 'one', 'shown', '2026-03-01 12:00', '2026-03-02 13:00', 'device-' || i, 'of many' FROM generate_series(1, 5) AS i;
+SELECT count(*) FROM event WHERE subject_id = 'of many';
+WITH RECURSIVE page AS (
+	SELECT h.body FROM http_core_events('{"moduleId": "of many", "limit": "2"}') AS h
+	UNION ALL
+	SELECT h.body FROM page AS p, http_core_events(jsonb_build_object('moduleId', 'of many', 'limit', '2', 'cursor', p.body ->> 'cursor')) AS h
+	WHERE p.body ->> 'cursor' IS NOT NULL
+)
+SELECT count(*), count(DISTINCT e -> 'deviceId') AS devices FROM page, jsonb_array_elements(body -> 'events') AS e;
 -- A reader may read the views; the proxy answers without any right on what it reads.
 SET ROLE telemetry_reader;
 SELECT count(*) FROM core_events('paged', NULL, NULL, NULL, NULL, 10);

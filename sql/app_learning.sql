@@ -64,6 +64,11 @@ SELECT r.* FROM pg_temp.post('/api/telemetry/batch', '{
 SELECT event_id, data FROM event WHERE event_id IN ('p1', 'a1') ORDER BY event_id;
 SELECT * FROM pg_temp.post('/api/telemetry/batch', '{"items": [7]}');
 SELECT p.* FROM (VALUES ('{"batchId": 7, "items": [7]}'::jsonb), ('{"batchId": "", "items": [7]}'), ('{"batchId": "b"}'), ('{"batchId": "b", "items": []}')) AS b (body), pg_temp.post('/api/telemetry/batch', b.body) AS p;
+-- the_same_event_id_of_another_user_is_another_event
+SELECT p.body #> '{data,results,0,status}' AS status FROM (VALUES (1, 'u1'), (2, 'u2'), (3, 'u2')) AS u (number, name),
+	pg_temp.post('/api/telemetry/batch', '{"batchId": "batch_3", "items": [{"itemType": "progress", "itemData": {"eventId": "p1"}, "timestamp": "2024-01-20T11:00:00Z"}]}',
+		jsonb_build_object('caller', jsonb_build_object('user_id', u.name, 'correlation_id', 'c1', 'device_id', 'd1'))) AS p ORDER BY u.number;
+SELECT user_id, count(*) FROM event WHERE event_id = 'p1' GROUP BY user_id ORDER BY user_id;
 -- batches_are_logged
 SELECT stream, batch_id, user_id, device_id, correlation_id, item_count, success_count, failure_count, conflict_count, duplicate_count, status,
 	start_time <= end_time AND abs(duration_ms - extract(epoch FROM end_time - start_time) * 1000) < 0.001 AS times

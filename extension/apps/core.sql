@@ -80,27 +80,28 @@ COMMENT ON FUNCTION telemetry.core_timeline(text, timestamptz, timestamptz, text
 	'Events of a module of stream core by hour or (UTC) day and type, from <= hour < to; at most 10000 rows.';
 
 -- Planned with its arguments each time: what is null is no condition then, and the others find indexes and partitions.
+-- Event ids are a device's, and anonymous ones alike: only the log's own number tells events of one time apart.
 CREATE FUNCTION telemetry.core_events(
-	module text, device text, type text, "from" timestamptz, "to" timestamptz, "limit" integer, before timestamptz DEFAULT NULL, before_id text DEFAULT NULL)
-	RETURNS SETOF telemetry.event
+	module text, device text, type text, "from" timestamptz, "to" timestamptz, "limit" integer, before timestamptz DEFAULT NULL, before_id bigint DEFAULT NULL)
+	RETURNS SETOF telemetry.event_template
 	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
 	RETURN QUERY
 	SELECT e.*
-	FROM telemetry.event AS e
+	FROM telemetry.event_log AS e
 	WHERE e.stream = 'core' AND (module IS NULL OR e.subject_id = module) AND (device IS NULL OR e.device_id = device)
 		AND (core_events.type IS NULL OR e.event_type = core_events.type)
 		AND ("from" IS NULL OR e.received_at >= "from") AND ("to" IS NULL OR e.received_at < "to")
-		AND (before IS NULL OR e.received_at <= before AND (e.received_at, e.event_id) < (before, coalesce(before_id, '')))
-	ORDER BY e.received_at DESC, e.event_id DESC
+		AND (before IS NULL OR e.received_at <= before AND (e.received_at, e.id) < (before, coalesce(before_id, 0)))
+	ORDER BY e.received_at DESC, e.id DESC
 	LIMIT least("limit", 100000);
 END
 $$;
-COMMENT ON FUNCTION telemetry.core_events(text, text, text, timestamptz, timestamptz, integer, timestamptz, text) IS
+COMMENT ON FUNCTION telemetry.core_events(text, text, text, timestamptz, timestamptz, integer, timestamptz, bigint) IS
 	'Events of stream core, those received last first, of a module, device and type (null: any), received in from <= t < to, '
-	'before the event of that time and id; at most 100000.';
+	'before the event of that time and number (column id); at most 100000.';
 
 CREATE FUNCTION telemetry.http_core_summary(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
@@ -161,20 +162,21 @@ BEGIN ATOMIC
 		SELECT e.* FROM telemetry.core_events(params ->> 'moduleId', params ->> 'deviceId', params ->> 'type',
 			telemetry.time_parameter(params ->> 'from'), telemetry.time_parameter(params ->> 'to'),
 			coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100),
-			telemetry.time_parameter(split_part(params ->> 'cursor', '|', 1)), substring(params ->> 'cursor' FROM '\|(.*)$')) AS e
+			telemetry.time_parameter(split_part(params ->> 'cursor', '|', 1)),
+			least(substring(params ->> 'cursor' FROM '\|([0-9]{1,19})$')::numeric, 9223372036854775807)::bigint) AS e
 	)
 	SELECT answer.status, answer.body, answer.content_type
 	FROM coalesce(telemetry.check_parameters(params, '{from,to}', '{}', '{"limit": [1, 1000]}'),
 		CASE WHEN params ? 'cursor'
-			AND (telemetry.time_parameter(split_part(params ->> 'cursor', '|', 1)) IS NULL OR params ->> 'cursor' !~ '\|.')
+			AND (telemetry.time_parameter(split_part(params ->> 'cursor', '|', 1)) IS NULL OR params ->> 'cursor' !~ '^[^|]+\|[0-9]{1,19}$')
 			THEN telemetry.http_problem(params ->> 'dialect', 400, 'VALIDATION_ERROR', 'cursor is not one that was given out') END,
 		(200, jsonb_build_object(
 			'events', (SELECT coalesce(jsonb_agg(jsonb_build_object(
 					'eventId', e.event_id, 'type', e.event_type, 'moduleId', e.subject_id, 'deviceId', e.device_id,
 					'occurredUtc', telemetry.json_time(e.occurred_at), 'receivedUtc', telemetry.json_time(e.received_at),
-					'appVersion', e.app_version, 'details', e.data) ORDER BY e.received_at DESC, e.event_id DESC), '[]') FROM listed AS e),
-			'cursor', (SELECT to_char(e.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '|' || e.event_id
-				FROM listed AS e ORDER BY e.received_at, e.event_id LIMIT 1)), NULL)::telemetry.http_response) AS answer;
+					'appVersion', e.app_version, 'details', e.data) ORDER BY e.received_at DESC, e.id DESC), '[]') FROM listed AS e),
+			'cursor', (SELECT to_char(e.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '|' || e.id
+				FROM listed AS e ORDER BY e.received_at, e.id LIMIT 1)), NULL)::telemetry.http_response) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_core_events(jsonb, jsonb) IS
 	'GET of telemetry.core_events(): params moduleId, deviceId, type, from, to, limit (1 to 1000, 100), cursor (what the page before '
@@ -190,7 +192,7 @@ BEGIN ATOMIC
 				|| coalesce(string_agg(concat_ws(',', telemetry.csv_field(e.event_id), telemetry.csv_field(e.event_type),
 					telemetry.csv_field(e.subject_id), telemetry.csv_field(e.device_id), telemetry.json_time(e.occurred_at),
 					telemetry.json_time(e.received_at), telemetry.csv_field(e.app_version), telemetry.csv_field(e.data::text)) || E'\r\n',
-					'' ORDER BY e.received_at DESC, e.event_id DESC), ''))
+					'' ORDER BY e.received_at DESC, e.id DESC), ''))
 			FROM telemetry.core_events(params ->> 'moduleId', params ->> 'deviceId', params ->> 'type',
 				telemetry.time_parameter(params ->> 'from'), telemetry.time_parameter(params ->> 'to'),
 				coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 100000), 100000)) AS e),
@@ -201,13 +203,13 @@ COMMENT ON FUNCTION telemetry.http_core_events_csv(jsonb, jsonb) IS
 
 REVOKE ALL ON FUNCTION telemetry.core_modules(date, date, text), telemetry.core_summary(date, date, text, integer),
 	telemetry.core_timeline(text, timestamptz, timestamptz, text, text),
-	telemetry.core_events(text, text, text, timestamptz, timestamptz, integer, timestamptz, text),
+	telemetry.core_events(text, text, text, timestamptz, timestamptz, integer, timestamptz, bigint),
 	telemetry.http_core_summary(jsonb, jsonb), telemetry.http_core_summary_csv(jsonb, jsonb), telemetry.http_core_timeline(jsonb, jsonb),
 	telemetry.http_core_events(jsonb, jsonb), telemetry.http_core_events_csv(jsonb, jsonb) FROM PUBLIC;
 GRANT SELECT ON telemetry.core_module_daily TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.core_modules(date, date, text), telemetry.core_summary(date, date, text, integer),
 	telemetry.core_timeline(text, timestamptz, timestamptz, text, text),
-	telemetry.core_events(text, text, text, timestamptz, timestamptz, integer, timestamptz, text) TO telemetry_reader;
+	telemetry.core_events(text, text, text, timestamptz, timestamptz, integer, timestamptz, bigint) TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.http_core_summary(jsonb, jsonb), telemetry.http_core_summary_csv(jsonb, jsonb),
 	telemetry.http_core_timeline(jsonb, jsonb), telemetry.http_core_events(jsonb, jsonb), telemetry.http_core_events_csv(jsonb, jsonb)
 	TO telemetry_reader, telemetry_writer;
@@ -223,9 +225,9 @@ BEGIN
 	DELETE FROM telemetry.route AS r WHERE r.app = 'telemetry_core';
 
 	IF NOT EXISTS (SELECT FROM telemetry.stream AS s WHERE s.name = 'core' AND s.app = 'telemetry_core') THEN
-		INSERT INTO telemetry.stream (app, name, description, event_types, clock, max_age, max_batch_age, max_future) VALUES
+		INSERT INTO telemetry.stream (app, name, description, event_types, key_scope, clock, max_age, max_batch_age, max_future) VALUES
 			('telemetry_core', 'core', 'What users of Core devices do with the toasts that they are shown.',
-				'{shown,okClick,moreInfoClick,expired,dismissed}', 'occurred_at', '30 days', '30 days', '1 hour');
+				'{shown,okClick,moreInfoClick,expired,dismissed}', 'device', 'occurred_at', '30 days', '30 days', '1 hour');
 		INSERT INTO telemetry.stream_field (stream, field, required, max_length, code) VALUES
 			('core', 'event_id', true, 128, NULL),
 			('core', 'device_id', true, 128, NULL),

@@ -104,8 +104,8 @@ BEGIN
 	DELETE FROM telemetry.route AS r WHERE r.app = 'telemetry_learning';
 
 	IF NOT EXISTS (SELECT FROM telemetry.stream AS s WHERE s.name = 'learning' AND s.app = 'telemetry_learning') THEN
-		INSERT INTO telemetry.stream (app, name, description, on_conflict, clock, dedupe_window) VALUES
-			('telemetry_learning', 'learning', 'What learners do, their progress and their assessments.', 'last_write_wins', 'occurred_at', '90 days');
+		INSERT INTO telemetry.stream (app, name, description, key_scope, on_conflict, clock, dedupe_window) VALUES
+			('telemetry_learning', 'learning', 'What learners do, their progress and their assessments.', 'user', 'last_write_wins', 'occurred_at', '90 days');
 		INSERT INTO telemetry.stream_field (stream, field, required) VALUES
 			('learning', 'user_id', true);
 	END IF;

@@ -9,6 +9,8 @@ CREATE TABLE telemetry.stream (
 	event_types text[] COLLATE "C" CONSTRAINT event_types_is_not_empty CHECK (event_types <> '{}'),
 	identity text NOT NULL DEFAULT 'event_id'
 		CONSTRAINT identity_is_event_id_or_type_session CHECK (identity IN ('event_id', 'type_session')),
+	key_scope text NOT NULL DEFAULT 'none'
+		CONSTRAINT key_scope_is_none_device_or_user CHECK (key_scope IN ('none', 'device', 'user')),
 	on_conflict text NOT NULL DEFAULT 'first_wins'
 		CONSTRAINT on_conflict_is_first_wins_last_write_wins_or_client_priority
 		CHECK (on_conflict IN ('first_wins', 'last_write_wins', 'client_priority')),
@@ -37,6 +39,10 @@ COMMENT ON COLUMN telemetry.stream.identity IS
 	'Which events are the same: event_id, those of one event_id; type_session, those of one type and session_id '
 	'(without session_id, as event_id). An event that names no event_id gets one made of its content, so that what is '
 	'sent again is the same event.';
+COMMENT ON COLUMN telemetry.stream.key_scope IS
+	'Within what an event_id, or a type and session_id, is that of one event. none: the stream; device: a device_id; user: a user_id. '
+	'So nobody''s event is taken for another''s where senders choose names by themselves; events of no device or user are one scope more. '
+	'Events that came before a change are known by what was said then.';
 COMMENT ON COLUMN telemetry.stream.on_conflict IS
 	'What is done when an event comes again with other content. first_wins: nothing; last_write_wins: the one that '
 	'occurred later is stored, of two at once the one that came later; client_priority: the one of the higher number '

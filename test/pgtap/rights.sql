@@ -81,7 +81,7 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.core_modules(date,date,text)', '{reader,admin}', $$SELECT telemetry.core_modules('2024-01-01', '2024-01-31', NULL)$$),
 	('telemetry.core_summary(date,date,text,integer)', '{reader,admin}', $$SELECT telemetry.core_summary('2024-01-01', '2024-01-31', NULL, 10)$$),
 	('telemetry.core_timeline(text,timestamptz,timestamptz,text,text)', '{reader,admin}', $$SELECT telemetry.core_timeline('m', '2024-01-01', '2024-01-02', 'hour', NULL)$$),
-	('telemetry.core_events(text,text,text,timestamptz,timestamptz,integer,timestamptz,text)', '{reader,admin}', $$SELECT telemetry.core_events(NULL, NULL, NULL, NULL, NULL, 10, NULL, NULL)$$),
+	('telemetry.core_events(text,text,text,timestamptz,timestamptz,integer,timestamptz,bigint)', '{reader,admin}', $$SELECT telemetry.core_events(NULL, NULL, NULL, NULL, NULL, 10, NULL, NULL)$$),
 	('telemetry.http_core_summary(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_core_summary('{"dialect": "core"}')$$),
 	('telemetry.http_core_summary_csv(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_core_summary_csv('{"dialect": "core"}')$$),
 	('telemetry.http_core_timeline(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_core_timeline('{"dialect": "core", "moduleId": "m"}')$$),

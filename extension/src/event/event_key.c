@@ -178,6 +178,25 @@ make_id(TlEventHasher *h, const TlEvent *e, const TlStream *stream, const uint8 
 	tl_event_key_to_text(digest, made_id + 4);
 }
 
+/* Whose the event is, where that is part of what makes it the same as another. */
+static void
+put_scope(TlEventHasher *h, const TlEvent *e, TlStreamScope scope)
+{
+	switch (scope)
+	{
+		case TL_SCOPE_NONE:
+			break;
+		case TL_SCOPE_DEVICE:
+			appendStringInfoChar(&h->parts, 'd');
+			put_slice(h, e->text[TL_EVENT_DEVICE]);
+			break;
+		case TL_SCOPE_USER:
+			appendStringInfoChar(&h->parts, 'u');
+			put_slice(h, e->text[TL_EVENT_USER]);
+			break;
+	}
+}
+
 void
 tl_event_identify(TlEventHasher *h, const TlEvent *e, const TlStream *stream,
 				  TlEventIdentity *identity)
@@ -205,6 +224,7 @@ tl_event_identify(TlEventHasher *h, const TlEvent *e, const TlStream *stream,
 		appendStringInfoChar(&h->parts, 'i');
 		put_slice(h, id);
 	}
+	put_scope(h, e, stream->scope);
 	finish(h, digest);
 	memcpy(identity->key, digest, TL_EVENT_KEY_SIZE);
 }

@@ -5,6 +5,7 @@
  *	key		the first 16 bytes of SHA-256 of the stream's number, the letter i or s, and
  *			i	event_id
  *			s	event_type and session_id, if the stream's identity is type_session
+ *			and then, if its key_scope is device or user, the letter d or u, and device_id or user_id
  *	content	the first 8 bytes of SHA-256 of event_type, device_id, user_id, session_id, subject_id,
  *			app_version, occurred_at if the sender gave it, duration_seconds and data
  *

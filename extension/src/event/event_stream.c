@@ -34,7 +34,7 @@ static TlStatement read_streams = {"SELECT name, number, event_types, identity, 
 								   " (extract(epoch FROM max_age) * 1000000)::int8,"
 								   " (extract(epoch FROM max_batch_age) * 1000000)::int8,"
 								   " (extract(epoch FROM max_future) * 1000000)::int8,"
-								   " sampling, access_check, access_failure = 'reject'"
+								   " sampling, access_check, access_failure = 'reject', key_scope"
 								   " FROM telemetry.stream ORDER BY name",
 								   0,
 								   {0},
@@ -66,6 +66,7 @@ const char *const tl_event_text_name[TL_EVENT_TEXTS] = {[TL_EVENT_STREAM] = "str
 
 /* Words of the tables, by their numbers here. */
 static const char *const identities[] = {"event_id", "type_session", NULL};
+static const char *const scopes[] = {"none", "device", "user", NULL};
 static const char *const strategies[] = {"first_wins", "last_write_wins", "client_priority", NULL};
 static const char *const kinds[] = {"text",		 "number", "integer", "boolean", "object", "array",
 									"json_text", "ulid",   "uuid",	  "any",	 NULL};
@@ -246,6 +247,7 @@ read_stream(const Row *row, TlStream *stream)
 	read_sampling(row, 9, stream);
 	stream->access_check = string_column(row, 10);
 	stream->denies_unchecked = column(row, 11, &value) && DatumGetBool(value);
+	stream->scope = (TlStreamScope) word_number(scopes, text_column(row, 12));
 	if (stream->access_check != NULL)
 		stream->access_function = find_access_function(stream->access_check);
 }

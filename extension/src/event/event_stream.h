@@ -16,6 +16,13 @@ typedef enum TlStreamIdentity
 	TL_SAME_TYPE_SESSION
 } TlStreamIdentity;
 
+typedef enum TlStreamScope
+{
+	TL_SCOPE_NONE,
+	TL_SCOPE_DEVICE,
+	TL_SCOPE_USER
+} TlStreamScope;
+
 typedef enum TlStreamStrategy
 {
 	TL_FIRST_WINS,
@@ -79,6 +86,7 @@ typedef struct TlStream
 	TlSlice *types;
 	int n_types;
 	TlStreamIdentity identity;
+	TlStreamScope scope;
 	TlStreamStrategy strategy;
 	const char *strategy_name;
 	int64 max_age; /* microseconds; PG_INT64_MAX: none */

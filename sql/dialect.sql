@@ -35,6 +35,45 @@ SELECT status, jsonb_pretty(body) AS body FROM pg_temp.post('/notes', '{"notes":
 SELECT code, payload, whole FROM dead_letter ORDER BY id;
 TRUNCATE dead_letter;
 
+-- siblings_of_what_a_path_reaches_are_unknown_members: kept where they were, ignored or refused
+TRUNCATE event_log, event_key, event_batch, event_change, conflict, dead_letter;
+INSERT INTO dialect (name, description, fields, failure) VALUES
+	('mail', 'The words of mail.', '{"event_type": "params:event_type", "event_id": "head.id", "user_id": ["head.from.login", "head.from"], "data.message": "text", "data.head": "head.copy"}',
+		'{"error": "$detail"}');
+INSERT INTO route (method, path, description, dialect, stream, params) VALUES ('POST', '/mail', 'Takes a letter.', 'mail', 'note', '{"event_type": "written"}');
+CREATE TEMP TABLE letter (number integer, body jsonb);
+INSERT INTO letter VALUES
+	(1, '{"text": "t", "head": {"id": "1", "from": {"login": "l"}}}'),
+	(2, '{"text": "t", "head": {"id": "2", "from": {"login": "l", "age": 7, "deep": {"er": [1]}}, "to": null, "date": "today"}, "odd": {"id": 1}}'),
+	(3, '{"text": "t", "head": {"id": "3", "from": "l", "From": "L"}}'),
+	(4, '{"text": "t", "head": {"id": "4", "from": null}}'),
+	(5, '{"text": "t", "head": "none", "id": "5"}'),
+	(6, '{"text": "t", "head": null}'),
+	(7, '{"text": "t", "head": {"id": "7", "copy": {"login": 1}, "from": {"login": null, "\"x": {}}}}'),
+	(8, '{"text": "t", "head": {"id": "8", "from": {"no": "login"}}}'),
+	(9, '{"text": "t", "head": [{"id": "9"}]}');
+CREATE FUNCTION pg_temp.send_letters() RETURNS TABLE (number integer, status integer, error text, user_id text, data jsonb) LANGUAGE plpgsql AS $$
+DECLARE
+	one letter;
+BEGIN
+	FOR one IN SELECT * FROM letter AS l ORDER BY l.number LOOP
+		number := one.number;
+		SELECT a.status, a.body ->> 'error' INTO status, error FROM pg_temp.post('/mail', one.body) AS a;
+		user_id := NULL;
+		data := NULL;
+		DELETE FROM telemetry.event_key;
+		DELETE FROM telemetry.event_log AS e WHERE e.stream = 'note' RETURNING e.user_id, e.data INTO user_id, data;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+SELECT * FROM pg_temp.send_letters();
+UPDATE dialect SET unknown = 'ignore' WHERE name = 'mail';
+SELECT * FROM pg_temp.send_letters();
+UPDATE dialect SET unknown = 'refuse' WHERE name = 'mail';
+SELECT * FROM pg_temp.send_letters();
+DELETE FROM dialect WHERE name = 'mail';
+TRUNCATE event_log, event_key, event_batch, event_change, conflict, dead_letter;
+
 --
 -- parcel: an app that uses all there is
 --

@@ -50,7 +50,8 @@ COMMENT ON COLUMN telemetry.dialect.fields IS
 	'telemetry.event but stream, received_at and correlation_id, or data.name, a member of data; data itself must be '
 	'an object, whose members all go into data.';
 COMMENT ON COLUMN telemetry.dialect.unknown IS
-	'What becomes of members of an event that no path goes through: they are kept in data, ignored, or the event is refused.';
+	'What becomes of members of an event that no path goes through, also of objects that a path goes into: they are kept in data, where '
+	'they were in the event (what fields puts there goes before), ignored, or the event is refused.';
 COMMENT ON COLUMN telemetry.dialect.success_status IS 'HTTP status of an answer that is no failure.';
 COMMENT ON COLUMN telemetry.dialect.success IS
 	'Template of the answer to a single event that was not rejected. Values: $correlation_id, $event_id, $outcome, '

@@ -10,6 +10,7 @@
 #include "base/slice_text.h"
 #include "event/event_key.h"
 #include "event/event_text.h"
+#include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -200,44 +201,114 @@ read_field(Decoder *d, const TlMapping *m, JsonbValue *v)
 	}
 }
 
-/* Whether a path goes through a member of the event itself. */
-static bool
-reads(const Decoder *d, const TlPath *path, TlSlice name)
+/* The names from the event to a member of it, or of an object in it; the last one first. */
+typedef struct Trail
 {
-	return path->n_names > 0 && d->from[path->source] == d->from[TL_PATH_EVENT] &&
-		   tl_slice_equal(path->names[0], name);
-}
+	const struct Trail *above;
+	TlSlice name;
+	int depth; /* how many names */
+} Trail;
 
-static bool
-is_known(const Decoder *d, TlSlice name)
+/* What the dialect's paths do with a member. */
+typedef struct Reading
 {
-	const TlDialect *dialect = d->dialect;
-
-	for (int i = 0; i < dialect->n_mappings; i++)
-		for (int k = 0; k < dialect->mappings[i].n_paths; k++)
-			if (reads(d, &dialect->mappings[i].paths[k], name))
-				return true;
-	return reads(d, &dialect->kind, name) || reads(d, &dialect->batch_id, name);
-}
+	bool ends;	/* one ends there */
+	bool whole; /* and takes an object with all that is in it */
+	bool goes_on;
+} Reading;
 
 static void
-read_unknown(Decoder *d)
+note_path(const Decoder *d, const TlPath *path, const Trail *trail, bool takes_objects, Reading *r)
 {
-	JsonbIterator *it = JsonbIteratorInit(d->from[TL_PATH_EVENT]);
+	if (path->n_names < trail->depth || d->from[path->source] != d->from[TL_PATH_EVENT])
+		return;
+	for (const Trail *t = trail; t != NULL; t = t->above)
+		if (!tl_slice_equal(path->names[t->depth - 1], t->name))
+			return;
+	if (path->n_names > trail->depth)
+		r->goes_on = true;
+	else
+	{
+		r->ends = true;
+		r->whole |= takes_objects;
+	}
+}
+
+static Reading
+reading_of(const Decoder *d, const Trail *trail)
+{
+	const TlDialect *dialect = d->dialect;
+	Reading r = {0};
+
+	for (int i = 0; i < dialect->n_mappings; i++)
+	{
+		const TlMapping *m = &dialect->mappings[i];
+
+		for (int k = 0; k < m->n_paths; k++)
+			note_path(d, &m->paths[k], trail,
+					  m->place == TL_PLACE_DATA || m->place == TL_PLACE_MEMBER, &r);
+	}
+	note_path(d, &dialect->kind, trail, false, &r);
+	note_path(d, &dialect->batch_id, trail, false, &r);
+	return r;
+}
+
+static const char *
+quote_trail(const Trail *trail)
+{
+	const Trail **trails = palloc(sizeof(Trail *) * (Size) trail->depth);
+	StringInfoData out;
+
+	for (const Trail *t = trail; t != NULL; t = t->above)
+		trails[t->depth - 1] = t;
+	initStringInfo(&out);
+	for (int i = 0; i < trail->depth; i++)
+		appendStringInfo(&out, "%s%.*s", i > 0 ? "." : "", (int) trails[i]->name.len,
+						 trails[i]->name.data);
+	return tl_json_quote((TlSlice){out.data, (uint32) out.len});
+}
+
+/*
+ * The members of an object that no path goes through: what is to be kept of them goes into rest.
+ * An object that paths go into has members of both kinds.
+ */
+static void
+read_unknown(Decoder *d, JsonbContainer *object, const Trail *above, Members *rest)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	Trail trail = {.above = above, .depth = above == NULL ? 1 : above->depth + 1};
 	JsonbIteratorToken token;
-	TlSlice name = {NULL, 0};
 	JsonbValue v;
 
+	check_stack_depth();
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
+		Reading r;
+
 		if (token == WJB_KEY)
-			name = string_of(&v);
-		if (token != WJB_VALUE || is_known(d, name))
+			trail.name = string_of(&v);
+		if (token != WJB_VALUE)
 			continue;
-		if (d->dialect->unknown == TL_UNKNOWN_KEEP)
-			put_member(&d->members, name, &v);
+		r = reading_of(d, &trail);
+		/* What is null counts as not there. */
+		if (r.whole || (r.goes_on && v.type == jbvNull))
+			continue;
+		if (r.goes_on && object_of(&v) != NULL)
+		{
+			Members inner = {0};
+
+			read_unknown(d, object_of(&v), &trail, &inner);
+			if (inner.any)
+				put_member(rest, trail.name,
+						   pushJsonbValue(&inner.state, WJB_END_OBJECT, NULL));
+		}
+		else if (r.ends)
+			continue;
+		else if (d->dialect->unknown == TL_UNKNOWN_KEEP)
+			put_member(rest, trail.name, &v);
 		else
-			refuse(d, TL_EVENT_DATA, psprintf("has an unknown member \"%s\"", tl_json_quote(name)));
+			refuse(d, TL_EVENT_DATA,
+				   psprintf("has an unknown member \"%s\"", quote_trail(&trail)));
 	}
 }
 
@@ -308,7 +379,7 @@ read_event(Decoder *d, TlHttpEvent *told)
 		return;
 	}
 	if (dialect->unknown != TL_UNKNOWN_IGNORE)
-		read_unknown(d);
+		read_unknown(d, d->from[TL_PATH_EVENT], NULL, &d->members);
 	for (int i = 0; i < dialect->n_mappings; i++)
 		if (find_any(d, &dialect->mappings[i], &v))
 			read_field(d, &dialect->mappings[i], &v);

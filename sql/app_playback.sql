@@ -38,6 +38,7 @@ SELECT * FROM pg_temp.post('/telemetry/playback', :'play'::jsonb || '{"clientTim
 SELECT status, body ->> 'code' AS code, replace(body ->> 'type', 'https://novatune.dev/errors/', '') AS type, body ->> 'title' AS title, body ->> 'detail' AS detail, body -> 'status' AS told FROM (VALUES
 	('{"eventType": "pause"}'::jsonb), ('{"eventType": null}'), ('{"trackId": null}'), ('{"clientTimestamp": null}'), ('{"clientTimestamp": "10:00"}'),
 	('{"positionSeconds": -1}'), ('{"positionSeconds": "0"}'), ('{"durationPlayedSeconds": -0.5}'), ('{"durationPlayedSeconds": "1"}'),
+	('{"durationPlayedSeconds": 1e19}'), ('{"durationPlayedSeconds": 1e400}'), ('{"positionSeconds": 1e10}'),
 	(jsonb_build_object('sessionId', repeat('s', 65))), (jsonb_build_object('deviceId', repeat('d', 65))), (jsonb_build_object('clientVersion', repeat('v', 33)))) AS m (change),
 	pg_temp.post('/telemetry/playback', :'play'::jsonb || m.change);
 SELECT status, body ->> 'code' AS code, body ->> 'title' AS title FROM (VALUES (interval '24 hours 1 min'), ('-6 min'), ('23 hours'), ('-4 min')) AS a (age),
@@ -106,7 +107,7 @@ SELECT (playback_overview('2026-03-01', '2026-03-31') ->> 'totalSecondsPlayed'):
 	(playback_overview('2026-03-01', '2026-03-31') ->> 'uniqueListeners')::bigint = count(DISTINCT user_id) AS listeners,
 	(playback_overview('2026-03-01', '2026-03-31') ->> 'totalPlays')::bigint = count(*) FILTER (WHERE event_type = 'play_start') AS plays
 FROM event WHERE stream = 'playback';
-SELECT s, time_span(s) FROM (VALUES (0), (59.5), (3600), (86399.9999999), (90061.25), (8640000)) AS v (s);
+SELECT left(s::text, 24) AS s, time_span(s) FROM (VALUES (0), (59.5), (3600), (86399.9999999), (90061.25), (8640000), (1e19), (1e30 + 0.5), (-5), ('NaN'), ('Infinity')) AS v (s);
 
 SELECT status, body FROM http_track_analytics('{"dialect": "playback", "id": "01HXK3V9ZQ8M5N2P4R6S8T0W1A", "startDate": "2026-03-02", "endDate": "2026-03-02"}');
 SELECT status, jsonb_pretty(body) FROM http_top_tracks('{"dialect": "playback", "count": "1", "since": "2026-03-01"}');
@@ -116,6 +117,23 @@ SELECT status, body ->> 'totalPlays' AS plays FROM http_analytics_overview('{"di
 SELECT status, content_type, body FROM http_track_analytics('{"dialect": "playback", "id": "x", "startDate": "soon"}');
 SELECT status, body ->> 'detail' AS detail FROM http_top_tracks('{"dialect": "playback", "count": "101"}');
 SELECT status, body ->> 'detail' AS detail FROM http_recent_activity('{"dialect": "playback", "count": "-1"}');
+
+
+-- What is stored already is told, however much it is.
+UPDATE event_log SET duration_seconds = 1e19 WHERE event_id = 'p1';
+UPDATE event_log SET duration_seconds = 1.5e308 WHERE event_id = 'p2';
+TRUNCATE event_rollup_hour, event_rollup_day, stream_rollup_day, user_rollup_day;
+INSERT INTO event_batch SELECT DISTINCT ON (id >> 20) id >> 20 << 20, received_at, 1 FROM event_log ON CONFLICT DO NOTHING;
+SELECT h.status, left(h.body ->> 'totalSecondsPlayed', 12) AS seconds, left(h.body ->> 'totalListenTime', 12) AS listened
+FROM (
+	SELECT * FROM http_analytics_overview('{"dialect": "playback", "startDate": "2026-03-01", "endDate": "2026-03-31"}')
+	UNION ALL SELECT * FROM http_user_analytics('{"dialect": "playback", "id": "user-1", "startDate": "2026-03-01", "endDate": "2026-03-31"}')
+	UNION ALL SELECT * FROM http_track_analytics('{"dialect": "playback", "id": "01HXK3V9ZQ8M5N2P4R6S8T0W1A", "startDate": "2026-03-01", "endDate": "2026-03-31"}')
+	UNION ALL SELECT status, jsonb_path_query_first(body, '$[*] ? (@.trackId == "01HXK3V9ZQ8M5N2P4R6S8T0W1A")'), NULL
+		FROM http_top_tracks('{"dialect": "playback", "since": "2026-03-01"}')
+) AS h;
+CALL run_jobs('roll_up_events');
+SELECT status, left(body ->> 'totalSecondsPlayed', 12) AS seconds FROM http_analytics_overview('{"dialect": "playback", "startDate": "2026-03-01", "endDate": "2026-03-31"}');
 
 
 -- What came with it goes with it.

@@ -37,12 +37,12 @@ FROM (VALUES
 	('received_at', '"2000-01-01T00:00:00Z"'), ('received_at', '"9999-01-01T00:00:00Z"'),
 	('subject_id', '"01HXK"'), ('subject_id', '"81HXK3V9ZQ8M5N2P4R6S8T0W1Y"'), ('subject_id', '"01HXK3V9ZQ8M5N2P4R6S8T0W1U"'),
 	('session_id', '"12345"'), ('session_id', '"123456"'), ('session_id', '"äöüäö"'), ('app_version', '"1.0.0-rc1"'),
-	('duration_seconds', '-1'), ('duration_seconds', '101'), ('duration_seconds', '"1"'), ('duration_seconds', '1e400'), ('duration_seconds', '0'),
+	('duration_seconds', '-1'), ('duration_seconds', '101'), ('duration_seconds', '"1"'), ('duration_seconds', '1e400'), ('duration_seconds', '1e19'), ('duration_seconds', '0'),
 	('data', '[]'), ('data', '"x"'), ('data', '{"count": 2}'), ('data', '{"count": 0.5}'), ('data', '{"count": "1"}'), ('data', '{"count": true}'),
 	('data', '{"count": null}'), ('data', '{"gift": 1}'), ('data', '{"lines": "{]"}'), ('data', '{"lines": "1"}'), ('data', '{"lines": ""}'),
 	('data', '{"lines": "[\"\\u0000\"]"}'), ('data', '{"lines": "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["}'),
 	('data', '{"list": {}}'), ('data', '{"map": []}'), ('data', '{"map": 1}'), ('data', '{"ref": "6f1e7c1a"}'),
-	('data', '{"big": 1e100000}'), ('colour', '"red"')
+	('data', '{"big": 1e100000}'), ('data', '{"amount": 1e400}'), ('data', '{"count": -1e400}'), ('colour', '"red"')
 ) AS changed (member, value),
 LATERAL (SELECT ingest_event(jsonb_build_array(
 	jsonb_build_object('stream', 'shop', 'event_id', 'm-' || member || value, 'event_type', 'open', 'occurred_at', now()) || jsonb_build_object(member, value::jsonb)
@@ -79,6 +79,11 @@ shop	open	c2	[]
 SELECT * FROM ingest_result();
 SELECT event_id, event_type, occurred_at = received_at AS at_receipt, data FROM event ORDER BY event_id;
 SELECT kind, code, reason, payload, whole, attempts FROM dead_letter ORDER BY id;
+-- What is no duration in any stream.
+INSERT INTO event (stream, event_type, event_id, duration_seconds)
+SELECT 'once', 'a', d, d::float8 FROM unnest('{NaN,Infinity,-Infinity,-1e-300,1e9,1000000001,1e19,1e308}'::text[]) AS d;
+SELECT reason, payload ->> 'event_id' AS of FROM dead_letter WHERE payload ->> 'stream' = 'once' ORDER BY id;
+SELECT event_id FROM event WHERE stream = 'once';
 -- Nothing else can be done with the view.
 UPDATE event SET event_type = 'x';
 DELETE FROM event;

@@ -50,13 +50,15 @@ SELECT telemetry.copy_comments('telemetry.user_daily_live', 'telemetry.listener_
 CREATE FUNCTION telemetry.time_span(seconds numeric) RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN seconds >= 86400 THEN floor(seconds / 86400)::text || '.' ELSE '' END
-		|| lpad((floor(seconds / 3600)::bigint % 24)::text, 2, '0') || ':' || lpad((floor(seconds / 60)::bigint % 60)::text, 2, '0')
-		|| ':' || lpad((floor(seconds)::bigint % 60)::text, 2, '0')
-		|| CASE WHEN seconds <> floor(seconds) THEN '.' || lpad(floor((seconds - floor(seconds)) * 10000000)::bigint::text, 7, '0') ELSE '' END;
+	-- All in numeric: a reader is not to blame for how many seconds are stored.
+	SELECT CASE WHEN seconds >= 86400 THEN div(seconds, 86400)::text || '.' ELSE '' END
+		|| lpad((div(seconds, 3600) % 24)::text, 2, '0') || ':' || lpad((div(seconds, 60) % 60)::text, 2, '0')
+		|| ':' || lpad((floor(seconds) % 60)::text, 2, '0')
+		|| CASE WHEN seconds <> floor(seconds) THEN '.' || lpad(floor((seconds - floor(seconds)) * 10000000)::text, 7, '0') ELSE '' END
+	WHERE seconds >= 0 AND seconds < 'Infinity';
 END;
 COMMENT ON FUNCTION telemetry.time_span(numeric) IS
-	'Seconds as .NET writes a TimeSpan: [days.]hh:mm:ss[.fffffff].';
+	'Seconds as .NET writes a TimeSpan: [days.]hh:mm:ss[.fffffff], however many; null if they are negative or no number.';
 
 CREATE FUNCTION telemetry.track_analytics(track_id text, start_date date, end_date date) RETURNS jsonb
 	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
@@ -256,16 +258,16 @@ BEGIN
 		INSERT INTO telemetry.stream (app, name, description, event_types, max_age, max_batch_age, sampling, retention_days, rollup_days) VALUES
 			('telemetry_playback', 'playback', 'What users listen to.', '{play_start,play_stop,play_progress,play_complete,seek}',
 				'24 hours', '7 days', '{"play_progress": 0.9}', 30, 30);
-		INSERT INTO telemetry.stream_field (stream, field, kind, required, minimum, max_length, code, message) VALUES
-			('playback', 'event_type', 'text', true, NULL, NULL, NULL,
+		INSERT INTO telemetry.stream_field (stream, field, kind, required, minimum, maximum, max_length, code, message) VALUES
+			('playback', 'event_type', 'text', true, NULL, NULL, NULL, NULL,
 				'Event type must be one of: play_start, play_stop, play_progress, play_complete, seek'),
-			('playback', 'subject_id', 'ulid', true, NULL, NULL, 'INVALID_TRACK_ID', 'Track ID must be a valid ULID.'),
-			('playback', 'occurred_at', 'text', true, NULL, NULL, NULL, NULL),
-			('playback', 'user_id', 'text', true, NULL, NULL, NULL, NULL),
-			('playback', 'data.position_seconds', 'number', false, 0, NULL, 'INVALID_POSITION', NULL),
-			('playback', 'session_id', 'text', false, NULL, 64, NULL, NULL),
-			('playback', 'device_id', 'text', false, NULL, 64, NULL, NULL),
-			('playback', 'app_version', 'text', false, NULL, 32, 'INVALID_CLIENT_VERSION', NULL);
+			('playback', 'subject_id', 'ulid', true, NULL, NULL, NULL, 'INVALID_TRACK_ID', 'Track ID must be a valid ULID.'),
+			('playback', 'occurred_at', 'text', true, NULL, NULL, NULL, NULL, NULL),
+			('playback', 'user_id', 'text', true, NULL, NULL, NULL, NULL, NULL),
+			('playback', 'data.position_seconds', 'number', false, 0, 1000000000, NULL, 'INVALID_POSITION', NULL),
+			('playback', 'session_id', 'text', false, NULL, NULL, 64, NULL, NULL),
+			('playback', 'device_id', 'text', false, NULL, NULL, 64, NULL, NULL),
+			('playback', 'app_version', 'text', false, NULL, NULL, 32, 'INVALID_CLIENT_VERSION', NULL);
 	END IF;
 
 	IF NOT EXISTS (SELECT FROM telemetry.dialect AS d WHERE d.name = 'playback' AND d.app = 'telemetry_playback') THEN

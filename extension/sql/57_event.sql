@@ -97,10 +97,10 @@ CREATE TABLE telemetry.stream_field (
 );
 COMMENT ON TABLE telemetry.stream_field IS
 	'Rules for fields of a stream''s events, beyond those that all events keep: texts are of at most 256 bytes '
-	'without control characters, duration_seconds is a number of at least 0, data is an object of at most telemetry.max_value_size.';
+	'without control characters, duration_seconds is a number from 0 to 1000000000, data is an object of at most telemetry.max_value_size.';
 COMMENT ON COLUMN telemetry.stream_field.field IS 'A column of telemetry.event, or data.name for a member of data.';
 COMMENT ON COLUMN telemetry.stream_field.kind IS
-	'What it must be. json_text: text that is a JSON object or array; ulid: 26 characters of Crockford''s base 32.';
+	'What it must be. number and integer: within the range of double precision; json_text: text that is a JSON object or array; ulid: 26 characters of Crockford''s base 32.';
 COMMENT ON COLUMN telemetry.stream_field.required IS 'Whether it must be there, not null, and if it is text not empty.';
 COMMENT ON COLUMN telemetry.stream_field.required_for IS 'The event types that it is required for, if not for all.';
 COMMENT ON COLUMN telemetry.stream_field.minimum IS 'The least number it may be.';
@@ -308,7 +308,7 @@ COMMENT ON COLUMN telemetry.event_template.user_id IS 'The user it is of.';
 COMMENT ON COLUMN telemetry.event_template.session_id IS 'The session it belongs to.';
 COMMENT ON COLUMN telemetry.event_template.subject_id IS 'What it is about: a track, a module, an interview.';
 COMMENT ON COLUMN telemetry.event_template.app_version IS 'Version of the app that sent it.';
-COMMENT ON COLUMN telemetry.event_template.duration_seconds IS 'How long it took in seconds, at least 0; null: not known.';
+COMMENT ON COLUMN telemetry.event_template.duration_seconds IS 'How long it took in seconds, from 0 to 1000000000 (31 years); null: not known.';
 COMMENT ON COLUMN telemetry.event_template.correlation_id IS 'The request that brought it; does not count as content.';
 COMMENT ON COLUMN telemetry.event_template.data IS 'A JSON object with whatever else there is to say.';
 COMMENT ON COLUMN telemetry.event_template.id IS

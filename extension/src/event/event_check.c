@@ -4,6 +4,7 @@
  */
 #include "event/event_check.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "base/guc.h"
@@ -22,6 +23,9 @@
 /* Longest text in bytes, and longest type. */
 #define TEXT_MAX 256
 #define TYPE_MAX 64
+
+/* Longest duration in seconds, some 31 years: a longer one is a mistake, and would spoil every sum. */
+#define DURATION_MAX 1000000000
 
 /* How deep a JSON text within a text may be nested. */
 #define JSON_TEXT_DEPTH 64
@@ -190,9 +194,8 @@ check_duration(Check *c)
 
 	if (!c->event->has_duration)
 		return true;
-	if (!isfinite(d))
-		return reject(c, TL_EVENT_DURATION, "is not a finite number");
-	return d >= 0 || reject(c, TL_EVENT_DURATION, "must be at least 0");
+	return (d >= 0 && d <= DURATION_MAX) ||
+		   reject(c, TL_EVENT_DURATION, "must be a number from 0 to %d", DURATION_MAX);
 }
 
 static bool
@@ -303,15 +306,17 @@ check_number_rule(Check *c, const TlFieldRule *rule, double number)
 	if (rule->kind != TL_FIELD_NUMBER && rule->kind != TL_FIELD_INTEGER &&
 		rule->kind != TL_FIELD_ANY)
 		return reject(c, rule->field, "must not be a number");
+	if (rule->kind != TL_FIELD_ANY && !isfinite(number))
+		return reject(c, rule->field, "must be a number from %.6g to %.6g", -DBL_MAX, DBL_MAX);
 	if (rule->kind == TL_FIELD_INTEGER && number != rint(number))
 		return reject(c, rule->field, "must be an integer");
 	if (number >= rule->minimum && number <= rule->maximum)
 		return true;
 	if (isinf(rule->maximum))
-		return reject(c, rule->field, "must be at least %g", rule->minimum);
+		return reject(c, rule->field, "must be at least %.15g", rule->minimum);
 	if (isinf(rule->minimum))
-		return reject(c, rule->field, "must be at most %g", rule->maximum);
-	return reject(c, rule->field, "must be from %g to %g", rule->minimum, rule->maximum);
+		return reject(c, rule->field, "must be at most %.15g", rule->maximum);
+	return reject(c, rule->field, "must be from %.15g to %.15g", rule->minimum, rule->maximum);
 }
 
 static bool

@@ -10,7 +10,8 @@ COMMENT ON TYPE telemetry.http_response IS 'An answer: status code and JSON body
 COMMENT ON COLUMN telemetry.http_response.status IS 'HTTP status code, from 200 to 599.';
 COMMENT ON COLUMN telemetry.http_response.body IS
 	'What to send: JSON; if content_type is not one of JSON, a text in JSON, which is sent without its quotes.';
-COMMENT ON COLUMN telemetry.http_response.content_type IS 'Content-Type of the answer; null: application/json.';
+COMMENT ON COLUMN telemetry.http_response.content_type IS
+	'Content-Type of the answer; null: application/json. What is text/csv is a file, which the proxy names by the last name of the path.';
 
 CREATE FUNCTION telemetry.http_ingest(params jsonb, body jsonb DEFAULT NULL)
 	RETURNS telemetry.http_response

@@ -74,19 +74,22 @@ COMMENT ON FUNCTION telemetry.check_parameters(jsonb, text[], text[], jsonb) IS
 	'Of the http_ functions: the failure to answer if a parameter that is named here is there and not a time, a date, or a '
 	'number within {name: [lowest, highest]}; null if all are as they should be.';
 
--- A field of CSV (RFC 4180). What a spreadsheet would take for a formula is made a text.
+-- A field of CSV (RFC 4180). What a spreadsheet would take for a formula is made a text: it skips blanks before the sign, and
+-- where East Asian languages are written knows signs of full width, too.
 CREATE FUNCTION telemetry.csv_field(value text) RETURNS text
 	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN value IS NULL THEN ''
-		WHEN value ~ E'^[=+@\t\r-]' AND value !~ '^-?[0-9]+([.][0-9]+)?$' THEN '"''' || replace(value, '"', '""') || '"'
+		WHEN value ~ '^[\s\u0085\u00A0\u1680\u180E\u2000-\u200F\u2028-\u202F\u205F-\u2064\u3000\uFEFF]*[-=+@\uFE62\uFE63\uFE66\uFE6B\uFF0B\uFF0D\uFF1D\uFF20]|^[\t\r\n]'
+			AND value !~ '^-?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]+)?$' THEN '"''' || replace(value, '"', '""') || '"'
 		WHEN value ~ E'[",\r\n]' THEN '"' || replace(value, '"', '""') || '"'
 		ELSE value
 	END;
 END;
 COMMENT ON FUNCTION telemetry.csv_field(text) IS
-	'A text as a field of CSV, quoted if need be; one that begins like a formula gets an apostrophe before it.';
+	'A text as a field of CSV, quoted if need be; one that begins like a formula, also after blanks and with signs of full width, gets an '
+	'apostrophe before it. A number does not.';
 
 CREATE FUNCTION telemetry.first_day(params jsonb, name text) RETURNS date
 	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED

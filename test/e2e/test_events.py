@@ -73,6 +73,13 @@ class CoreTest(EventTestCase):
         self.assertEqual((answer["accepted"], answer["rejected"]), (0, 1))
         self.assertEqual(answer["errors"][0]["code"], "INVALID_TIMESTAMP")
 
+    def test_an_event_id_belongs_to_its_device(self):
+        body = self.envelope(utc(60))
+        self.post("/api/telemetry/events", body, 202)
+        answer = self.post("/api/telemetry/events", dict(body, deviceId="another"), 202)
+        self.assertEqual((answer["accepted"], answer["duplicates"]), (1, 0))
+        self.assertEqual(self.count("event_id = 'uuid'"), 2)
+
     def test_oversized_batches_are_dropped(self):
         body = self.envelope(utc())
         body["events"] *= 1001
@@ -89,6 +96,14 @@ class CoreTest(EventTestCase):
         self.post("/api/telemetry/events", self.envelope(utc()), 202)
         self.assertIn("okClick", json.dumps(self.get("/api/reporting/summary")))
 
+
+    def test_exports_are_files_with_names(self):
+        for path, name in (("/api/reporting/summary.csv", "summary.csv"), ("/api/reporting/events.csv?limit=1", "events.csv")):
+            answer = self.proxy.get(path)
+            self.assertEqual((answer.status, answer.headers["Content-Type"]), (200, "text/csv; charset=utf-8"))
+            self.assertEqual(answer.headers["Content-Disposition"], f'attachment; filename="{name}"')
+        for path in ("/api/reporting/summary", "/api/reporting/events.csv?limit=0"):
+            self.assertIsNone(self.proxy.get(path).headers["Content-Disposition"])
 
 class FlashTest(EventTestCase):
     """Seed 001."""
@@ -226,6 +241,17 @@ class PlaybackTest(EventTestCase):
             self.assertEqual(answer.json["status"], 400)
             self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
         self.assertEqual(self.count(), 0)
+
+    def test_readers_are_not_blamed_for_what_is_stored(self):
+        for seconds in (1e9 + 1, 1e19, 1e300):
+            answer = self.post("/telemetry/playback", self.event(durationPlayedSeconds=seconds), 400, USER)
+            self.assertEqual(answer["code"], "INVALID_DURATION")
+            self.assertIn("durationPlayedSeconds must be a number from 0 to 1000000000", answer["detail"])
+        self.post("/telemetry/playback", self.event(durationPlayedSeconds=1), 202, USER)
+        self.cluster.psql("UPDATE telemetry.event_log SET duration_seconds = 1e19")
+        for page in ("overview", f"tracks/{TRACK}", "users/user-1", "top-tracks", "recent"):
+            self.get(f"/admin/analytics/{page}", headers=USER)
+        self.assertEqual(self.get("/admin/analytics/overview", headers=USER)["totalSecondsPlayed"], 1e19)
 
     def test_batches_may_be_a_week_old_and_have_50_events(self):
         old = self.event(clientTimestamp=utc(6 * 86400))

@@ -299,16 +299,14 @@ read_unknown(Decoder *d, JsonbContainer *object, const Trail *above, Members *re
 
 			read_unknown(d, object_of(&v), &trail, &inner);
 			if (inner.any)
-				put_member(rest, trail.name,
-						   pushJsonbValue(&inner.state, WJB_END_OBJECT, NULL));
+				put_member(rest, trail.name, pushJsonbValue(&inner.state, WJB_END_OBJECT, NULL));
 		}
 		else if (r.ends)
 			continue;
 		else if (d->dialect->unknown == TL_UNKNOWN_KEEP)
 			put_member(rest, trail.name, &v);
 		else
-			refuse(d, TL_EVENT_DATA,
-				   psprintf("has an unknown member \"%s\"", quote_trail(&trail)));
+			refuse(d, TL_EVENT_DATA, psprintf("has an unknown member \"%s\"", quote_trail(&trail)));
 	}
 }
 

@@ -166,6 +166,14 @@ http_answer(TlRequest *base, const TlAnswer *answer)
 	evhttp_add_header(headers, "Content-Length", number);
 	if (answer->allow != NULL)
 		evhttp_add_header(headers, "Allow", answer->allow);
+	if (answer->file_name != NULL)
+	{
+		char disposition[TL_FILE_NAME_MAX + 32];
+
+		snprintf(disposition, sizeof(disposition), "attachment; filename=\"%s\"",
+				 answer->file_name);
+		evhttp_add_header(headers, "Content-Disposition", disposition);
+	}
 	if (answer->retry_after > 0)
 	{
 		snprintf(number, sizeof(number), "%u", answer->retry_after);

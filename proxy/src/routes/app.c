@@ -365,6 +365,31 @@ read_body(TlRequest *request, const TlConfig *config, const char **body, size_t 
 	return true;
 }
 
+/* What a file that comes by the route is called: the last name of its path, with its ending. */
+static void
+name_file(TlRequest *request, const TlAppRoute *route)
+{
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-";
+	static const char ending[] = ".csv";
+	const TlAppSegment *last = NULL;
+	size_t len;
+
+	for (unsigned int i = 0; i < route->segment_count; i++)
+		if (!route->segments[i].is_parameter)
+			last = &route->segments[i];
+	if (last == NULL)
+		return;
+	len = last->len;
+	if (len >= strlen(ending) &&
+		memcmp(last->name + len - strlen(ending), ending, strlen(ending)) == 0)
+		len -= strlen(ending);
+	if (len == 0 || len + strlen(ending) > TL_FILE_NAME_MAX || strspn(last->name, plain) < len)
+		return;
+	memcpy(request->file_name, last->name, len);
+	memcpy(request->file_name + len, ending, sizeof(ending));
+}
+
 static void
 serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 {
@@ -397,6 +422,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 		return;
 	}
 
+	name_file(request, route);
 	request->waiting = true;
 	if (route->kind == TL_APP_EVENTS && !odd)
 	{

@@ -110,6 +110,12 @@ tl_request_fail(TlRequest *request, TlPgOutcome outcome, const TlPgError *error)
 		tl_request_refuse(request, 500, "internal error");
 }
 
+static bool
+is_csv(const char *content_type)
+{
+	return content_type != NULL && strncasecmp(content_type, "text/csv", 8) == 0;
+}
+
 void
 tl_request_relay(TlRequest *request, const TlRpcResult *result)
 {
@@ -119,6 +125,9 @@ tl_request_relay(TlRequest *request, const TlRpcResult *result)
 			.status = result->status,
 			.retry_after = result->status == 503 ? 1 : 0,
 			.content_type = result->content_type,
+			.file_name = is_csv(result->content_type) && request->file_name[0] != '\0'
+							 ? request->file_name
+							 : NULL,
 			.body = result->body,
 			.len = result->len,
 		};

@@ -30,6 +30,7 @@ typedef struct TlAnswer
 	unsigned int retry_after; /* seconds; 0: none */
 	const char *allow;		  /* for 405 */
 	const char *content_type; /* NULL: application/json */
+	const char *file_name;	  /* a download, of this name: letters, digits, . _ ~ and - */
 	const char *body;
 	size_t len;
 } TlAnswer;
@@ -42,6 +43,9 @@ typedef struct TlSegment
 } TlSegment;
 
 #define TL_SEGMENTS_MAX 8
+
+/* Longest name of a file that an answer gives. */
+#define TL_FILE_NAME_MAX 100
 
 typedef struct TlRequest TlRequest;
 
@@ -72,6 +76,7 @@ struct TlRequest
 	unsigned int segment_count;
 	void (*expire)(TlRequest *request); /* answers in place of the database */
 	int64_t timeout_ms;
+	char file_name[TL_FILE_NAME_MAX + 1]; /* of an answer that is CSV; empty: it has no name */
 	TlFailure *failure; /* how its dialect words failures, or NULL; the request's own reference */
 
 	/* The endpoint's. */

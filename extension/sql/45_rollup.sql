@@ -176,9 +176,21 @@ COMMENT ON FUNCTION telemetry.forget_rollups() IS
 CREATE TRIGGER forget_rollups AFTER TRUNCATE ON telemetry.block
 	FOR EACH STATEMENT EXECUTE FUNCTION telemetry.forget_rollups();
 
+-- In C, since the operators of float8 raise errors where a result leaves its range.
+CREATE FUNCTION telemetry.mean_of(sum float8, n bigint) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_mean_of';
+COMMENT ON FUNCTION telemetry.mean_of(float8, bigint) IS
+	'The mean of n numbers by their sum, as in telemetry.rollup; null if there are none. Raises no error: what is beyond '
+	'float8 is infinite, what is too small for it 0.';
+CREATE FUNCTION telemetry.stddev_of(m2 float8, n bigint) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_stddev_of';
+COMMENT ON FUNCTION telemetry.stddev_of(float8, bigint) IS
+	'The standard deviation of a sample of n numbers by m2, as in telemetry.rollup; null if there are fewer than two. '
+	'Raises no error.';
+
 CREATE VIEW telemetry.metric_hourly AS
-	SELECT device_id, metric, hour, n, sum, min, max, sum / nullif(n, 0) AS avg,
-		CASE WHEN n > 1 THEN sqrt(m2 / (n - 1)) END AS stddev, first, last,
+	SELECT device_id, metric, hour, n, sum, min, max, telemetry.mean_of(sum, n) AS avg,
+		telemetry.stddev_of(m2, n) AS stddev, first, last,
 		least(greatest(telemetry.quantile(sketch, 0.5), min), max) AS p50, least(greatest(telemetry.quantile(sketch, 0.95), min), max) AS p95,
 		least(greatest(telemetry.quantile(sketch, 0.99), min), max) AS p99, sketch, others, first_ts, last_ts
 	FROM telemetry.rollup_hour;
@@ -187,9 +199,11 @@ COMMENT ON VIEW telemetry.metric_hourly IS
 	'(of a sample), first, last; p50, p95 and p99 to 1 %. sketch gives other quantiles, and of several rows together: '
 	'quantile(sketch_merge(sketch), 0.9). others counts points that are not numbers. As of the last round of job '
 	'roll_up, see telemetry.freshness; telemetry.metric_hourly_live has the rest too.';
-COMMENT ON COLUMN telemetry.metric_hourly.avg IS 'Mean of the numbers, sum / n; null if there are none.';
+COMMENT ON COLUMN telemetry.metric_hourly.avg IS
+	'Mean of the numbers, sum / n; null if there are none. Infinite where the sum is beyond float8.';
 COMMENT ON COLUMN telemetry.metric_hourly.stddev IS
-	'Standard deviation of the numbers, which are taken for a sample; null if there are fewer than two.';
+	'Standard deviation of the numbers, which are taken for a sample; null if there are fewer than two. Infinite for '
+	'distances from the mean above some 1e154, and inexact for those below 1e-154, whose squares float8 does not have.';
 COMMENT ON COLUMN telemetry.metric_hourly.p50 IS 'Median of the numbers, within 1 %; null if there are none.';
 COMMENT ON COLUMN telemetry.metric_hourly.p95 IS
 	'The number that 95 % of the numbers are not above, within 1 %; null if there are none.';
@@ -198,8 +212,8 @@ COMMENT ON COLUMN telemetry.metric_hourly.p99 IS
 SELECT telemetry.copy_comments('telemetry.rollup_hour', 'telemetry.metric_hourly');
 
 CREATE VIEW telemetry.metric_daily AS
-	SELECT device_id, metric, day, n, sum, min, max, sum / nullif(n, 0) AS avg,
-		CASE WHEN n > 1 THEN sqrt(m2 / (n - 1)) END AS stddev, first, last,
+	SELECT device_id, metric, day, n, sum, min, max, telemetry.mean_of(sum, n) AS avg,
+		telemetry.stddev_of(m2, n) AS stddev, first, last,
 		least(greatest(telemetry.quantile(sketch, 0.5), min), max) AS p50, least(greatest(telemetry.quantile(sketch, 0.95), min), max) AS p95,
 		least(greatest(telemetry.quantile(sketch, 0.99), min), max) AS p99, sketch, others, first_ts, last_ts
 	FROM telemetry.rollup_day;
@@ -275,8 +289,8 @@ SELECT telemetry.copy_comments('telemetry.rollup_day', 'telemetry.live_day');
 
 CREATE VIEW telemetry.metric_hourly_live AS
 	SELECT device_id, metric, hour, (rollup).n, (rollup).sum, (rollup).min, (rollup).max,
-		(rollup).sum / nullif((rollup).n, 0) AS avg,
-		CASE WHEN (rollup).n > 1 THEN sqrt((rollup).m2 / ((rollup).n - 1)) END AS stddev, (rollup).first, (rollup).last,
+		telemetry.mean_of((rollup).sum, (rollup).n) AS avg,
+		telemetry.stddev_of((rollup).m2, (rollup).n) AS stddev, (rollup).first, (rollup).last,
 		least(greatest(telemetry.quantile((rollup).sketch, 0.5), (rollup).min), (rollup).max) AS p50, least(greatest(telemetry.quantile((rollup).sketch, 0.95), (rollup).min), (rollup).max) AS p95,
 		least(greatest(telemetry.quantile((rollup).sketch, 0.99), (rollup).min), (rollup).max) AS p99, (rollup).sketch, (rollup).others,
 		(rollup).first_ts, (rollup).last_ts
@@ -288,8 +302,8 @@ SELECT telemetry.copy_comments('telemetry.metric_hourly', 'telemetry.metric_hour
 
 CREATE VIEW telemetry.metric_daily_live AS
 	SELECT device_id, metric, day, (rollup).n, (rollup).sum, (rollup).min, (rollup).max,
-		(rollup).sum / nullif((rollup).n, 0) AS avg,
-		CASE WHEN (rollup).n > 1 THEN sqrt((rollup).m2 / ((rollup).n - 1)) END AS stddev, (rollup).first, (rollup).last,
+		telemetry.mean_of((rollup).sum, (rollup).n) AS avg,
+		telemetry.stddev_of((rollup).m2, (rollup).n) AS stddev, (rollup).first, (rollup).last,
 		least(greatest(telemetry.quantile((rollup).sketch, 0.5), (rollup).min), (rollup).max) AS p50, least(greatest(telemetry.quantile((rollup).sketch, 0.95), (rollup).min), (rollup).max) AS p95,
 		least(greatest(telemetry.quantile((rollup).sketch, 0.99), (rollup).min), (rollup).max) AS p99, (rollup).sketch, (rollup).others,
 		(rollup).first_ts, (rollup).last_ts

@@ -4,6 +4,8 @@
  */
 #include "base/compat.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -59,6 +61,28 @@ telemetry_day_of(PG_FUNCTION_ARGS)
 	if (TIMESTAMP_NOT_FINITE(ts))
 		PG_RETURN_DATEADT(TIMESTAMP_IS_NOBEGIN(ts) ? DATEVAL_NOBEGIN : DATEVAL_NOEND);
 	PG_RETURN_DATEADT(hour_of(fcinfo, ts)->day);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_mean_of);
+Datum
+telemetry_mean_of(PG_FUNCTION_ARGS)
+{
+	int64 n = PG_GETARG_INT64(1);
+
+	if (n <= 0)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0) / (double) n);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_stddev_of);
+Datum
+telemetry_stddev_of(PG_FUNCTION_ARGS)
+{
+	int64 n = PG_GETARG_INT64(1);
+
+	if (n <= 1)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(sqrt(PG_GETARG_FLOAT8(0) / (double) (n - 1)));
 }
 
 PG_FUNCTION_INFO_V1(telemetry_zone_has_whole_hours);

@@ -1,0 +1,125 @@
+-- Values and times at the ends of what can be stored: whatever is taken, everything that reads it answers.
+\set VERBOSITY terse
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+SET search_path = telemetry, public;
+TRUNCATE block, drop_log, audit, audit_run, dead_letter;
+DELETE FROM retention;
+
+-- Each value alone, twice, with each other one, and with zeros; and what once failed.
+CREATE TEMP TABLE extreme (v float8);
+INSERT INTO extreme
+SELECT unnest('{0,-0,5e-324,-5e-324,1e-310,2.2250738585072014e-308,1e-162,-1e-162,1.5e-154,1,-1,9007199254740993,1e154,1.3407807929942596e154,-1.3407807929942597e154,1e155,1.7976931348623157e308,-1.7976931348623157e308,Infinity,-Infinity,NaN}'::float8[]);
+CREATE TEMP TABLE sample (device text, number integer, v float8);
+INSERT INTO sample SELECT 'one ' || v, 0, v FROM extreme;
+INSERT INTO sample SELECT a.v || ' and ' || b.v, u.number, u.v
+FROM extreme AS a, extreme AS b, unnest(ARRAY[a.v, b.v]) WITH ORDINALITY AS u (v, number);
+INSERT INTO sample SELECT v || ' among zeros', u.number, u.x FROM extreme, unnest(ARRAY[v, 0, 0, v, 0]) WITH ORDINALITY AS u (x, number);
+INSERT INTO sample SELECT 'small ones', u.number, u.v FROM unnest('{1e-162,0,0,2e-162,0}'::float8[]) WITH ORDINALITY AS u (v, number);
+INSERT INTO sample SELECT 'all', row_number() OVER (), v FROM extreme;
+INSERT INTO sample SELECT 'all back', row_number() OVER (ORDER BY v DESC), v FROM extreme;
+
+-- What reads rollups and points, each by itself, in full: an error says where.
+CREATE FUNCTION pg_temp.reads() RETURNS TABLE (problem text) LANGUAGE plpgsql AS $$
+DECLARE
+	statement text;
+BEGIN
+	FOREACH statement IN ARRAY ARRAY[
+		'SELECT count(r::text), count(to_jsonb(r)) FROM telemetry.metric_hourly AS r',
+		'SELECT count(r::text), count(to_jsonb(r)) FROM telemetry.metric_daily AS r',
+		'SELECT count(r::text), count(to_jsonb(r)) FROM telemetry.metric_hourly_live AS r',
+		'SELECT count(r::text), count(to_jsonb(r)) FROM telemetry.metric_daily_live AS r',
+		'SELECT count(r::text) FROM telemetry.live_hour AS r',
+		'SELECT count(r::text) FROM telemetry.live_day AS r',
+		'SELECT count(r::text), count(to_jsonb(r)) FROM telemetry.series AS r',
+		'SELECT count(r::text) FROM telemetry.freshness AS r',
+		'SELECT count(r::text), count(to_jsonb(r)) FROM telemetry.point AS r',
+		'SELECT count(r::text), count(to_jsonb(r)) FROM telemetry.pending_point AS r',
+		'SELECT count(r::text), count(to_jsonb(r)) FROM telemetry.rolled_up_point AS r',
+		'SELECT count(telemetry.quantile(sketch, ARRAY[0, 0.01, 0.5, 0.99, 1])) FROM telemetry.metric_hourly',
+		'SELECT telemetry.quantile(telemetry.sketch_merge(sketch), 0.5) FROM telemetry.metric_hourly',
+		'SELECT (telemetry.rollup_merge(rollup))::text FROM telemetry.live_hour',
+		'SELECT (telemetry.rollup(ts, value))::text FROM telemetry.point',
+		'SELECT count(telemetry.compare_day(device_id, metric, day)) FROM telemetry.rollup_day',
+		'SELECT count(telemetry.compare_series(device_id, metric)) FROM telemetry.series',
+		'SELECT count(*) FROM telemetry.audit_rollups()',
+		'SELECT telemetry.job_audit()',
+		'SELECT * FROM telemetry.audit_status',
+		'ANALYZE telemetry.point',
+		'ANALYZE telemetry.rollup_hour',
+		'EXPLAIN SELECT * FROM telemetry.point WHERE num > 1e308 AND num < ''Infinity''',
+		'EXPLAIN SELECT * FROM telemetry.metric_hourly WHERE stddev > 1e308 AND avg < 5e-324',
+		'COPY (SELECT * FROM telemetry.point) TO ''/dev/null''',
+		'COPY (SELECT * FROM telemetry.point) TO ''/dev/null'' (FORMAT binary)',
+		'COPY (SELECT * FROM telemetry.metric_hourly) TO ''/dev/null'' (FORMAT csv)',
+		'COPY (SELECT * FROM telemetry.metric_daily_live) TO ''/dev/null'' (FORMAT binary)',
+		'COPY telemetry.rollup_hour TO ''/dev/null'''] LOOP
+		BEGIN
+			EXECUTE statement;
+		EXCEPTION WHEN OTHERS THEN
+			problem := statement || ': ' || sqlerrm;
+			RETURN NEXT;
+		END;
+	END LOOP;
+END
+$$;
+-- Rows in which a view differs from the numbers, by arithmetic that cannot leave the range.
+CREATE FUNCTION pg_temp.differs(relation regclass, at text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	found bigint;
+BEGIN
+	EXECUTE format($query$
+		SELECT count(*)
+		FROM (SELECT device, count(*) AS n, min(v) AS min, max(v) AS max, count(*) FILTER (WHERE v IN ('Infinity', '-Infinity', 'NaN')) AS unbounded
+			FROM pg_temp.sample GROUP BY device) AS s
+		LEFT JOIN %s AS r ON r.device_id = s.device AND r.%I = '2024-05-01 10:00'
+		WHERE (r.n, r.min, r.max) IS DISTINCT FROM (s.n, s.min, s.max)
+			OR r.first IS DISTINCT FROM (SELECT v FROM pg_temp.sample AS f WHERE f.device = s.device ORDER BY f.number LIMIT 1)
+			OR r.last IS DISTINCT FROM (SELECT v FROM pg_temp.sample AS f WHERE f.device = s.device ORDER BY f.number DESC LIMIT 1)
+			OR r.avg IS NULL OR (r.stddev IS NULL) <> (s.n = 1)
+			-- A mean of finite numbers lies among them, or is infinite where their sum is.
+			OR s.unbounded = 0 AND r.sum NOT IN ('Infinity', '-Infinity', 'NaN') AND NOT r.avg BETWEEN s.min AND s.max
+			OR NOT r.p50 BETWEEN s.min AND s.max OR NOT r.p95 BETWEEN s.min AND s.max OR NOT r.p99 BETWEEN r.p50 AND s.max$query$,
+		relation, at) INTO found;
+	RETURN found;
+END
+$$;
+
+-- numbers_at_the_ends_of_float8_are_read_while_they_are_pending
+INSERT INTO point (ts, device_id, metric, value)
+SELECT '2024-05-01 10:00'::timestamptz + number * interval '1 second', device, 'm', v::value FROM sample;
+SELECT received = accepted AS all_taken FROM ingest_result();
+SELECT * FROM pg_temp.reads();
+SELECT pg_temp.differs('metric_hourly_live', 'hour');
+
+-- and rolled up
+SELECT job_roll_up();
+SELECT * FROM pg_temp.reads();
+SELECT pg_temp.differs('metric_hourly', 'hour') AS hourly, pg_temp.differs('metric_hourly_live', 'hour') AS live;
+SELECT count(*) FROM audit_rollups();
+SELECT device_id, n, sum, avg, stddev, p50, p99 FROM metric_hourly
+WHERE device_id IN ('one 5e-324', '5e-324 and 0', '5e-324 and 5e-324', '-5e-324 among zeros', '1e-162 among zeros', 'small ones', '1e+154 and 0',
+	'1e+155 and 0', '1.7976931348623157e+308 and 1.7976931348623157e+308', '-1.7976931348623157e+308 and 1.7976931348623157e+308', 'Infinity and 0',
+	'Infinity and -Infinity', 'NaN and 0', 'one NaN', 'all')
+ORDER BY device_id;
+
+-- and written again, late, in later hours, refreshed and merged
+INSERT INTO point (ts, device_id, metric, value)
+SELECT '2024-05-01 10:00'::timestamptz + number * interval '1 second', device, 'm', v::value FROM sample WHERE number % 2 = 0;
+INSERT INTO point (ts, device_id, metric, value)
+SELECT '2024-05-01 11:00'::timestamptz + number * interval '1 second', device, 'm', v::value FROM sample;
+SELECT * FROM pg_temp.reads();
+SELECT pg_temp.differs('metric_hourly_live', 'hour');
+SELECT job_roll_up();
+SELECT pg_temp.differs('metric_hourly', 'hour');
+SELECT sum(refresh_device(device, NULL, NULL, NULL)) AS hours FROM (SELECT DISTINCT device FROM sample) AS s;
+SELECT pg_temp.differs('metric_hourly', 'hour');
+SELECT compact_step(true);
+SELECT set_day_timezone('Asia/Tokyo');
+SELECT * FROM pg_temp.reads();
+SELECT set_day_timezone('UTC');
+SELECT count(*) AS deleted FROM (SELECT delete_points(device, 'm', '2024-05-01 10:00:01', '2024-05-01 10:00:02') FROM (SELECT DISTINCT device FROM sample) AS s OFFSET 0) AS d;
+SELECT * FROM pg_temp.reads();
+SELECT count(*) FROM audit_rollups();
+SELECT count(*) FROM audit;
+TRUNCATE block, drop_log, audit, audit_run;

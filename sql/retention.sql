@@ -163,6 +163,38 @@ SELECT job_roll_up();
 SELECT pg_temp.age(hour) AS age, n, sum FROM rollup_hour WHERE device_id = 'd1' AND metric = 'b' AND hour IN (pg_temp.ago(20, 6), pg_temp.ago(27, 6), pg_temp.ago(50, 6)) ORDER BY 1;
 DROP TABLE rollups_before;
 
+-- a_late_replacement of what a new rule has not dropped yet: nobody sees the old value again, before the pass, within it, or
+-- if the rule is taken back.
+TRUNCATE block, drop_log, compaction;
+DELETE FROM retention;
+INSERT INTO point (ts, device_id, metric, value) SELECT pg_temp.ago(d, 1), 'd' || k, 'late', '1' FROM generate_series(10, 15) AS d, generate_series(1, 40) AS k;
+SELECT job_roll_up();
+INSERT INTO retention VALUES ('late', 3, NULL);
+INSERT INTO point (ts, device_id, metric, value) SELECT pg_temp.ago(d, 1), 'd' || k, 'late', '2' FROM generate_series(10, 15) AS d, generate_series(1, 40) AS k;
+SELECT job_roll_up();
+SELECT value, count(*) FROM point GROUP BY value ORDER BY value;
+DELETE FROM retention;
+SELECT value, count(*) FROM point GROUP BY value ORDER BY value;
+SELECT count(*) FROM audit_rollups();
+INSERT INTO retention VALUES ('late', 3, NULL);
+-- The first steps of a pass: it has begun, and been through some of the buckets.
+SELECT job_retention();
+SELECT job_retention();
+SELECT phase FROM retention_state;
+SELECT count(DISTINCT bucket) > 0 AS some_are_left FROM block WHERE level > 0;
+INSERT INTO point (ts, device_id, metric, value) SELECT pg_temp.ago(d, 1), 'd' || k, 'late', '3' FROM generate_series(8, 20) AS d, generate_series(1, 40) AS k;
+SELECT job_roll_up();
+SELECT value, count(*) > 0 AS some FROM point GROUP BY value ORDER BY value;
+SELECT count(*) FROM audit_rollups();
+CALL run_jobs('retention');
+SELECT count(*) FROM point;
+SELECT count(*) FROM audit_rollups();
+-- From now on they go as they come.
+INSERT INTO point (ts, device_id, metric, value) VALUES (pg_temp.ago(10, 1), 'd1', 'late', '4'), (pg_temp.ago(2, 1), 'd1', 'late', '4');
+SELECT job_roll_up();
+SELECT pg_temp.age(ts) AS age, value FROM point;
+SELECT count(*) FROM audit_rollups();
+
 -- days_of_rollups_are_local: one that ends after the UTC day stays for another day
 SELECT pg_temp.fill();
 SELECT set_day_timezone('America/Los_Angeles');

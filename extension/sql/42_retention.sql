@@ -53,8 +53,8 @@ COMMENT ON COLUMN telemetry.drop_log.to_ts IS
 	'End of the time dropped, exclusive; null: no bound. A pass of retention sets it as it begins; points from before '
 	'it that come later, under a rule of more days, are kept. -infinity: of rollups, when a first pass has begun.';
 COMMENT ON COLUMN telemetry.drop_log.points IS
-	'Points that were dropped, or that the dropped rollups were of. Late points that are older than retention '
-	'allows are dropped as they are rolled up, and count in telemetry.compaction.expired only.';
+	'Points that were dropped, or that the dropped rollups were of. Late points that are older than rules '
+	'already applied allow are dropped as they are rolled up, and count in telemetry.compaction.expired only.';
 COMMENT ON COLUMN telemetry.drop_log.id IS 'Number of the row; later ones have higher numbers.';
 COMMENT ON SEQUENCE telemetry.drop_log_id_seq IS 'Numbers for telemetry.drop_log.id.';
 

@@ -1,6 +1,7 @@
 -- Retention against a model: whatever is written, late or twice, deleted, rolled up, merged, and
--- by whatever rules it is dropped, the points that are rolled up are those of the model, what was
--- dropped is counted, rollups equal the points where they can, and stay where they cannot.
+-- by whatever rules it is dropped, after each step, those within a pass too, the points are those of
+-- the model, none has any value but the last that was written, what was dropped is counted, rollups
+-- equal the points where they can, and stay where they cannot.
 -- Each step is a transaction with a seed of its own, so the whole run is the same every time,
 -- but for the date.
 \set QUIET 1
@@ -22,6 +23,16 @@ CREATE TEMP TABLE model (
 	pending boolean,
 	PRIMARY KEY (ts, device_id, metric, pending)
 );
+-- What was written last, whatever has become of it since; and the rules' day as the last pass applied them, if none has changed.
+CREATE TEMP TABLE written_last (
+	ts timestamptz,
+	device_id text COLLATE "C",
+	metric text COLLATE "C",
+	v float8 NOT NULL,
+	PRIMARY KEY (ts, device_id, metric)
+);
+CREATE TEMP TABLE applied (done boolean NOT NULL, under_way boolean NOT NULL);
+INSERT INTO applied VALUES (false, false);
 -- The rollups that must not lose anything in a step.
 CREATE TEMP TABLE before (device_id text COLLATE "C", metric text COLLATE "C", hour timestamptz, day date, n bigint);
 
@@ -50,6 +61,8 @@ BEGIN
 	INSERT INTO telemetry.point (ts, device_id, metric, value) SELECT w.ts, w.device_id, w.metric, w.v::telemetry.value FROM written AS w;
 	INSERT INTO model SELECT w.ts, w.device_id, w.metric, w.v, true FROM written AS w
 	ON CONFLICT (ts, device_id, metric, pending) DO UPDATE SET v = excluded.v;
+	INSERT INTO written_last SELECT w.ts, w.device_id, w.metric, w.v FROM written AS w
+	ON CONFLICT (ts, device_id, metric) DO UPDATE SET v = excluded.v;
 	DROP TABLE written;
 END
 $$;
@@ -58,10 +71,23 @@ CREATE FUNCTION pg_temp.roll_up() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	WHILE telemetry.job_roll_up() LOOP
 	END LOOP;
-	DELETE FROM model AS m WHERE m.pending AND m.ts < pg_temp.expiry(m.metric);
+	-- Where rules have not been applied yet, it is left to the pass that will do so.
+	DELETE FROM model AS m USING applied AS a WHERE a.done AND m.pending AND m.ts < pg_temp.expiry(m.metric);
 	DELETE FROM model AS r USING model AS p
 	WHERE NOT r.pending AND p.pending AND (r.ts, r.device_id, r.metric) = (p.ts, p.device_id, p.metric);
 	UPDATE model SET pending = false WHERE pending;
+END
+$$;
+
+-- What a pass that was under way has dropped is known only by what is left.
+CREATE FUNCTION pg_temp.forget_pass() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF (SELECT under_way FROM applied) THEN
+		DELETE FROM model AS m
+		WHERE NOT m.pending AND m.ts < pg_temp.expiry(m.metric) AND NOT EXISTS (
+			SELECT FROM telemetry.rolled_up_point AS p WHERE (p.ts, p.device_id, p.metric) = (m.ts, m.device_id, m.metric));
+	END IF;
+	UPDATE applied SET done = false, under_way = false;
 END
 $$;
 
@@ -70,6 +96,7 @@ DECLARE
 	of_metric CONSTANT text := nullif(pg_temp.any_of('{a,b,c,null}'), 'null');
 	days CONSTANT integer := nullif((random() * 28)::integer, 0);
 BEGIN
+	PERFORM pg_temp.forget_pass();
 	DELETE FROM telemetry.retention AS r WHERE r.metric IS NOT DISTINCT FROM of_metric;
 	IF random() < 0.75 THEN
 		INSERT INTO telemetry.retention
@@ -86,6 +113,7 @@ DECLARE
 BEGIN
 	PERFORM telemetry.delete_points('d1', of_metric, starts, ends);
 	DELETE FROM model AS m WHERE m.device_id = 'd1' AND m.metric = of_metric AND m.ts >= starts AND m.ts < ends;
+	DELETE FROM written_last AS m WHERE m.device_id = 'd1' AND m.metric = of_metric AND m.ts >= starts AND m.ts < ends;
 	DELETE FROM before AS b
 	WHERE b.device_id = 'd1' AND b.metric = of_metric AND b.hour > starts - interval '1 hour' AND b.hour < ends;
 END
@@ -94,17 +122,19 @@ $$;
 CREATE FUNCTION pg_temp.retain() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	counted bigint := -coalesce(sum(points), 0) FROM telemetry.drop_log WHERE cause = 'retention';
+	was_under_way CONSTANT boolean := under_way FROM applied;
 	dropped bigint;
 BEGIN
 	WHILE telemetry.job_retention() LOOP
 	END LOOP;
+	UPDATE applied SET done = true, under_way = false;
 	counted := counted + coalesce(sum(points), 0) FROM telemetry.drop_log WHERE cause = 'retention';
 	DELETE FROM model AS m WHERE NOT m.pending AND m.ts < pg_temp.expiry(m.metric);
 	GET DIAGNOSTICS dropped = ROW_COUNT;
 	DELETE FROM before AS b WHERE b.day < pg_temp.first_day_of_rollups(b.metric);
 	RETURN CASE
 		WHEN (SELECT phase FROM telemetry.retention_state) <> 'idle' THEN 'the job has not finished'
-		WHEN counted <> dropped THEN format('%s points were dropped and %s counted', dropped, counted)
+		WHEN counted <> dropped AND NOT was_under_way THEN format('%s points were dropped and %s counted', dropped, counted)
 		WHEN EXISTS (SELECT FROM telemetry.rollup_hour AS h WHERE h.day < pg_temp.first_day_of_rollups(h.metric))
 			OR EXISTS (SELECT FROM telemetry.rollup_day AS d WHERE d.day < pg_temp.first_day_of_rollups(d.metric))
 		THEN 'expired rollups are left'
@@ -112,13 +142,38 @@ BEGIN
 END
 $$;
 
+-- Some steps of a pass, of which the job does the rest later.
+CREATE FUNCTION pg_temp.retain_a_little() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE applied SET under_way = under_way OR NOT done;
+	FOR i IN 1 .. 1 + (random() * 3)::integer LOOP
+		EXIT WHEN NOT telemetry.job_retention();
+	END LOOP;
+	IF (SELECT phase FROM telemetry.retention_state) = 'idle' THEN
+		PERFORM pg_temp.retain();
+	END IF;
+	DELETE FROM before AS b WHERE b.day < pg_temp.first_day_of_rollups(b.metric);
+END
+$$;
+
 CREATE FUNCTION pg_temp.problem() RETURNS text LANGUAGE sql AS $$
 	SELECT CASE
+		WHEN EXISTS (SELECT ts, device_id, metric, num FROM telemetry.point EXCEPT ALL SELECT ts, device_id, metric, v FROM written_last)
+		THEN 'a point has another value than the last that was written'
+		-- A pass that is under way has dropped some of what has expired.
 		WHEN EXISTS (
 			(SELECT ts, device_id, metric, num FROM telemetry.rolled_up_point EXCEPT ALL SELECT ts, device_id, metric, v FROM model WHERE NOT pending)
 			UNION ALL
-			(SELECT ts, device_id, metric, v FROM model WHERE NOT pending EXCEPT ALL SELECT ts, device_id, metric, num FROM telemetry.rolled_up_point))
-		THEN 'the points differ'
+			(SELECT m.ts, m.device_id, m.metric, m.v FROM model AS m, applied AS a WHERE NOT m.pending AND NOT (a.under_way AND m.ts < pg_temp.expiry(m.metric))
+				EXCEPT ALL SELECT ts, device_id, metric, num FROM telemetry.rolled_up_point))
+		THEN 'the points that are rolled up differ'
+		WHEN EXISTS (
+			(SELECT ts, device_id, metric, num FROM telemetry.pending_point EXCEPT ALL SELECT ts, device_id, metric, v FROM model WHERE pending)
+			UNION ALL
+			(SELECT ts, device_id, metric, v FROM model WHERE pending EXCEPT ALL SELECT ts, device_id, metric, num FROM telemetry.pending_point))
+		THEN 'the points that are pending differ'
+		WHEN EXISTS (SELECT ts, device_id, metric FROM model EXCEPT SELECT ts, device_id, metric FROM telemetry.point) AND NOT (SELECT under_way FROM applied)
+		THEN 'a point is missing'
 		WHEN EXISTS (SELECT FROM telemetry.audit_rollups()) THEN 'a rollup differs from its points'
 		WHEN EXISTS (
 			SELECT FROM before AS b
@@ -155,6 +210,7 @@ BEGIN
 		WHEN what < 0.83 THEN PERFORM pg_temp.change_rule();
 		WHEN what < 0.86 THEN PERFORM pg_temp.delete();
 		WHEN what < 0.88 THEN PERFORM telemetry.refresh_device(pg_temp.any_of('{d0,d1,d2,d3}'), NULL, NULL, NULL);
+		WHEN what < 0.94 THEN PERFORM pg_temp.retain_a_little();
 		ELSE problem := pg_temp.retain();
 	END CASE;
 	RETURN coalesce(problem, pg_temp.problem());
@@ -163,8 +219,9 @@ $$;
 
 CREATE FUNCTION pg_temp.begin_chapter(zone text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	TRUNCATE model, telemetry.block, telemetry.drop_log;
+	TRUNCATE model, written_last, telemetry.block, telemetry.drop_log;
 	DELETE FROM telemetry.retention;
+	UPDATE applied SET done = false, under_way = false;
 	PERFORM telemetry.set_day_timezone(zone);
 END
 $$;

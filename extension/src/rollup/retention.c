@@ -81,7 +81,8 @@ load_rules(TlRetention *r, int64 day, MemoryContext context)
 		bool for_ever;
 		Datum metric = SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &others);
 		Datum days = SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &for_ever);
-		int64 expiry = for_ever ? DT_NOBEGIN : day - DatumGetInt32(days) * TL_USECS_PER_DAY;
+		int64 expiry = for_ever || day == DT_NOBEGIN ? DT_NOBEGIN
+													 : day - DatumGetInt32(days) * TL_USECS_PER_DAY;
 
 		r->latest = Max(r->latest, expiry);
 		if (others)
@@ -217,6 +218,15 @@ tl_retention_is_out_of_reach(const TlRetention *r, TlSlice metric, int64 hour)
 		incomplete |= hour + USECS_PER_HOUR > drop->from;
 	}
 	return incomplete;
+}
+
+int64
+tl_retention_dropped_from(const TlRetention *r, TlSlice metric)
+{
+	for (uint32 i = 0; i < r->n_drops; i++)
+		if (!r->drops[i].rollups && drop_touched(&r->drops[i], metric))
+			return r->drops[i].from;
+	return DT_NOEND;
 }
 
 void

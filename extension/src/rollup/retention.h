@@ -12,7 +12,10 @@
 
 typedef struct TlRetention TlRetention;
 
-/* The rules as of today, or of another day, and the ledger; palloc'd in the current context. */
+/*
+ * The rules as of today, or of another day (DT_NOBEGIN: nothing has expired), and the ledger;
+ * palloc'd in the current context.
+ */
 extern TlRetention *tl_retention_load(void);
 extern TlRetention *tl_retention_load_as_of(int64 day);
 
@@ -30,6 +33,9 @@ extern bool tl_retention_is_due(const TlRetention *retention, int64 day, int64 b
  * the points is no proof against that rollup, which has to stay as it is.
  */
 extern bool tl_retention_is_out_of_reach(const TlRetention *retention, TlSlice metric, int64 hour);
+
+/* Where what retention has dropped of a metric, or may drop in this pass, begins; DT_NOEND: nowhere. */
+extern int64 tl_retention_dropped_from(const TlRetention *retention, TlSlice metric);
 
 /* Counts points that are dropped, and adds what was counted to the ledger. */
 extern void tl_retention_count_dropped(TlRetention *retention, TlSlice metric, uint64 points);

@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "read/merge_day.h"
 #include "rollup/rollup_update.h"
+#include "upkeep/late.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -26,7 +27,7 @@ typedef struct RollUp
 {
 	int buckets;
 	int64 seq; /* of the blocks written */
-	const TlRetention *retention;
+	const TlLate *late;
 	TlRollupUpdate *update;
 	TlBlockWriter *writer;
 	TlRunBuilder *builder;
@@ -52,21 +53,14 @@ note_rolled_up_until(int64 time)
 	tl_statement_end(&scope);
 }
 
-/* Takes off the points that retention would drop at once; false if nothing is left. */
+/* Whether a run, which is of one day, has expired and is dropped. */
 static bool
-drop_expired(RollUp *r, TlRun *run)
+drop_expired(RollUp *r, const TlRun *run, int bucket)
 {
-	int64 expiry;
-	uint32 n = 0;
-
-	if (likely(run->ts[0] >= tl_retention_latest_expiry(r->retention)))
-		return true;
-	expiry = tl_retention_expiry(r->retention, run->key.metric);
-	while (n < run->n && run->ts[n] < expiry)
-		n++;
-	r->stats.expired += n;
-	*run = tl_run_part(run, n, run->n - n);
-	return run->n > 0;
+	if (!tl_late_is_dropped(r->late, bucket, run->key.metric, tl_day_of(run->ts[0])))
+		return false;
+	r->stats.expired += run->n;
+	return true;
 }
 
 static void
@@ -95,7 +89,7 @@ roll_up_day(RollUp *r, TlBlockMeta *blocks, uint32 n)
 		int bucket = tl_bucket_of(run.key.device, r->buckets);
 
 		CHECK_FOR_INTERRUPTS();
-		if (!drop_expired(r, &run))
+		if (drop_expired(r, &run, bucket))
 			continue;
 		if (bucket != current)
 		{
@@ -109,16 +103,26 @@ roll_up_day(RollUp *r, TlBlockMeta *blocks, uint32 n)
 	tl_rollup_update_apply(r->update);
 }
 
+static int64
+first_day(const TlBlockMeta *blocks, uint32 n)
+{
+	int64 first = tl_day_of(blocks[0].max_ts);
+
+	for (uint32 i = 1; i < n; i++)
+		first = Min(first, tl_day_of(blocks[i].max_ts));
+	return first;
+}
+
 static void
-roll_up_blocks(TlBlockMeta *blocks, uint32 n)
+roll_up_blocks(TlBlockMeta *blocks, uint32 n, const TlLate *late)
 {
 	MemoryContext day_context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry roll up", ALLOCSET_DEFAULT_SIZES);
-	RollUp r = {.buckets = tl_store_buckets(), .retention = tl_retention_load()};
+	RollUp r = {.buckets = tl_store_buckets(), .late = late};
 
 	r.writer = tl_block_writer_create(tl_guc_compression_level);
 	r.builder = tl_run_builder_create(r.writer);
-	r.update = tl_rollup_update_begin(tl_zone_load(), r.buckets, r.retention);
+	r.update = tl_rollup_update_begin(tl_zone_load(), r.buckets, tl_retention_load());
 	for (uint32 i = 0; i < n; i++)
 	{
 		r.seq = Max(r.seq, blocks[i].seq);
@@ -145,6 +149,7 @@ roll_up(void)
 {
 	int64 now = GetCurrentTimestamp();
 	TlBlockMeta *blocks;
+	TlLate *late;
 	int64 horizon;
 	uint32 n;
 	bool open;
@@ -160,8 +165,14 @@ roll_up(void)
 	/* A new snapshot: it sees all that is committed up to the horizon. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	blocks = tl_store_list_new(horizon, POINTS_AT_ONCE, &n, &more);
+	late = n > 0 ? tl_late_load(first_day(blocks, n), tl_store_buckets()) : NULL;
+	if (n > 0 && late == NULL)
+	{
+		PopActiveSnapshot();
+		return false;
+	}
 	if (n > 0)
-		roll_up_blocks(blocks, n);
+		roll_up_blocks(blocks, n, late);
 	if (!more && !open)
 		note_rolled_up_until(now);
 	PopActiveSnapshot();

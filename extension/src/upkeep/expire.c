@@ -8,17 +8,17 @@
  * far each bucket has come are in tables, see extension/sql/55_retention.sql, which also says what
  * must be in the ledger before the first block is touched.
  *
- * New blocks are none of its business: their expired points are left out when they are rolled up.
- * That could bring points into a bucket that the pass has left only if it went by rules older than
- * the pass's, and so a pass begins under the mixed bucket's lock, which rolling up holds from
- * before it reads the rules to its end; whoever comes later reads the pass's rules or newer ones.
+ * New blocks are none of its business: their expired points are left out when they are rolled up,
+ * if the pass has been where they belong, and else found there by the pass, see late.h.  So that
+ * rolling up knows, a pass begins under the mixed bucket's lock, which rolling up holds from before
+ * it reads how far retention is to its end.
  *
  * Locks: that of each bucket, which merging and deletion take as well; a bucket that is taken stays
  * for a later call rather than be waited for.  telemetry.refresh and what is recomputed for late
  * points do not take it: they go by the ledger, which names all that the pass may drop, and have
  * read it under the mixed bucket's lock, that is, before the pass began or with its rows.
  */
-#include "upkeep/compact.h"
+#include "upkeep/expire.h"
 
 #include "access/xact.h"
 #include "base/guc.h"
@@ -29,7 +29,7 @@
 #include "fmgr.h"
 #include "read/merge.h"
 #include "rollup/retention.h"
-#include "utils/date.h"
+#include "upkeep/compact.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -62,12 +62,6 @@ typedef struct Pass
 	TlCompactStats stats;
 } Pass;
 
-typedef struct Todo
-{
-	int bucket;
-	int64 day; /* the first to look at; DT_NOBEGIN: all */
-} Todo;
-
 static TlStatement list_todo = {
 	"SELECT bucket, day FROM telemetry.retention_todo ORDER BY bucket", 0, {InvalidOid}, NULL};
 
@@ -77,33 +71,33 @@ static TlStatement put_off = {
 static TlStatement finish = {
 	"DELETE FROM telemetry.retention_todo WHERE bucket = $1", 1, {INT2OID}, NULL};
 
-static int64
-time_of_date(DateADT date)
+int64
+tl_expire_time_of_date(DateADT date)
 {
 	if (DATE_IS_NOBEGIN(date))
 		return DT_NOBEGIN;
 	return DATE_IS_NOEND(date) ? DT_NOEND : date * TL_USECS_PER_DAY;
 }
 
-static Todo *
-read_todo(uint32 *n)
+TlExpireTodo *
+tl_expire_read_todo(uint32 *n)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	TlStatementScope scope;
-	Todo *todo;
+	TlExpireTodo *todo;
 
 	tl_statement_begin(&scope);
 	tl_statement_execute(&list_todo, NULL, NULL, true, 0);
 	*n = (uint32) SPI_processed;
-	todo = MemoryContextAlloc(caller, sizeof(Todo) * Max(*n, 1));
+	todo = MemoryContextAlloc(caller, sizeof(TlExpireTodo) * Max(*n, 1));
 	for (uint32 i = 0; i < *n; i++)
 	{
 		HeapTuple tuple = SPI_tuptable->vals[i];
 		bool isnull;
 
 		todo[i].bucket = DatumGetInt16(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull));
-		todo[i].day =
-			time_of_date(DatumGetDateADT(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull)));
+		todo[i].day = tl_expire_time_of_date(
+			DatumGetDateADT(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull)));
 	}
 	tl_statement_end(&scope);
 	return todo;
@@ -234,7 +228,7 @@ drop_from_day(Pass *pass, const TlBlockMeta *blocks, uint32 n)
 
 /* Goes on with a bucket; false if the transaction has done enough. */
 static bool
-drop_from_bucket(Pass *pass, const Todo *todo)
+drop_from_bucket(Pass *pass, const TlExpireTodo *todo)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry retention", ALLOCSET_DEFAULT_SIZES);
@@ -274,14 +268,14 @@ drop_expired(int64 as_of, int64 since)
 {
 	Pass pass = {.before = since == DT_NOBEGIN ? PG_INT64_MAX : as_of - since};
 	bool enough = false;
-	Todo *todo;
+	TlExpireTodo *todo;
 	uint32 n;
 
 	tl_compact_check_isolation();
 	pass.buckets = tl_store_buckets();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pass.retention = tl_retention_load_as_of(as_of);
-	todo = read_todo(&n);
+	todo = tl_expire_read_todo(&n);
 	for (uint32 i = 0; i < n && !enough; i++)
 		if (tl_store_try_lock_bucket(todo[i].bucket))
 			enough = !drop_from_bucket(&pass, &todo[i]);
@@ -295,8 +289,8 @@ PG_FUNCTION_INFO_V1(telemetry_drop_expired_points);
 Datum
 telemetry_drop_expired_points(PG_FUNCTION_ARGS)
 {
-	int64 as_of = time_of_date(PG_GETARG_DATEADT(0));
-	int64 since = time_of_date(PG_GETARG_DATEADT(1));
+	int64 as_of = tl_expire_time_of_date(PG_GETARG_DATEADT(0));
+	int64 since = tl_expire_time_of_date(PG_GETARG_DATEADT(1));
 
 	if (TIMESTAMP_NOT_FINITE(as_of) || since > as_of)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

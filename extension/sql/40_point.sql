@@ -9,7 +9,7 @@ CREATE FUNCTION telemetry.fdw_validator(options text[], catalog oid) RETURNS voi
 	LANGUAGE C STRICT
 	AS 'MODULE_PATHNAME', 'telemetry_fdw_validator';
 COMMENT ON FUNCTION telemetry.fdw_validator(text[], oid) IS
-	'Accepts the option rolled_up of a foreign table, a boolean, and refuses all others.';
+	'Accepts the options rolled_up and text of a foreign table, booleans that exclude each other, and refuses all others.';
 
 CREATE FOREIGN DATA WRAPPER telemetry_fdw
 	HANDLER telemetry.fdw_handler
@@ -62,6 +62,33 @@ COMMENT ON FOREIGN TABLE telemetry.pending_point IS
 	'one that is in the rollups is among them.';
 SELECT telemetry.copy_comments('telemetry.point', 'telemetry.pending_point');
 
+-- For files as they are found: COPY only divides a line into fields, and what they mean is judged row by row.
+CREATE FOREIGN TABLE telemetry.point_text (
+	ts text,
+	device_id text DEFAULT nullif(pg_catalog.current_setting('telemetry.text_device_id'), ''),
+	metric text DEFAULT nullif(pg_catalog.current_setting('telemetry.text_metric'), ''),
+	value text,
+	unit text,
+	tags text,
+	metadata text
+) SERVER telemetry OPTIONS (text 'true');
+COMMENT ON FOREIGN TABLE telemetry.point_text IS
+	'For COPY and INSERT only: points whose fields are texts. A row that cannot be read is rejected, as one that breaks a '
+	'rule is, and all others are stored in telemetry.point. How they are read is said by the settings telemetry.text_...';
+COMMENT ON COLUMN telemetry.point_text.ts IS
+	'Date and time, of which ISO 8601 is understood and more, or a number since 1970: see telemetry.text_timezone, '
+	'telemetry.text_date_order and telemetry.text_epoch.';
+COMMENT ON COLUMN telemetry.point_text.device_id IS
+	'As in telemetry.point; a COPY without this column takes telemetry.text_device_id.';
+COMMENT ON COLUMN telemetry.point_text.metric IS
+	'As in telemetry.point; a COPY without this column takes telemetry.text_metric.';
+COMMENT ON COLUMN telemetry.point_text.value IS
+	'A number, true, false, NaN, Infinity, or JSON as telemetry.value has it: see telemetry.text_decimal_comma, '
+	'telemetry.text_nulls and telemetry.text_words.';
+COMMENT ON COLUMN telemetry.point_text.unit IS 'As in telemetry.point.';
+COMMENT ON COLUMN telemetry.point_text.tags IS 'The text of a JSON object; empty: none.';
+COMMENT ON COLUMN telemetry.point_text.metadata IS 'The text of a JSON object that goes with the point; empty: none.';
+
 CREATE TABLE telemetry.dead_letter (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	received_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -82,7 +109,8 @@ COMMENT ON COLUMN telemetry.dead_letter.code IS
 	'value_too_large, invalid_unit, invalid_tags or invalid_metadata.';
 COMMENT ON COLUMN telemetry.dead_letter.reason IS 'What was wrong, with the field and the limit.';
 COMMENT ON COLUMN telemetry.dead_letter.payload IS
-	'The row: a point by the names of the HTTP interface, without what is over 4 kB in a field; an event by the columns of '
+	'The row: a point by the names of the HTTP interface, without what is over 4 kB in a field, all its fields texts if it came '
+	'through telemetry.point_text and could not be read; an event by the columns of '
 	'telemetry.event, or as it came if it could not be read.';
 COMMENT ON COLUMN telemetry.dead_letter.whole IS 'Whether payload is all of it, so that it can be tried again.';
 COMMENT ON COLUMN telemetry.dead_letter.attempts IS 'How often it was tried; after 5 times it stays as it is.';
@@ -101,7 +129,7 @@ CREATE FUNCTION telemetry.ingest_result(
 	LANGUAGE C VOLATILE PARALLEL RESTRICTED
 	AS 'MODULE_PATHNAME', 'telemetry_ingest_result';
 COMMENT ON FUNCTION telemetry.ingest_result() IS
-	'What became of the rows of this session''s last COPY or INSERT into telemetry.point: '
+	'What became of the rows of this session''s last COPY or INSERT into telemetry.point or telemetry.point_text: '
 	'received = accepted + duplicates + rejected; conflicts are for events and always 0 for points. '
 	'rows is an array, ordered by row, of {"row": 0-based position, "status": "duplicate", "replaced" or '
 	'"rejected", "code": text, "message": text} for each row that was not plainly accepted, at most '
@@ -121,7 +149,7 @@ COMMENT ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz
 
 REVOKE ALL ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT SELECT ON telemetry.point, telemetry.pending_point TO telemetry_reader;
-GRANT INSERT ON telemetry.point TO telemetry_writer;
+GRANT INSERT ON telemetry.point, telemetry.point_text TO telemetry_writer;
 GRANT SELECT ON telemetry.dead_letter TO telemetry_reader;
 GRANT DELETE ON telemetry.dead_letter TO telemetry_admin;
 GRANT EXECUTE ON FUNCTION telemetry.delete_points(text, text, timestamptz, timestamptz)

@@ -334,7 +334,7 @@ SELECT name, '{admin}' FROM unnest(ARRAY['block', 'event_log', 'erasure', 'event
 INSERT INTO readable VALUES ('subject', '{reader,writer,admin}');
 INSERT INTO readable
 SELECT name, '{}' FROM unnest(ARRAY['event_key_pass', 'event_template', 'job', 'job_state', 'progress_state', 'batch_event',
-	'changed_cell', 'http_event', 'pending_event']) AS n (name);
+	'changed_cell', 'http_event', 'pending_event', 'point_text']) AS n (name);
 SELECT set_eq(
 	$$SELECT relname::text FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace AND relkind IN ('v', 'f', 'r', 'p') AND NOT relispartition$$,
 	'SELECT name FROM readable', 'the table has all tables and views');

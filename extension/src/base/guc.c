@@ -18,6 +18,14 @@ int tl_guc_launcher_interval;
 bool tl_guc_workers;
 int tl_guc_compaction_level;
 int tl_guc_settle_time;
+char *tl_guc_text_nulls;
+bool tl_guc_text_decimal_comma;
+bool tl_guc_text_words;
+char *tl_guc_text_timezone;
+int tl_guc_text_epoch;
+int tl_guc_text_date_order;
+static char *text_device_id;
+static char *text_metric;
 static int lag_target;
 static char *day_timezone;
 static int buckets;
@@ -77,6 +85,36 @@ static const IntSetting settings[] = {
 	 3600, PGC_SIGHUP, GUC_UNIT_S},
 };
 
+typedef struct BoolSetting
+{
+	const char *name;
+	const char *summary;
+	const char *detail;
+	bool *variable;
+	bool initial;
+	GucContext context;
+} BoolSetting;
+
+static const BoolSetting bool_settings[] = {
+	{"telemetry.workers", "Whether background workers run the jobs.",
+	 "Needs telemetry in shared_preload_libraries; off stops the workers.", &tl_guc_workers, true,
+	 PGC_SIGHUP},
+	{"telemetry.text_decimal_comma",
+	 "Whether numbers brought to telemetry.point_text have a decimal comma.",
+	 "On, 21,5 is a number and 21.5 is rejected; off, it is the other way round.",
+	 &tl_guc_text_decimal_comma, false, PGC_USERSET},
+	{"telemetry.text_words", "Whether telemetry.point_text takes any other word for a text value.",
+	 "Off, a value such as open is rejected unless it is in quotation marks of its own.",
+	 &tl_guc_text_words, false, PGC_USERSET},
+};
+
+/* The numbers are those of TlEpochUnit and TlDateOrder. */
+static const struct config_enum_entry epochs[] = {{"auto", 0, false}, {"s", 1, false},
+												  {"ms", 2, false},	  {"us", 3, false},
+												  {"ns", 4, false},	  {NULL, 0, false}};
+static const struct config_enum_entry date_orders[] = {
+	{"ymd", 0, false}, {"dmy", 1, false}, {"mdy", 2, false}, {NULL, 0, false}};
+
 /* A zone that is not there would make jobs fail, long after it was set. */
 static bool
 check_day_timezone(char **value, void **extra, GucSource source)
@@ -86,6 +124,53 @@ check_day_timezone(char **value, void **extra, GucSource source)
 	GUC_check_errdetail("There is no such time zone.");
 	GUC_check_errhint("View pg_timezone_names lists them.");
 	return false;
+}
+
+/* Empty means the session's. */
+static bool
+check_text_timezone(char **value, void **extra, GucSource source)
+{
+	return **value == '\0' || check_day_timezone(value, extra, source);
+}
+
+static void
+define_strings(void)
+{
+	DefineCustomStringVariable(
+		"telemetry.day_timezone", "Time zone of the days that rollups are by.",
+		"Read once, when the extension is created; changed by telemetry.set_day_timezone().",
+		&day_timezone, "UTC", PGC_USERSET, 0, check_day_timezone, NULL, NULL);
+	DefineCustomStringVariable("telemetry.text_nulls",
+							   "Words that say, to telemetry.point_text, that there is no value.",
+							   "Separated by commas, in any case; \"\" is the empty field. Such "
+							   "rows are rejected with code "
+							   "no_value and not kept in telemetry.dead_letter.",
+							   &tl_guc_text_nulls, "", PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable(
+		"telemetry.text_timezone",
+		"Time zone of times brought to telemetry.point_text that do not say theirs.",
+		"Empty: the session's TimeZone.", &tl_guc_text_timezone, "", PGC_USERSET, 0,
+		check_text_timezone, NULL, NULL);
+	DefineCustomStringVariable("telemetry.text_device_id",
+							   "device_id of rows of telemetry.point_text without that column.", "",
+							   &text_device_id, "", PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("telemetry.text_metric",
+							   "metric of rows of telemetry.point_text without that column.", "",
+							   &text_metric, "", PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+static void
+define_enums(void)
+{
+	DefineCustomEnumVariable("telemetry.text_epoch",
+							 "Unit of times that telemetry.point_text gets as numbers.",
+							 "s, ms, us or ns since 1970; auto: by their size, see the reference.",
+							 &tl_guc_text_epoch, 0, epochs, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable(
+		"telemetry.text_date_order",
+		"Order of day, month and year in dates that do not begin with the year.",
+		"dmy or mdy; ymd: telemetry.point_text rejects such dates.", &tl_guc_text_date_order, 0,
+		date_orders, PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
 void
@@ -98,12 +183,14 @@ tl_guc_define(void)
 		DefineCustomIntVariable(s->name, s->summary, s->detail, s->variable, s->initial, s->min,
 								s->max, s->context, s->flags, NULL, NULL, NULL);
 	}
-	DefineCustomStringVariable(
-		"telemetry.day_timezone", "Time zone of the days that rollups are by.",
-		"Read once, when the extension is created; changed by telemetry.set_day_timezone().",
-		&day_timezone, "UTC", PGC_USERSET, 0, check_day_timezone, NULL, NULL);
-	DefineCustomBoolVariable("telemetry.workers", "Whether background workers run the jobs.",
-							 "Needs telemetry in shared_preload_libraries; off stops the workers.",
-							 &tl_guc_workers, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	for (size_t i = 0; i < lengthof(bool_settings); i++)
+	{
+		const BoolSetting *s = &bool_settings[i];
+
+		DefineCustomBoolVariable(s->name, s->summary, s->detail, s->variable, s->initial,
+								 s->context, 0, NULL, NULL, NULL);
+	}
+	define_enums();
+	define_strings();
 	tl_reserve_guc_prefix("telemetry");
 }

@@ -17,6 +17,14 @@ extern int tl_guc_batch_window; /* seconds */
 extern int tl_guc_compaction_level;
 extern int tl_guc_settle_time; /* seconds */
 
+/* How telemetry.point_text reads. */
+extern char *tl_guc_text_nulls;
+extern bool tl_guc_text_decimal_comma;
+extern bool tl_guc_text_words;
+extern char *tl_guc_text_timezone;
+extern int tl_guc_text_epoch;	   /* a TlEpochUnit */
+extern int tl_guc_text_date_order; /* a TlDateOrder */
+
 extern int tl_guc_launcher_interval; /* seconds */
 extern bool tl_guc_workers;
 

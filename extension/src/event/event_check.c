@@ -17,6 +17,7 @@
 #include "utils/json.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
+#include "value/json_text.h"
 #include "value/json_value.h"
 #include "value/value_size.h"
 
@@ -241,29 +242,6 @@ is_uuid(TlSlice s)
 	return true;
 }
 
-/* The parser recurses, and raises when it gets too deep. */
-static bool
-is_nested_too_deep(TlSlice s)
-{
-	int depth = 0;
-	bool in_string = false;
-
-	for (uint32 i = 0; i < s.len; i++)
-	{
-		char ch = s.data[i];
-
-		if (in_string && ch == '\\')
-			i++;
-		else if (ch == '"')
-			in_string = !in_string;
-		else if (!in_string && (ch == '[' || ch == '{') && ++depth > JSON_TEXT_DEPTH)
-			return true;
-		else if (!in_string && (ch == ']' || ch == '}'))
-			depth--;
-	}
-	return false;
-}
-
 static bool
 is_json_text(TlSlice s)
 {
@@ -271,7 +249,8 @@ is_json_text(TlSlice s)
 
 	while (start < s.len && strchr(" \t\r\n", s.data[start]) != NULL && s.data[start] != '\0')
 		start++;
-	if (start == s.len || (s.data[start] != '{' && s.data[start] != '[') || is_nested_too_deep(s))
+	if (start == s.len || (s.data[start] != '{' && s.data[start] != '[') ||
+		tl_json_is_deeper(s, JSON_TEXT_DEPTH))
 		return false;
 	return pg_parse_json(tl_json_lexer(pnstrdup(s.data, s.len), (int) s.len), &nullSemAction) ==
 		   JSON_SUCCESS;

@@ -1,6 +1,6 @@
 /*
  * fdw_modify.c
- *		INSERT and COPY into telemetry.point.
+ *		INSERT and COPY into telemetry.point and telemetry.point_text.
  *
  * Each row is handed to the ingest of its statement; the end of the statement stores them.
  */
@@ -11,15 +11,25 @@
 #include "fdw/fdw_option.h"
 #include "fdw/point_column.h"
 #include "ingest/ingest.h"
+#include "ingest/ingest_text.h"
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 typedef struct ModifyState
 {
-	TlIngest *ingest;
+	TlIngest *ingest;	/* of values */
+	TlTextIngest *text; /* or of texts */
 	TlPointMap map;
 } ModifyState;
+
+/* Which column of a point is which field of a row of texts. */
+static const TlPointColumn text_column[TL_TEXT_FIELDS] = {
+	[TL_TEXT_TIMESTAMP] = TL_POINT_TS,		[TL_TEXT_DEVICE] = TL_POINT_DEVICE_ID,
+	[TL_TEXT_METRIC] = TL_POINT_METRIC,		[TL_TEXT_VALUE] = TL_POINT_VALUE,
+	[TL_TEXT_UNIT] = TL_POINT_UNIT,			[TL_TEXT_TAGS] = TL_POINT_TAGS,
+	[TL_TEXT_METADATA] = TL_POINT_METADATA,
+};
 
 void
 tl_fdw_add_update_targets(PlannerInfo *root, Index rti, RangeTblEntry *rte, Relation table)
@@ -62,11 +72,19 @@ void
 tl_fdw_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 {
 	Relation table = rinfo->ri_RelationDesc;
-	ModifyState *state = palloc(sizeof(ModifyState));
+	ModifyState *state = palloc0(sizeof(ModifyState));
 
 	refuse_part_of_store(RelationGetRelid(table));
-	tl_point_map(RelationGetDescr(table), RelationGetRelationName(table), &state->map);
-	state->ingest = tl_ingest_begin();
+	if (tl_fdw_is_text(RelationGetRelid(table)))
+	{
+		tl_point_map_text(RelationGetDescr(table), RelationGetRelationName(table), &state->map);
+		state->text = tl_text_ingest_begin();
+	}
+	else
+	{
+		tl_point_map(RelationGetDescr(table), RelationGetRelationName(table), &state->map);
+		state->ingest = tl_ingest_begin();
+	}
 	rinfo->ri_FdwState = state;
 }
 
@@ -110,6 +128,16 @@ slice_of(const struct varlena *v)
 	return (TlSlice){VARDATA_ANY(v), (uint32) VARSIZE_ANY_EXHDR(v)};
 }
 
+static void
+insert_text(EState *estate, ModifyState *state, const TupleTableSlot *slot)
+{
+	TlTextRow row;
+
+	for (int i = 0; i < TL_TEXT_FIELDS; i++)
+		row.field[i] = slice_of(varlena_of(estate, slot, state->map.attno[text_column[i]]));
+	tl_text_ingest_row(state->text, &row);
+}
+
 TupleTableSlot *
 tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
@@ -118,6 +146,11 @@ tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleT
 	TlIngestRow row;
 
 	slot_getallattrs(slot);
+	if (state->text != NULL)
+	{
+		insert_text(estate, state, slot);
+		return slot;
+	}
 	if (unlikely(present(slot, attno[TL_POINT_NUM])))
 		ereport(ERROR,
 				(errcode(ERRCODE_GENERATED_ALWAYS), errmsg("column \"num\" can only be read"),
@@ -140,7 +173,9 @@ tl_fdw_end_modify(EState *estate, ResultRelInfo *rinfo)
 {
 	ModifyState *state = rinfo->ri_FdwState;
 
-	if (state != NULL)
+	if (state != NULL && state->text != NULL)
+		tl_text_ingest_end(state->text);
+	else if (state != NULL)
 		(void) tl_ingest_end(state->ingest);
 	rinfo->ri_FdwState = NULL;
 }

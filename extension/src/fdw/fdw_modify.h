@@ -1,6 +1,6 @@
 /*
  * fdw_modify.h
- *		INSERT and COPY into telemetry.point.
+ *		INSERT and COPY into telemetry.point and telemetry.point_text.
  */
 #ifndef TL_FDW_MODIFY_H
 #define TL_FDW_MODIFY_H

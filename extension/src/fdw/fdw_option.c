@@ -18,6 +18,8 @@ typedef struct Option
 static const Option options[] = {
 	/* Only points that are in the rollups (true), or only those that are not yet (false). */
 	{"rolled_up", ForeignTableRelationId},
+	/* Whether its columns are texts, to be written only. */
+	{"text", ForeignTableRelationId},
 };
 
 static bool
@@ -46,6 +48,8 @@ telemetry_fdw_validator(PG_FUNCTION_ARGS)
 {
 	List *given = untransformRelOptions(PG_GETARG_DATUM(0));
 	Oid catalog = PG_GETARG_OID(1);
+	bool is_part = false;
+	bool is_text = false;
 	ListCell *lc;
 
 	foreach(lc, given)
@@ -62,8 +66,15 @@ telemetry_fdw_validator(PG_FUNCTION_ARGS)
 					 names == NULL ? errhint("There are no valid options in this context.")
 								   : errhint("Valid options in this context are: %s", names)));
 		}
-		(void) defGetBoolean(option);
+		if (defGetBoolean(option) && strcmp(option->defname, "text") == 0)
+			is_text = true;
+		is_part |= strcmp(option->defname, "rolled_up") == 0;
 	}
+	if (is_text && is_part)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("options \"rolled_up\" and \"text\" exclude each other"),
+				 errdetail("The first makes a table read only, the second makes it write only.")));
 	PG_RETURN_VOID();
 }
 
@@ -80,4 +91,19 @@ tl_fdw_levels(Oid table)
 			return defGetBoolean(option) ? TL_LEVELS_ROLLED : TL_LEVELS_NEW;
 	}
 	return TL_LEVELS_ALL;
+}
+
+bool
+tl_fdw_is_text(Oid table)
+{
+	ListCell *lc;
+
+	foreach(lc, GetForeignTable(table)->options)
+	{
+		DefElem *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "text") == 0)
+			return defGetBoolean(option);
+	}
+	return false;
 }

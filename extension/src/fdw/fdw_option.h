@@ -10,4 +10,7 @@
 /* The blocks that a foreign table shows, by its option rolled_up. */
 extern TlLevels tl_fdw_levels(Oid table);
 
+/* Whether a foreign table takes points as texts and shows none, by its option text. */
+extern bool tl_fdw_is_text(Oid table);
+
 #endif

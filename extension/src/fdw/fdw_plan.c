@@ -25,6 +25,7 @@
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "read/scan.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 /* Costs in the planner's units: to start, to open a block, to decode a point. */
@@ -73,8 +74,14 @@ void
 tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table)
 {
 	TlRelPlan *plan = palloc0(sizeof(TlRelPlan));
-	Relation relation = table_open(table, NoLock);
+	Relation relation;
 
+	if (tl_fdw_is_text(table))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("foreign table \"%s\" can only be written", get_rel_name(table)),
+						errdetail("Its option \"text\" makes it take points as texts."),
+						errhint("Read telemetry.point.")));
+	relation = table_open(table, NoLock);
 	tl_point_map(RelationGetDescr(relation), RelationGetRelationName(relation), &plan->map);
 	table_close(relation, NoLock);
 	plan->levels = tl_fdw_levels(table);

@@ -36,19 +36,21 @@ point_column_type(int column)
 	return InvalidOid;
 }
 
-void
-tl_point_map(TupleDesc desc, const char *table, TlPointMap *map)
+static void
+map_columns(TupleDesc desc, const char *table, bool texts, TlPointMap *map)
 {
+	int known_columns = texts ? TL_POINT_NUM : TL_POINT_COLUMNS;
+
 	memset(map, 0, sizeof(TlPointMap));
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 		bool known = attribute->attisdropped;
 
-		for (int c = 0; c < TL_POINT_COLUMNS && !known; c++)
+		for (int c = 0; c < known_columns && !known; c++)
 			if (strcmp(NameStr(attribute->attname), point_column_name[c]) == 0)
 			{
-				Oid type = point_column_type(c);
+				Oid type = texts ? TEXTOID : point_column_type(c);
 
 				if (attribute->atttypid != type)
 					ereport(ERROR,
@@ -59,15 +61,31 @@ tl_point_map(TupleDesc desc, const char *table, TlPointMap *map)
 				known = true;
 			}
 		if (!known)
-			ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
-							errmsg("column \"%s\" of foreign table \"%s\" is not one of a point",
-								   NameStr(attribute->attname), table),
-							errhint("Points have ts, device_id, metric, value, unit, tags, "
-									"metadata and num.")));
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+					 errmsg("column \"%s\" of foreign table \"%s\" is not one of a point",
+							NameStr(attribute->attname), table),
+					 texts
+						 ? errhint("As texts, points have ts, device_id, metric, value, unit, tags "
+								   "and metadata.")
+						 : errhint("Points have ts, device_id, metric, value, unit, tags, "
+								   "metadata and num.")));
 	}
 	for (int c = TL_POINT_TS; c <= TL_POINT_VALUE; c++)
 		if (map->attno[c] == 0)
 			ereport(ERROR, (errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
 							errmsg("foreign table \"%s\" has no column \"%s\"", table,
 								   point_column_name[c])));
+}
+
+void
+tl_point_map(TupleDesc desc, const char *table, TlPointMap *map)
+{
+	map_columns(desc, table, false, map);
+}
+
+void
+tl_point_map_text(TupleDesc desc, const char *table, TlPointMap *map)
+{
+	map_columns(desc, table, true, map);
 }

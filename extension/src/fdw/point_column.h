@@ -36,5 +36,7 @@ typedef struct TlPointMap
 
 /* Raises if the table is not made like telemetry.point. */
 extern void tl_point_map(TupleDesc desc, const char *table, TlPointMap *map);
+/* The same of one with the columns that can be written, as texts. */
+extern void tl_point_map_text(TupleDesc desc, const char *table, TlPointMap *map);
 
 #endif

@@ -149,6 +149,19 @@ tl_dead_letter_payload(const TlIngestRow *row, bool *whole)
 	return out.data;
 }
 
+char *
+tl_dead_letter_texts(const char *const *names, const TlSlice *texts, int n)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '{');
+	for (int i = 0; i < n; i++)
+		(void) put_text(&out, names[i], texts[i]);
+	appendStringInfoChar(&out, '}');
+	return out.data;
+}
+
 void
 tl_dead_letters_add(TlDeadLetters *letters, const char *code, const char *message,
 					const char *payload, bool whole)

@@ -18,6 +18,9 @@ extern TlDeadLetters *tl_dead_letters_create(const char *kind);
  */
 extern char *tl_dead_letter_payload(const TlIngestRow *row, bool *whole);
 
+/* The same for a row of texts; those whose data is NULL are left out, long ones are cut. */
+extern char *tl_dead_letter_texts(const char *const *names, const TlSlice *texts, int n);
+
 /* Keeps a row; a full buffer is written to the table. */
 extern void tl_dead_letters_add(TlDeadLetters *letters, const char *code, const char *message,
 								const char *payload, bool whole);

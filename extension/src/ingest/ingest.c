@@ -97,7 +97,8 @@ reject_row(TlIngest *in, const char *code, const char *message, const char *payl
 {
 	in->rejected++;
 	tl_reports_add(in->reports, in->received, TL_ROW_REJECTED, code, message);
-	tl_dead_letters_add(in->letters, code, message, payload, whole);
+	if (payload != NULL)
+		tl_dead_letters_add(in->letters, code, message, payload, whole);
 	if (in->on_reject != NULL)
 		in->on_reject(in->on_reject_arg, in->received, code, message);
 }

@@ -41,7 +41,7 @@ extern void tl_ingest_row(TlIngest *ingest, const TlIngestRow *row);
 
 /*
  * Rejects a row that could not even be made one, such as a JSON point without metric; what is
- * a JSON text that shows it, for telemetry.dead_letter.
+ * a JSON text that shows it, for telemetry.dead_letter, or NULL if it is not to be kept there.
  */
 extern void tl_ingest_reject(TlIngest *ingest, const char *code, const char *message,
 							 const char *what);
@@ -54,6 +54,7 @@ extern const TlIngestResult *tl_ingest_end(TlIngest *ingest);
 #define TL_REJECT_KEY "invalid_key"
 #define TL_REJECT_TIMESTAMP "invalid_timestamp"
 #define TL_REJECT_FUTURE "timestamp_in_future"
+#define TL_REJECT_NO_VALUE "no_value"
 #define TL_REJECT_VALUE "invalid_value"
 #define TL_REJECT_TOO_LARGE "value_too_large"
 #define TL_REJECT_UNIT "invalid_unit"

@@ -15,6 +15,7 @@
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
+#include "value/time_reader.h"
 
 #define YEAR_MAX 9999
 #define FIRST_SECOND INT64CONST(-62135596800) /* 0001-01-01, in seconds since 1970 */
@@ -24,49 +25,13 @@
 /* Larger numbers are milliseconds. */
 #define SECONDS_MAX 2e10
 
-/* As timestamptz has it. */
-#define ZONE_HOURS_MAX 15
-
-/* More digits of a fraction cannot change a microsecond. */
-#define FRACTION_DIGITS 30
-
-typedef struct Reader
-{
-	const char *p;
-	const char *end;
-} Reader;
-
 static bool
-take(Reader *r, char c)
-{
-	if (r->p == r->end || *r->p != c)
-		return false;
-	r->p++;
-	return true;
-}
-
-static bool
-take_any(Reader *r, const char *set)
-{
-	if (r->p == r->end || *r->p == '\0' || strchr(set, *r->p) == NULL)
-		return false;
-	r->p++;
-	return true;
-}
-
-static bool
-at_digit(const Reader *r)
-{
-	return r->p < r->end && *r->p >= '0' && *r->p <= '9';
-}
-
-static bool
-take_number(Reader *r, int digits, int max, int *number)
+take_number(TlTimeReader *r, int digits, int max, int *number)
 {
 	*number = 0;
 	for (int i = 0; i < digits; i++)
 	{
-		if (!at_digit(r))
+		if (!tl_at_digit(r))
 			return false;
 		*number = *number * 10 + (*r->p++ - '0');
 	}
@@ -74,14 +39,14 @@ take_number(Reader *r, int digits, int max, int *number)
 }
 
 static bool
-take_date(Reader *r, int64 *days)
+take_date(TlTimeReader *r, int64 *days)
 {
 	int year;
 	int month;
 	int day;
 
-	if (!take_number(r, 4, YEAR_MAX, &year) || !take(r, '-') ||
-		!take_number(r, 2, MONTHS_PER_YEAR, &month) || !take(r, '-') ||
+	if (!take_number(r, 4, YEAR_MAX, &year) || !tl_take(r, '-') ||
+		!take_number(r, 2, MONTHS_PER_YEAR, &month) || !tl_take(r, '-') ||
 		!take_number(r, 2, 31, &day))
 		return false;
 	if (year < 1 || month < 1 || day < 1 || day > day_tab[isleap(year)][month - 1])
@@ -90,54 +55,38 @@ take_date(Reader *r, int64 *days)
 	return true;
 }
 
-/* The roundings of timestamptz: first to a double, then to a microsecond. */
-static bool
-take_fraction(Reader *r, int64 *micros)
-{
-	char text[FRACTION_DIGITS + 2] = ".";
-	int n = 1;
-
-	if (!at_digit(r))
-		return false;
-	for (; at_digit(r); r->p++)
-		if (n <= FRACTION_DIGITS)
-			text[n++] = *r->p;
-	*micros = (int64) rint(strtod(text, NULL) * (double) USECS_PER_SEC);
-	return true;
-}
-
 /* A second 60 is the next minute's first. */
 static bool
-take_time(Reader *r, int64 *micros)
+take_time(TlTimeReader *r, int64 *micros)
 {
 	int hour;
 	int minute;
 	int second = 0;
 	int64 fraction = 0;
 
-	if (!take_number(r, 2, HOURS_PER_DAY - 1, &hour) || !take(r, ':') ||
+	if (!take_number(r, 2, HOURS_PER_DAY - 1, &hour) || !tl_take(r, ':') ||
 		!take_number(r, 2, MINS_PER_HOUR - 1, &minute))
 		return false;
-	if (take(r, ':') && (!take_number(r, 2, SECS_PER_MINUTE, &second) ||
-						 (take(r, '.') && !take_fraction(r, &fraction))))
+	if (tl_take(r, ':') && (!take_number(r, 2, SECS_PER_MINUTE, &second) ||
+							(tl_take(r, '.') && !tl_take_fraction(r, &fraction))))
 		return false;
 	*micros = hour * USECS_PER_HOUR + minute * USECS_PER_MINUTE + second * USECS_PER_SEC + fraction;
 	return true;
 }
 
 static bool
-take_zone(Reader *r, int64 *micros)
+take_zone(TlTimeReader *r, int64 *micros)
 {
 	bool west = r->p < r->end && *r->p == '-';
 	int hours;
 	int minutes = 0;
 
 	*micros = 0;
-	if (r->p == r->end || take_any(r, "Zz"))
+	if (r->p == r->end || tl_take_any(r, "Zz"))
 		return true;
-	if (!take_any(r, "+-") || !take_number(r, 2, ZONE_HOURS_MAX, &hours))
+	if (!tl_take_any(r, "+-") || !take_number(r, 2, TL_ZONE_HOURS_MAX, &hours))
 		return false;
-	if ((take(r, ':') || r->p < r->end) && !take_number(r, 2, MINS_PER_HOUR - 1, &minutes))
+	if ((tl_take(r, ':') || r->p < r->end) && !take_number(r, 2, MINS_PER_HOUR - 1, &minutes))
 		return false;
 	*micros = hours * USECS_PER_HOUR + minutes * USECS_PER_MINUTE;
 	if (west)
@@ -148,12 +97,12 @@ take_zone(Reader *r, int64 *micros)
 bool
 tl_json_time_text(const char *text, Size len, int64 *ts)
 {
-	Reader r = {text, text + len};
+	TlTimeReader r = {text, text + len};
 	int64 days;
 	int64 time;
 	int64 zone;
 
-	if (!take_date(&r, &days) || !take_any(&r, "Tt ") || !take_time(&r, &time) ||
+	if (!take_date(&r, &days) || !tl_take_any(&r, "Tt ") || !take_time(&r, &time) ||
 		!take_zone(&r, &zone) || r.p != r.end)
 		return false;
 	*ts = days * USECS_PER_DAY + time - zone;

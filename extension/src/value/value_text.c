@@ -60,12 +60,11 @@ skip_space(const char *p)
 }
 
 /*
- * Reads a number by the grammar of JSON and returns its end, or NULL if there is none at p.
  * The result is that of strtod(), to the last bit: when the digits and the power of ten are
  * both exact float8s, one correctly rounded operation gives it (Clinger), else strtod() does.
  */
-static const char *
-scan_number(const char *p, double *result)
+const char *
+tl_value_scan_number(const char *p, double *result)
 {
 	const char *start = p;
 	const char *digits;
@@ -193,7 +192,7 @@ read_scalar(const char *text)
 				return NULL;
 			return tl_value_make(TL_KIND_BOOLEAN, &flag, 1);
 		default:
-			end = scan_number(start, &number);
+			end = tl_value_scan_number(start, &number);
 			if (end != NULL && unlikely(isinf(number)) && *skip_space(end) == '\0')
 				ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 								errmsg("\"%s\" is out of range for a numeric telemetry.value",

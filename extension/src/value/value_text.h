@@ -18,6 +18,12 @@ tl_value_to_text(const TlValue *value)
 	return tl_kinds[value->kind]->to_json(value->payload, value->len);
 }
 
+/*
+ * Reads a number by the grammar of JSON and returns its end, or NULL if there is none at the start of
+ * the text, which a NUL ends.  Out of range is infinity.
+ */
+extern const char *tl_value_scan_number(const char *text, double *number);
+
 /* Out of range is infinity in *result and false; too small to represent is zero. */
 extern bool tl_value_convert_number(Numeric number, double *result);
 

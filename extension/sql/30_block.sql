@@ -37,6 +37,8 @@ ALTER TABLE telemetry.block_0 ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE telemetry.block_1 ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE telemetry.block_2 ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE telemetry.block_3 ALTER COLUMN data SET STORAGE EXTERNAL;
+-- For the newest blocks of all, and for estimates of what a range of time holds.
+CREATE INDEX block_max_ts ON telemetry.block (max_ts);
 -- The order in which blocks are rolled up.
 CREATE INDEX block_0_seq ON telemetry.block_0 (seq);
 

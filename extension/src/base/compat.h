@@ -117,6 +117,15 @@ typedef void (*tl_shmem_request_hook)(void);
 #define tl_sampler_fract(reservoir) sampler_random_fract((reservoir)->randstate)
 #endif
 
+/* A scan of an index and its table: from 18 on it may be told where to count. */
+#if PG_VERSION_NUM >= 180000
+#define tl_index_beginscan(table, index, snapshot, n_keys)                                         \
+	index_beginscan(table, index, snapshot, NULL, n_keys, 0)
+#else
+#define tl_index_beginscan(table, index, snapshot, n_keys)                                         \
+	index_beginscan(table, index, snapshot, n_keys, 0)
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define tl_vacuum_delay_point() vacuum_delay_point(true)
 #else

@@ -30,6 +30,12 @@ tl_slice_compare(TlSlice a, TlSlice b)
 	return c != 0 ? c : (a.len > b.len) - (a.len < b.len);
 }
 
+static inline bool
+tl_slice_has_prefix(TlSlice s, TlSlice prefix)
+{
+	return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.data, prefix.data, prefix.len) == 0);
+}
+
 /* A 64-bit FNV-1a hash with a final mix: the same on every machine and version. */
 extern uint64 tl_hash_bytes(const char *data, size_t len, uint64 seed);
 

@@ -74,7 +74,7 @@ has_only_keys(const RelOptInfo *input)
 	List *rest;
 
 	tl_keys_divide(input->baserestrictinfo, input->relid, &table->map, &keys, &rest);
-	return list_length(keys.clauses) == list_length(input->baserestrictinfo);
+	return rest == NIL && list_length(keys.clauses) == list_length(input->baserestrictinfo);
 }
 
 /* The counts that a query asks for; NIL if it asks for anything else of the rows, or nothing. */

@@ -6,7 +6,9 @@
  *		row_maker.c		rows out of runs
  *		fdw_option.c	options of foreign tables
  *		fdw_keys.c		which clauses can be pushed down, and their values at run time
- *		fdw_plan.c		sizes, paths and plans
+ *		fdw_plan.c		paths and plans
+ *		fdw_estimate.c	rows and blocks of a scan
+ *		fdw_series.c	series, for estimates
  *		fdw_scan.c		reading
  *		fdw_count.c		count(*) instead of reading
  *		fdw_explain.c	what EXPLAIN shows

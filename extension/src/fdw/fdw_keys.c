@@ -2,13 +2,14 @@
  * fdw_keys.c
  *		Which clauses a scan decides by itself, and what they mean at run time.
  *
- * A key compares device_id or metric for equality, or ts with anything ordered, to a value that
- * does not depend on the row.  Equality is bytewise, so nondeterministic collations stay with
- * the executor.
+ * A key compares device_id or metric for equality or by how it begins, or ts with anything ordered,
+ * to a value that does not depend on the row.  Equality is bytewise, so nondeterministic collations
+ * stay with the executor.
  */
 #include "fdw/fdw_keys.h"
 
 #include "base/slice_text.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "fdw/fdw_plan.h"
@@ -99,11 +100,77 @@ time_key(Oid function, Expr *value, TlScanKey *key)
 }
 
 static bool
+is_bytewise(Oid collation)
+{
+	return OidIsValid(collation) && get_collation_isdeterministic(collation);
+}
+
+static Expr *
+text_constant(const char *s, int len)
+{
+	return (Expr *) makeConst(TEXTOID, -1, C_COLLATION_OID, -1,
+							  PointerGetDatum(cstring_to_text_with_len(s, len)), false, false);
+}
+
+/*
+ * What a pattern of LIKE begins with.  Without a wildcard it is an equality, with none but a last % it is
+ * that prefix and no more.  A pattern that ends in an escape is left to LIKE, which refuses it.
+ */
+static bool
+pattern_key(const Const *pattern, TlScanKey *key)
+{
+	TlSlice p;
+	char *literal;
+	int n = 0;
+	uint32 i = 0;
+
+	if (!IsA(pattern, Const) || pattern->constisnull || pattern->consttype != TEXTOID)
+		return false;
+	p = tl_slice_of_text(pattern->constvalue);
+	literal = palloc(Max(p.len, 1));
+	for (; i < p.len && p.data[i] != '%' && p.data[i] != '_'; i++)
+	{
+		if (p.data[i] == '\\' && ++i == p.len)
+			return false;
+		literal[n++] = p.data[i];
+	}
+	if (i < p.len && n == 0)
+		return false;
+	key->op = i == p.len ? TL_KEY_EQ : TL_KEY_PREFIX;
+	key->lossy = i < p.len && (i + 1 < p.len || p.data[i] == '_');
+	key->value = text_constant(literal, n);
+	return true;
+}
+
+/* A comparison of device_id or metric with the value on its right, by its function. */
+static bool
+text_key(Oid function, Node *value, Oid collation, bool commuted, TlScanKey *key)
+{
+	if (!is_bytewise(collation))
+		return false;
+	key->value = (Expr *) value;
+	switch (function)
+	{
+		case F_TEXTEQ:
+			key->op = TL_KEY_EQ;
+			return true;
+		case F_STARTS_WITH:
+			key->op = TL_KEY_PREFIX;
+			return !commuted;
+		case F_TEXTLIKE:
+			return !commuted && pattern_key((const Const *) value, key);
+		default:
+			return false;
+	}
+}
+
+static bool
 key_from_operator(OpExpr *clause, Index relid, const TlPointMap *map, TlScanKey *key)
 {
 	Oid operator= clause->opno;
 	Node *left;
 	Node *right;
+	bool commuted = false;
 	int column;
 
 	if (list_length(clause->args) != 2)
@@ -115,6 +182,7 @@ key_from_operator(OpExpr *clause, Index relid, const TlPointMap *map, TlScanKey 
 	{
 		column = key_column(right, relid, map);
 		right = left;
+		commuted = true;
 		operator= get_commutator(operator);
 		if (column < 0 || !OidIsValid(operator))
 			return false;
@@ -125,10 +193,22 @@ key_from_operator(OpExpr *clause, Index relid, const TlPointMap *map, TlScanKey 
 	key->column = (TlPointColumn) column;
 	if (column == TL_POINT_TS)
 		return time_key(get_opcode(operator), (Expr *) right, key);
-	key->op = TL_KEY_EQ;
-	key->value = (Expr *) right;
-	return get_opcode(operator) == F_TEXTEQ && OidIsValid(clause->inputcollid) &&
-		   get_collation_isdeterministic(clause->inputcollid);
+	return text_key(get_opcode(operator), right, clause->inputcollid, commuted, key);
+}
+
+/* starts_with(device_id, prefix) */
+static bool
+key_from_function(FuncExpr *clause, Index relid, const TlPointMap *map, TlScanKey *key)
+{
+	int column;
+
+	if (clause->funcid != F_STARTS_WITH)
+		return false;
+	column = key_column(linitial(clause->args), relid, map);
+	if (column <= TL_POINT_TS || !is_row_independent(lsecond(clause->args), relid))
+		return false;
+	key->column = (TlPointColumn) column;
+	return text_key(F_STARTS_WITH, lsecond(clause->args), clause->inputcollid, false, key);
 }
 
 static bool
@@ -138,8 +218,8 @@ key_from_array(ScalarArrayOpExpr *clause, Index relid, const TlPointMap *map, Tl
 	int column = key_column(linitial(clause->args), relid, map);
 
 	if (!clause->useOr || column <= TL_POINT_TS || get_opcode(clause->opno) != F_TEXTEQ ||
-		exprType(array) != TEXTARRAYOID || !OidIsValid(clause->inputcollid) ||
-		!get_collation_isdeterministic(clause->inputcollid) || !is_row_independent(array, relid))
+		exprType(array) != TEXTARRAYOID || !is_bytewise(clause->inputcollid) ||
+		!is_row_independent(array, relid))
 		return false;
 	key->column = (TlPointColumn) column;
 	key->op = TL_KEY_ANY;
@@ -147,13 +227,77 @@ key_from_array(ScalarArrayOpExpr *clause, Index relid, const TlPointMap *map, Tl
 	return true;
 }
 
+/* The values of an equality or a list, each as an expression; false if they are not known one by one. */
+static bool
+add_values(const TlScanKey *key, List **values)
+{
+	Datum *elements;
+	bool *nulls;
+	int n;
+
+	if (key->op == TL_KEY_EQ)
+	{
+		*values = lappend(*values, key->value);
+		return true;
+	}
+	if (IsA(key->value, ArrayExpr) && !((ArrayExpr *) key->value)->multidims)
+	{
+		*values = list_concat(*values, ((ArrayExpr *) key->value)->elements);
+		return true;
+	}
+	if (!IsA(key->value, Const) || ((Const *) key->value)->constisnull)
+		return false;
+	deconstruct_array(DatumGetArrayTypeP(((Const *) key->value)->constvalue), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, &n);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+		{
+			TlSlice s = tl_slice_of_text(elements[i]);
+
+			*values = lappend(*values, text_constant(s.data, (int) s.len));
+		}
+	return true;
+}
+
+/* Alternatives that each give values of the same column: the values of all. */
+static bool
+key_from_alternatives(BoolExpr *clause, Index relid, const TlPointMap *map, TlScanKey *key)
+{
+	ArrayExpr *array = makeNode(ArrayExpr);
+	int column = -1;
+	ListCell *lc;
+
+	array->array_typeid = TEXTARRAYOID;
+	array->element_typeid = TEXTOID;
+	array->location = -1;
+	foreach(lc, clause->args)
+	{
+		TlScanKey one;
+
+		if (!tl_key_from_clause(lfirst(lc), relid, map, &one) || one.lossy ||
+			one.column == TL_POINT_TS || (one.op != TL_KEY_EQ && one.op != TL_KEY_ANY) ||
+			(column >= 0 && (int) one.column != column) || !add_values(&one, &array->elements))
+			return false;
+		column = (int) one.column;
+	}
+	key->column = (TlPointColumn) column;
+	key->op = TL_KEY_ANY;
+	key->value = (Expr *) array;
+	return column >= 0;
+}
+
 bool
 tl_key_from_clause(Expr *clause, Index relid, const TlPointMap *map, TlScanKey *key)
 {
+	key->lossy = false;
 	if (IsA(clause, OpExpr))
 		return key_from_operator((OpExpr *) clause, relid, map, key);
 	if (IsA(clause, ScalarArrayOpExpr))
 		return key_from_array((ScalarArrayOpExpr *) clause, relid, map, key);
+	if (IsA(clause, FuncExpr))
+		return key_from_function((FuncExpr *) clause, relid, map, key);
+	if (IsA(clause, BoolExpr) && ((BoolExpr *) clause)->boolop == OR_EXPR)
+		return key_from_alternatives((BoolExpr *) clause, relid, map, key);
 	return false;
 }
 
@@ -176,6 +320,8 @@ tl_keys_divide(List *clauses, Index relid, const TlPointMap *map, TlPlanKeys *ke
 			*rest = lappend(*rest, ri->clause);
 			continue;
 		}
+		if (key.lossy)
+			*rest = lappend(*rest, ri->clause);
 		keys->clauses = lappend(keys->clauses, ri->clause);
 		keys->values = lappend(keys->values, key.value);
 		keys->columns = lappend_int(keys->columns, key.column);
@@ -239,6 +385,18 @@ intersect(TlSlice *list, uint32 n, const TlSlice *other, uint32 n_other)
 	return kept;
 }
 
+/* Of two prefixes the longer one counts, if it begins with the other. */
+static bool
+apply_prefix(TlSlice prefix, TlSlice *target)
+{
+	if (target->len > prefix.len)
+		return tl_slice_has_prefix(*target, prefix);
+	if (!tl_slice_has_prefix(prefix, *target))
+		return false;
+	*target = prefix;
+	return true;
+}
+
 bool
 tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, TlFilter *f)
 {
@@ -249,6 +407,9 @@ tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, TlFilter *f)
 
 	if (column == TL_POINT_TS)
 		return apply_time(op, DatumGetInt64(value), f);
+	if (op == TL_KEY_PREFIX)
+		return apply_prefix(tl_slice_of_text(value),
+							column == TL_POINT_DEVICE_ID ? &f->device_prefix : &f->metric_prefix);
 
 	if (op == TL_KEY_ANY)
 	{

@@ -16,6 +16,7 @@ typedef enum TlKeyOp
 {
 	TL_KEY_EQ,
 	TL_KEY_ANY, /* = ANY (array) */
+	TL_KEY_PREFIX,
 	TL_KEY_LT,
 	TL_KEY_LE,
 	TL_KEY_GT,
@@ -27,9 +28,10 @@ typedef struct TlScanKey
 	TlPointColumn column; /* ts, device_id or metric */
 	TlKeyOp op;
 	Expr *value; /* timestamptz, text or text[]; no variables of the table, not volatile */
+	bool lossy;	 /* the clause says more */
 } TlScanKey;
 
-/* Whether a clause on the relation can be a key: then it is decided by the scan alone. */
+/* Whether a clause on the relation can be a key: unless lossy, it is decided by the scan alone. */
 extern bool tl_key_from_clause(Expr *clause, Index relid, const TlPointMap *map, TlScanKey *key);
 
 /*
@@ -47,7 +49,7 @@ typedef struct TlPlanKeys
 	List *ops;	   /* likewise */
 } TlPlanKeys;
 
-/* Divides clauses into keys and the rest, which stays with the executor. */
+/* Divides clauses into keys and the rest, which stays with the executor; a lossy key's is in both. */
 extern void tl_keys_divide(List *clauses, Index relid, const TlPointMap *map, TlPlanKeys *keys,
 						   List **rest);
 

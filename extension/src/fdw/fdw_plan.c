@@ -8,12 +8,11 @@
  */
 #include "fdw/fdw_plan.h"
 
-#include <math.h>
-
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/pg_opfamily.h"
 #include "fdw/fdw_count.h"
+#include "fdw/fdw_estimate.h"
 #include "fdw/fdw_keys.h"
 #include "fdw/fdw_option.h"
 #include "foreign/foreign.h"
@@ -33,48 +32,12 @@
 #define COST_BLOCK 5.0
 #define COST_POINT 0.003
 
-/*
- * Up to this size, counting the blocks costs little.  Those of level 0 come and go without a
- * change in size, so that their number must not be taken for known too early.
- */
-#define COUNTED_PAGES 8
-#define COUNTED_PAGES_NEW 64
-
-/*
- * Blocks and points in the store.  Counting them takes a pass over the table, so for a large one
- * the answer is kept and scaled with the size until that has changed by a tenth.
- */
-static void
-store_size(TlLevels levels, double *blocks, double *points)
-{
-	static struct Known
-	{
-		Oid relid;
-		double pages;
-		double blocks;
-		double points;
-	} by_levels[TL_LEVELS_ROLLED + 1];
-	struct Known *known = &by_levels[levels];
-	Oid relid = tl_store_relid();
-	double without_data;
-	double pages = tl_store_pages(levels, &without_data);
-
-	if (without_data <= (levels == TL_LEVELS_NEW ? COUNTED_PAGES_NEW : COUNTED_PAGES) ||
-		known->relid != relid || fabs(pages - known->pages) > known->pages / 10)
-	{
-		tl_store_totals(levels, &known->blocks, &known->points);
-		known->pages = pages;
-		known->relid = relid;
-	}
-	*blocks = known->pages > 0 ? known->blocks * pages / known->pages : known->blocks;
-	*points = known->pages > 0 ? known->points * pages / known->pages : known->points;
-}
-
 void
 tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table)
 {
 	TlRelPlan *plan = palloc0(sizeof(TlRelPlan));
 	Relation relation;
+	TlScanSize size;
 
 	if (tl_fdw_is_text(table))
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -85,9 +48,13 @@ tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table)
 	tl_point_map(RelationGetDescr(relation), RelationGetRelationName(relation), &plan->map);
 	table_close(relation, NoLock);
 	plan->levels = tl_fdw_levels(table);
-	store_size(plan->levels, &plan->blocks, &rel->tuples);
 	rel->fdw_private = plan;
+	rel->tuples = tl_estimate_points(plan->levels);
+	/* For the width and what conditions cost; the rows are ours. */
 	set_baserel_size_estimates(root, rel);
+	tl_estimate_scan(root, rel, rel->baserestrictinfo, &size);
+	rel->rows = size.rows;
+	plan->blocks = size.blocks;
 }
 
 /* Which of the given clauses are equality keys of a column. */
@@ -113,7 +80,7 @@ add_path_with(PlannerInfo *root, RelOptInfo *rel, double rows, double blocks, Li
 {
 	/* An ordered scan opens its blocks one by one: it may stop after the first. */
 	double startup = COST_START + (order == TL_SCAN_ANY ? COST_BLOCK * blocks : COST_BLOCK);
-	double total = COST_START + COST_BLOCK * blocks + (COST_POINT + cpu_tuple_cost) * rows;
+	double total = COST_START + COST_BLOCK * Max(blocks, 1) + (COST_POINT + cpu_tuple_cost) * rows;
 
 	add_path(rel, (Path *) tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys,
 													  outer, list_make1_int(order)));
@@ -168,15 +135,17 @@ add_join_path(PlannerInfo *root, RelOptInfo *rel, const TlRelPlan *plan, const R
 	Relids outer = bms_union(ri->clause_relids, rel->lateral_relids);
 	ParamPathInfo *info;
 	TlScanKey key;
+	TlScanSize size;
 
 	outer = bms_del_member(outer, (int) rel->relid);
 	if (bms_is_empty(outer) || !tl_key_from_clause(ri->clause, rel->relid, &plan->map, &key) ||
 		key.column == TL_POINT_TS)
 		return;
+	/* The scan will have all clauses that those relations allow, of which this is one. */
 	info = get_baserel_parampathinfo(root, rel, outer);
-	add_path_with(root, rel, info->ppi_rows,
-				  key.column == TL_POINT_DEVICE_ID ? ceil(plan->blocks / 32) : plan->blocks, NIL,
-				  outer, TL_SCAN_ANY);
+	tl_estimate_scan(root, rel, list_concat_copy(rel->baserestrictinfo, info->ppi_clauses), &size);
+	info->ppi_rows = Min(size.rows, rel->rows);
+	add_path_with(root, rel, info->ppi_rows, size.blocks, NIL, outer, TL_SCAN_ANY);
 }
 
 /* Paths for joins that give the device or metric, such as one row of devices after another. */
@@ -210,15 +179,13 @@ tl_fdw_paths(PlannerInfo *root, RelOptInfo *rel, Oid table)
 	TlRelPlan *plan = rel->fdw_private;
 	bool one_device =
 		has_equality(rel->baserestrictinfo, rel->relid, &plan->map, TL_POINT_DEVICE_ID);
-	/* One bucket of many, and the mixed blocks. */
-	double blocks = one_device ? ceil(plan->blocks / 32) : plan->blocks;
 	TlScanOrder order;
 
-	add_path_with(root, rel, rel->rows, blocks, NIL, rel->lateral_relids, TL_SCAN_ANY);
+	add_path_with(root, rel, rel->rows, plan->blocks, NIL, rel->lateral_relids, TL_SCAN_ANY);
 	if (one_device &&
 		has_equality(rel->baserestrictinfo, rel->relid, &plan->map, TL_POINT_METRIC) &&
 		wanted_time_order(root, rel, &plan->map, &order))
-		add_path_with(root, rel, rel->rows, blocks, root->query_pathkeys, rel->lateral_relids,
+		add_path_with(root, rel, rel->rows, plan->blocks, root->query_pathkeys, rel->lateral_relids,
 					  order);
 	add_join_paths(root, rel, plan);
 }

@@ -27,7 +27,7 @@ typedef struct TlRelPlan
 {
 	TlPointMap map;
 	TlLevels levels;
-	double blocks; /* in the store */
+	double blocks; /* that a scan opens */
 } TlRelPlan;
 
 extern void tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table);

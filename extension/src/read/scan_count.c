@@ -341,7 +341,8 @@ count_rows(const TlFilter *filter, TlReadStats *stats, TlBlockMeta *blocks, uint
 static uint64
 count_day(const TlFilter *filter, int buckets, TlReadStats *stats, TlBlockMeta *blocks, uint32 n)
 {
-	bool all_series = filter->n_devices == 0 && filter->n_metrics == 0;
+	bool all_series = filter->n_devices == 0 && filter->n_metrics == 0 &&
+					  filter->device_prefix.len == 0 && filter->metric_prefix.len == 0;
 	uint64 count = 0;
 	uint32 n_sources;
 	TlSource **sources;

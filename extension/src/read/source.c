@@ -146,6 +146,15 @@ listed(const TlSlice *list, uint32 n, TlSlice key)
 	return n == 0;
 }
 
+bool
+tl_filter_has_key(const TlFilter *f, const TlKey *key)
+{
+	return tl_slice_has_prefix(key->metric, f->metric_prefix) &&
+		   tl_slice_has_prefix(key->device, f->device_prefix) &&
+		   listed(f->metrics, f->n_metrics, key->metric) &&
+		   listed(f->devices, f->n_devices, key->device);
+}
+
 /* Bucket and device order the entries of any block; a frame's range of both can rule it out. */
 static int
 compare_place(const TlSource *s, TlSlice a, TlSlice b)
@@ -161,6 +170,21 @@ compare_place(const TlSource *s, TlSlice a, TlSlice b)
 	return tl_slice_compare(a, b);
 }
 
+/* Whether a frame of a bucket's block can hold a device that begins with the filter's prefix. */
+static bool
+frame_may_have_prefix(const TlSource *s, uint32 number)
+{
+	TlSlice prefix = s->filter->device_prefix;
+	const TlKey *first = &s->index->frames[number].first;
+
+	if (prefix.len == 0 || s->meta.bucket == TL_BUCKET_MIXED)
+		return true;
+	if (tl_slice_compare(first->device, prefix) > 0 && !tl_slice_has_prefix(first->device, prefix))
+		return false;
+	return number + 1 == s->index->n_frames ||
+		   tl_slice_compare(s->index->frames[number + 1].first.device, prefix) >= 0;
+}
+
 static bool
 frame_may_match(const TlSource *s, uint32 number)
 {
@@ -168,6 +192,8 @@ frame_may_match(const TlSource *s, uint32 number)
 	const TlFrameInfo *info = &s->index->frames[number];
 
 	if (info->max_ts < f->from || info->min_ts > f->to)
+		return false;
+	if (!frame_may_have_prefix(s, number))
 		return false;
 	if (f->n_devices == 0)
 		return true;
@@ -278,9 +304,7 @@ entry_matches(const TlSource *s, const TlEntry *e)
 {
 	const TlFilter *f = s->filter;
 
-	return e->first <= f->to && e->last >= f->from &&
-		   listed(f->metrics, f->n_metrics, e->key.metric) &&
-		   listed(f->devices, f->n_devices, e->key.device);
+	return e->first <= f->to && e->last >= f->from && tl_filter_has_key(f, &e->key);
 }
 
 /* Cuts a run to the filter's time range; false if nothing is left. */
@@ -327,7 +351,7 @@ next_entry(TlSource *s, bool backward)
 	int64 step = backward ? -1 : 1;
 
 	if (s->index == NULL)
-		open_index(s, s->filter->n_devices == 0);
+		open_index(s, s->filter->n_devices == 0 && s->filter->device_prefix.len == 0);
 	if (!s->started)
 		s->frame_no = backward ? (int64) s->index->n_frames : -1;
 	s->started = true;

@@ -11,13 +11,15 @@
 
 #include "store/store.h"
 
-/* What a reader wants.  Empty lists mean no restriction; lists are sorted bytewise. */
+/* What a reader wants.  Empty lists and prefixes mean no restriction; lists are sorted bytewise. */
 typedef struct TlFilter
 {
 	TlSlice *devices;
 	uint32 n_devices;
 	TlSlice *metrics;
 	uint32 n_metrics;
+	TlSlice device_prefix;
+	TlSlice metric_prefix;
 	int64 from;	 /* inclusive */
 	int64 to;	 /* inclusive */
 	int columns; /* TL_COLUMN_* */
@@ -33,6 +35,9 @@ typedef struct TlReadStats
 	uint64 entries; /* decoded */
 	uint64 bytes;	/* fetched */
 } TlReadStats;
+
+/* Whether the filter lets a series through. */
+extern bool tl_filter_has_key(const TlFilter *filter, const TlKey *key);
 
 typedef struct TlSource TlSource;
 

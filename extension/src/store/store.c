@@ -185,6 +185,7 @@ tl_store_insert(int bucket, int level, int64 seq, const TlBlockInfo *info)
 	tl_statement_begin(&scope);
 	tl_statement_execute(of_level(insert_block, level), values, NULL, false, 0);
 	tl_statement_end(&scope);
+	tl_store_estimate_forget();
 }
 
 static int64
@@ -542,6 +543,7 @@ tl_store_delete(const TlBlockMeta *meta)
 						errmsg("a block was replaced by another transaction"),
 						errhint("Retry the transaction.")));
 	tl_statement_end(&scope);
+	tl_store_estimate_forget();
 }
 
 void
@@ -558,4 +560,5 @@ tl_store_delete_new(int64 seq, uint32 n)
 						errmsg("blocks were replaced by another transaction"),
 						errhint("Retry the transaction.")));
 	tl_statement_end(&scope);
+	tl_store_estimate_forget();
 }

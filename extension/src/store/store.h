@@ -100,8 +100,25 @@ extern TlStorePlace *tl_store_list_places(const TlStorePlace *after, bool level_
 /* Bytes [offset, offset + len) of a block's data, fewer at its end; *got tells how many. */
 extern char *tl_store_read(const TlBlockMeta *meta, uint32 offset, uint32 len, uint32 *got);
 
-/* Number of all blocks of some levels and of their points, for estimates. */
+/* Number of all blocks of some levels and of their points: a pass over all rows. */
 extern void tl_store_totals(TlLevels levels, double *blocks, double *points);
+
+/*
+ * About how many blocks of some levels lie in a range of time, and how many of their points, for the
+ * planner: it looks at a bounded number of rows, whatever the size of the store.  An empty store
+ * holds nothing.
+ */
+typedef struct TlStoreEstimate
+{
+	double blocks;
+	double points;
+	int64 first; /* the store's oldest day and newest timestamp */
+	int64 last;
+} TlStoreEstimate;
+
+extern void tl_store_estimate(TlLevels levels, int64 from, int64 to, TlStoreEstimate *estimate);
+/* What the backend keeps for that is out of date: it has changed blocks. */
+extern void tl_store_estimate_forget(void);
 
 /*
  * Pages of the tables of such blocks with their data, which mostly lies in the TOAST tables, while a

@@ -1,0 +1,191 @@
+-- Plans of a store that grows day by day and is never analyzed: what a scan is estimated to give is
+-- what it gives within a factor of three, whatever is rolled up, and joins are made accordingly.
+\set QUIET 1
+\pset format unaligned
+\pset tuples_only true
+\pset pager off
+
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+SET jit = off;
+TRUNCATE telemetry.block, telemetry.dead_letter;
+
+-- A day of 20 devices with 3 metrics every 5 minutes; one metric comes four times as often, and one
+-- device has only existed for two days.
+CREATE FUNCTION pg_temp.grow(day int) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO telemetry.point (ts, device_id, metric, value)
+	SELECT '2024-03-01 UTC'::timestamptz + day * interval '1 day' + i * interval '75 seconds', format('device-%s', lpad(d::text, 2, '0')), m, '1'
+	FROM generate_series(0, 1151) AS i, generate_series(0, 19) AS d, unnest(ARRAY['fast', 'humidity', 'temperature']) AS m
+	WHERE (m = 'fast' OR i % 4 = 0) AND (d < 19 OR day > 10)
+$$;
+
+-- The scans of a plan whose estimate is wrong, and joins that go through thousands of rows one by one.
+CREATE FUNCTION pg_temp.faults(node jsonb) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	estimate float8 := greatest((node ->> 'Plan Rows')::float8, 1);
+	actual float8 := greatest((node ->> 'Actual Rows')::float8, 1);
+	child jsonb;
+BEGIN
+	IF node ->> 'Node Type' = 'Foreign Scan' AND node ->> 'Aggregate' IS NULL AND (node ->> 'Actual Loops')::int = 1
+		AND estimate NOT BETWEEN actual / 3 AND actual * 3 THEN
+		RETURN NEXT format('%s rows instead of %s of %s', estimate, actual, node ->> 'Pushed Down');
+	END IF;
+	IF node ->> 'Node Type' = 'Nested Loop' AND (node -> 'Plans' -> 0 ->> 'Actual Rows')::float8 > 500 THEN
+		RETURN NEXT format('nested loop over %s rows', node -> 'Plans' -> 0 ->> 'Actual Rows');
+	END IF;
+	FOR child IN SELECT jsonb_array_elements(node -> 'Plans') LOOP
+		RETURN QUERY SELECT pg_temp.faults(child);
+	END LOOP;
+END
+$$;
+
+CREATE FUNCTION pg_temp.faults_of(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	plan jsonb;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, TIMING OFF, FORMAT json) ' || query INTO plan;
+	RETURN (SELECT string_agg(f, '; ') FROM pg_temp.faults(plan -> 0 -> 'Plan') AS f);
+END
+$$;
+
+CREATE TEMP TABLE shape (at serial, query text);
+INSERT INTO shape (query) VALUES
+	('SELECT * FROM telemetry.point'),
+	('SELECT * FROM telemetry.point WHERE ts >= $newest'),
+	('SELECT * FROM telemetry.point WHERE ts >= $newest + interval ''23 hours'''),
+	('SELECT * FROM telemetry.point WHERE ts < $newest - interval ''1 day'''),
+	('SELECT * FROM telemetry.point WHERE ts >= $newest - interval ''3 days'' AND ts < $newest - interval ''1 day'''),
+	('SELECT * FROM telemetry.point WHERE ts > $newest + interval ''2 days'''),
+	('SELECT * FROM telemetry.point WHERE metric = ''temperature'''),
+	('SELECT * FROM telemetry.point WHERE metric = ''fast'' AND ts >= $newest'),
+	('SELECT * FROM telemetry.point WHERE device_id = ''device-07'''),
+	('SELECT * FROM telemetry.point WHERE device_id = ''device-07'' AND ts >= $newest'),
+	('SELECT * FROM telemetry.point WHERE device_id = ''device-07'' AND metric = ''humidity'''),
+	('SELECT * FROM telemetry.point WHERE device_id = ''device-07'' AND metric = ''humidity'' AND ts >= $newest - interval ''1 day'''),
+	('SELECT * FROM telemetry.point WHERE device_id IN (''device-02'', ''device-03'', ''device-04'') AND ts >= $newest'),
+	('SELECT * FROM telemetry.point WHERE device_id IN (''device-02'', ''device-03'') OR device_id = ''device-11'''),
+	('SELECT * FROM telemetry.point WHERE device_id LIKE ''device-0%'''),
+	('SELECT * FROM telemetry.point WHERE device_id ^@ ''device-0'' AND metric LIKE ''temp%'' AND ts >= $newest'),
+	('SELECT count(*) FROM telemetry.point a JOIN telemetry.point b USING (device_id, ts) '
+		'WHERE a.metric = ''temperature'' AND b.metric = ''humidity'' AND a.ts >= $newest AND b.ts >= $newest'),
+	('SELECT count(*) FROM telemetry.point a JOIN telemetry.point b ON a.ts = b.ts '
+		'WHERE a.device_id = ''device-01'' AND a.metric = ''fast'' AND b.device_id = ''device-02'' AND b.metric = ''fast'''),
+	('SELECT d, (SELECT num FROM telemetry.point WHERE device_id = d AND metric = ''fast'' ORDER BY ts DESC LIMIT 1) '
+		'FROM (VALUES (''device-01''), (''device-02'')) AS v (d)'),
+	('SELECT device_id, avg(num) FROM telemetry.point WHERE metric IN (''temperature'', ''humidity'') AND ts >= $newest GROUP BY device_id'),
+	('SELECT * FROM telemetry.pending_point WHERE device_id = ''device-07''');
+
+CREATE FUNCTION pg_temp.check(day int, state text) RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT is(pg_temp.faults_of(replace(query, '$newest', format('timestamptz %L', '2024-03-01 UTC'::timestamptz + day * interval '1 day'))),
+		NULL, format('day %s, %s: %s', day, state, query))
+	FROM shape ORDER BY at
+$$;
+
+SELECT * FROM no_plan();
+SELECT is((SELECT pg_temp.faults_of('SELECT * FROM telemetry.point WHERE device_id = ''device-01''')), NULL, 'empty store');
+SELECT pg_temp.grow(0);
+SELECT pg_temp.check(0, 'as ingested');
+SELECT pg_temp.grow(1);
+SELECT pg_temp.check(1, 'as ingested');
+CALL telemetry.compact();
+SELECT pg_temp.check(1, 'compacted');
+SELECT pg_temp.grow(day) FROM generate_series(2, 12) AS day;
+SELECT pg_temp.check(12, 'much as ingested');
+CALL telemetry.compact();
+SELECT pg_temp.grow(13);
+SELECT pg_temp.check(13, 'the newest day as ingested');
+CALL telemetry.compact();
+SELECT pg_temp.check(13, 'all compacted');
+
+-- What one session has learnt does not stand in the way of what comes, or goes.
+BEGIN;
+SELECT pg_temp.grow(14);
+SELECT is(pg_temp.faults_of($$SELECT * FROM telemetry.point WHERE ts >= '2024-03-15 UTC'$$), NULL, 'points of the same transaction');
+ROLLBACK;
+SELECT is(pg_temp.faults_of($$SELECT * FROM telemetry.point WHERE ts >= '2024-03-15 UTC'$$), NULL, 'and none after it is rolled back');
+-- A clock that was wrong: the time between is empty.
+INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('1970-01-01 UTC', 'device-01', 'fast', '1');
+SELECT is(pg_temp.faults_of('SELECT * FROM telemetry.point'), NULL, 'one point is decades older');
+SELECT is(pg_temp.faults_of($$SELECT * FROM telemetry.point WHERE ts < '2024-03-02 UTC'$$), NULL, 'before and after an empty time');
+SELECT is(pg_temp.faults_of($$SELECT * FROM telemetry.point WHERE ts BETWEEN '1980-01-01 UTC' AND '2020-01-01 UTC'$$), NULL, 'an empty time');
+
+-- generic plans: a value that is not known is one of those that there are
+SET plan_cache_mode = force_generic_plan;
+PREPARE one_series (text, text) AS SELECT * FROM telemetry.point WHERE device_id = $1 AND metric = $2;
+SELECT is(pg_temp.faults_of($$EXECUTE one_series ('device-03', 'humidity')$$), NULL, 'generic plan: one series');
+RESET plan_cache_mode;
+
+SELECT telemetry.delete_points('device-01', NULL, NULL, NULL);
+SELECT is(pg_temp.faults_of($$SELECT * FROM telemetry.point WHERE device_id = 'device-01'$$), NULL, 'a deleted device');
+TRUNCATE telemetry.block;
+SELECT is(pg_temp.faults_of('SELECT * FROM telemetry.point'), NULL, 'emptied store');
+
+-- Clauses that are pushed down, against a plain table, at random.
+CREATE TEMP TABLE plain (device_id text COLLATE "C", metric text COLLATE "C", ts timestamptz);
+CREATE FUNCTION pg_temp.pick(VARIADIC choices text[]) RETURNS text LANGUAGE sql VOLATILE AS
+$$ SELECT choices[1 + floor(random() * cardinality(choices))::int] $$;
+CREATE FUNCTION pg_temp.some_name() RETURNS text LANGUAGE sql VOLATILE AS
+$$ SELECT string_agg(pg_temp.pick('a', 'a', 'b', 'ä', '%', '_', '\'), '') FROM generate_series(1, 1 + floor(random() * 4)::int) $$;
+
+SELECT setseed(0.25);
+INSERT INTO plain SELECT DISTINCT pg_temp.some_name(), pg_temp.some_name(), '2024-05-01 UTC'::timestamptz + floor(random() * 72) * interval '1 hour'
+FROM generate_series(1, 6000);
+SET telemetry.mixed_block_points = 0;
+INSERT INTO telemetry.point (ts, device_id, metric, value) SELECT ts, device_id, metric, '1' FROM plain WHERE ts < '2024-05-02 UTC';
+SET telemetry.mixed_block_points = 131072;
+INSERT INTO telemetry.point (ts, device_id, metric, value) SELECT ts, device_id, metric, '1' FROM plain WHERE ts >= '2024-05-02 UTC';
+RESET telemetry.mixed_block_points;
+
+CREATE FUNCTION pg_temp.some_clause() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	c text := pg_temp.pick('device_id', 'metric');
+BEGIN
+	CASE floor(random() * 9)::int
+		WHEN 0 THEN RETURN format('%I LIKE %L', c, replace(pg_temp.some_name(), '\', '\\') || '%');
+		WHEN 1 THEN RETURN format('%I LIKE %L', c, replace(pg_temp.some_name(), '\', '\\'));
+		WHEN 2 THEN RETURN format('%I LIKE %L', c, regexp_replace(pg_temp.some_name(), '([\\%_])', '\\\1', 'g') || pg_temp.pick('%', '_', '_%', '%a', '%%', ''));
+		WHEN 3 THEN RETURN format('%I LIKE %L ESCAPE ''!''', c, pg_temp.some_name() || '!%%');
+		WHEN 4 THEN RETURN format('%I ^@ %L', c, pg_temp.some_name());
+		WHEN 5 THEN RETURN format('starts_with(%I, %L)', c, pg_temp.pick('', 'a', 'b', 'ä%'));
+		WHEN 6 THEN RETURN format('(%1$I IN (%2$L, %3$L) OR %1$I = %4$L)', c, pg_temp.some_name(), pg_temp.some_name(), pg_temp.some_name());
+		WHEN 7 THEN RETURN format('(%1$I = %2$L OR %1$I = ANY (%3$L) OR %1$I = (SELECT %4$L))', c, pg_temp.some_name(), ARRAY[pg_temp.some_name(), NULL], pg_temp.some_name());
+		WHEN 8 THEN RETURN format('(%1$I = %2$L OR %1$I LIKE %3$L)', c, pg_temp.some_name(), pg_temp.pick('a%', 'b_', '%'));
+	END CASE;
+END
+$$;
+
+CREATE FUNCTION pg_temp.wrong_clause(n int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	conditions text;
+	got text;
+	wanted text;
+	counted bigint;
+BEGIN
+	FOR i IN 1 .. n LOOP
+		conditions := pg_temp.some_clause() || CASE WHEN random() < 0.4 THEN ' AND ' || pg_temp.some_clause() ELSE '' END
+			|| CASE WHEN random() < 0.3 THEN ' AND ts >= ''2024-05-01 20:00 UTC''' ELSE '' END;
+		EXECUTE 'SELECT md5(string_agg(concat_ws(''|'', device_id, metric, ts), '','' ORDER BY device_id, metric, ts)) FROM telemetry.point WHERE ' || conditions INTO got;
+		EXECUTE 'SELECT md5(string_agg(concat_ws(''|'', device_id, metric, ts), '','' ORDER BY device_id, metric, ts)), count(*) FROM plain WHERE ' || conditions INTO wanted, counted;
+		IF got IS DISTINCT FROM wanted THEN
+			RETURN conditions;
+		END IF;
+		EXECUTE 'SELECT count(*) FROM telemetry.point WHERE ' || conditions INTO got;
+		IF got::bigint <> counted THEN
+			RETURN 'count: ' || conditions;
+		END IF;
+	END LOOP;
+	RETURN NULL;
+END
+$$;
+CREATE FUNCTION pg_temp.round(seed int) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM setseed(seed / 1000.0);
+	RETURN is(pg_temp.wrong_clause(60), NULL, format('round %s: clauses select what they do of a plain table', seed));
+END
+$$;
+SELECT pg_temp.round(i) FROM generate_series(1, 10) AS i;
+CALL telemetry.compact();
+SELECT pg_temp.round(i) FROM generate_series(11, 20) AS i;
+SELECT throws_ok($$SELECT * FROM telemetry.point WHERE device_id LIKE 'a\'$$, '22025', NULL, 'a pattern that ends in an escape is refused');
+SELECT * FROM finish();
+TRUNCATE telemetry.block, telemetry.dead_letter;

@@ -139,6 +139,12 @@ REVOKE ALL ON FUNCTION telemetry.copy_comments(regclass, regclass) FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA telemetry TO telemetry_reader, telemetry_writer, telemetry_admin;
 
+CREATE FUNCTION telemetry.setting(name text) RETURNS text
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_setting';
+COMMENT ON FUNCTION telemetry.setting(text) IS
+	'The setting telemetry.name, as SHOW has it, also in a session that has not used the extension yet, where current_setting() '
+	'does not know it. Error: undefined_object if there is none of that name.';
+
 -- A dump has the rows of an extension's tables, and CREATE EXTENSION before them. So the scripts insert rows only where no
 -- dump brings them: what is restored is what was there, and not what is new.
 CREATE FUNCTION telemetry.is_restoring() RETURNS boolean

@@ -498,7 +498,7 @@ CREATE VIEW telemetry.freshness AS
 		(SELECT max(b.max_ts) AS newest FROM telemetry.block AS b WHERE b.level >= 1) AS rolled,
 		(SELECT max(b.max_ts) AS newest, count(*) AS blocks, coalesce(sum(b.n), 0) AS points
 			FROM telemetry.block AS b WHERE b.level = 0) AS pending,
-		(SELECT current_setting('telemetry.lag_target')::interval AS target) AS t;
+		(SELECT telemetry.setting('lag_target')::interval AS target) AS t;
 COMMENT ON VIEW telemetry.freshness IS
 	'How far behind the rollups are: timestamps of the newest point and of the newest that is rolled up, what is pending, '
 	'lag (all that was committed before that long ago is rolled up; 0 if nothing is pending), and whether it is within the '

@@ -694,8 +694,8 @@ COMMENT ON FUNCTION telemetry.rebuild_event_days() IS
 CREATE VIEW telemetry.event_freshness AS
 	SELECT count(*) AS pending_batches, coalesce(sum(b.n), 0)::bigint AS pending_events,
 		coalesce(greatest(clock_timestamp() - min(b.received_at), interval '0'), interval '0') AS lag,
-		current_setting('telemetry.lag_target')::interval AS target,
-		coalesce(clock_timestamp() - min(b.received_at) <= current_setting('telemetry.lag_target')::interval, true) AS fresh
+		telemetry.setting('lag_target')::interval AS target,
+		coalesce(clock_timestamp() - min(b.received_at) <= telemetry.setting('lag_target')::interval, true) AS fresh
 	FROM telemetry.event_batch AS b;
 COMMENT ON VIEW telemetry.event_freshness IS
 	'How far behind the rollups of events are: flushes and events that are not in them yet, how long ago the oldest of these was '

@@ -364,7 +364,7 @@ BEGIN
 	WITH expired AS MATERIALIZED (
 		SELECT r.batch_id, r.device_id
 		FROM telemetry.receipt AS r
-		WHERE r.received_at < clock_timestamp() - current_setting('telemetry.batch_window')::interval
+		WHERE r.received_at < clock_timestamp() - telemetry.setting('batch_window')::interval
 		ORDER BY r.received_at
 		LIMIT at_once
 		FOR UPDATE SKIP LOCKED

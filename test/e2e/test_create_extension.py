@@ -153,5 +153,33 @@ class _In:
         return act
 
 
+class FirstInSession(support.SharedClusterTestCase):
+    """The library is not preloaded, and a session has it from the first use of something in C on."""
+
+    apps = support.APPS
+    settings = {"fsync": "off"}
+
+    def test_every_relation_can_be_read_first(self):
+        relations = [name for (name,) in self.cluster.rows("""
+            SELECT c.oid::regclass FROM pg_class AS c
+            WHERE c.relnamespace = 'telemetry'::regnamespace AND c.relkind IN ('v', 'f') ORDER BY 1""")]
+        self.assertIn("telemetry.freshness", relations)
+        for name in relations:
+            with self.subTest(name):
+                self.cluster.psql(f"SELECT * FROM {name}")
+
+    def test_every_job_can_run_first(self):
+        for (name,) in self.cluster.rows("SELECT name FROM telemetry.job"):
+            with self.subTest(name):
+                self.cluster.psql(f"SELECT telemetry.job_{name}()")
+
+    def test_setting_is_that_of_the_session(self):
+        self.assertEqual(self.cluster.value("SELECT telemetry.setting('lag_target')"), "10s")
+        self.assertEqual(self.cluster.psql("SET telemetry.settle_time = 90; SELECT telemetry.setting('settle_time')"), "90s\n")
+        with self.assertRaises(support.SqlError) as caught:
+            self.cluster.psql("SELECT telemetry.setting('absent')")
+        self.assertEqual(caught.exception.sqlstate, "42704")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -158,7 +158,7 @@ FROM unnest(ARRAY[
 	'telemetry.m2_are_close(float8,float8,bigint,float8)', 'telemetry.sketch_bytes(telemetry.sketch)',
 	'telemetry.rollup_difference(telemetry.rollup,telemetry.rollup)', 'telemetry.rollup_of_hours(text,text,date)',
 	'telemetry.compare_day(text,text,date)', 'telemetry.compare_series(text,text)', 'telemetry.sample_percentage(regclass)',
-	'telemetry.is_made_for_routes(oid)'
+	'telemetry.is_made_for_routes(oid)', 'telemetry.setting(text)'
 ]) AS s (signature);
 
 -- Nothing that is planted runs with other rights than the caller's: functions, operators and aggregates of all names that

@@ -4,8 +4,12 @@
  */
 #include "base/guc.h"
 
+#include "fmgr.h"
 #include "pgtime.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
+
+PG_FUNCTION_INFO_V1(telemetry_setting);
 
 int tl_guc_max_future;
 int tl_guc_max_value_size;
@@ -193,4 +197,13 @@ tl_guc_define(void)
 	define_enums();
 	define_strings();
 	tl_reserve_guc_prefix("telemetry");
+}
+
+/* The call loads the library, without which the server knows nothing of its settings. */
+Datum
+telemetry_setting(PG_FUNCTION_ARGS)
+{
+	char *name = psprintf("telemetry.%s", text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	PG_RETURN_TEXT_P(cstring_to_text(GetConfigOptionByName(name, NULL, false)));
 }

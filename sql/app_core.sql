@@ -70,12 +70,14 @@ SELECT status, body - 'errors' AS body FROM pg_temp.post('/api/telemetry/events'
 TRUNCATE event_log, event_key, event_batch, event_change, conflict, dead_letter, batch_log;
 UPDATE stream SET max_batch_age = NULL, max_age = NULL WHERE name = 'core';
 
+BEGIN;
 INSERT INTO event (stream, event_id, event_type, occurred_at, received_at, device_id, subject_id, app_version, data)
 SELECT 'core', 'c' || i, (ARRAY['shown', 'shown', 'okClick', 'moreInfoClick', 'expired', 'dismissed'])[1 + i % 6],
 	timestamptz '2026-03-01 10:00' + i * interval '20 minutes', timestamptz '2026-03-02 12:00' + i * interval '1 minute',
 	'device-' || i % 5, (ARRAY['alpha', 'beta', '=cmd()'])[1 + i % 3], '1.0', CASE WHEN i % 4 = 0 THEN jsonb_build_object('linkUrl', 'https://x/' || i) END
 FROM generate_series(0, 35) AS i;
 SELECT received, accepted, rejected FROM ingest_result();
+COMMIT;
 
 -- The same whether it has been rolled up or not.
 SELECT * FROM core_modules('2026-03-01', '2026-03-02');

@@ -85,12 +85,14 @@ DROP FUNCTION public.may_play(text, text);
 TRUNCATE event_log, event_key, event_batch, event_change, conflict, dead_letter, batch_log;
 UPDATE stream SET max_batch_age = NULL, retention_days = NULL, rollup_days = NULL WHERE name = 'playback';
 
+BEGIN;
 INSERT INTO event (stream, event_id, event_type, occurred_at, received_at, user_id, session_id, subject_id, duration_seconds)
 SELECT 'playback', 'p' || i, (ARRAY['play_start', 'play_progress', 'play_complete'])[1 + i % 3], '2026-03-01 09:00',
 	timestamptz '2026-03-01 10:00' + i * interval '37 minutes', 'user-' || i % 7, 's' || i / 3,
 	'01HXK3V9ZQ8M5N2P4R6S8T0W1' || (ARRAY['A', 'B', 'C'])[1 + i / 3 % 3], CASE WHEN i % 3 > 0 THEN 100.25 END
 FROM generate_series(0, 89) AS i;
 SELECT accepted, rejected FROM ingest_result();
+COMMIT;
 INSERT INTO subject (stream, subject_id, title, artist, owner_id) VALUES ('playback', '01HXK3V9ZQ8M5N2P4R6S8T0W1B', 'Title', 'Artist', 'owner');
 
 SELECT jsonb_pretty(track_analytics('01HXK3V9ZQ8M5N2P4R6S8T0W1A', '2026-03-01', '2026-03-02'));

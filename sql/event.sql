@@ -68,8 +68,11 @@ SELECT ingest_event((SELECT jsonb_agg('{}'::jsonb) FROM generate_series(1, 10001
 
 -- Rejected rows of INSERT and COPY are kept; the others are stored.
 TRUNCATE event_log, event_key, event_batch, dead_letter;
+BEGIN;
 INSERT INTO event (stream, event_type, event_id) VALUES ('shop', 'open', 'i1'), ('shop', 'shut', 'i2'), ('shop', 'open', 'i1'), ('nowhere', 'x', NULL);
 SELECT * FROM ingest_result();
+COMMIT;
+BEGIN;
 COPY event (stream, event_type, event_id, data) FROM STDIN;
 shop	open	c1	{"a": 1}
 shop	open	c1	{"a": 1.0}
@@ -77,6 +80,7 @@ shop	open	c1	{"a": 2}
 shop	open	c2	[]
 \.
 SELECT * FROM ingest_result();
+COMMIT;
 SELECT event_id, event_type, occurred_at = received_at AS at_receipt, data FROM event ORDER BY event_id;
 SELECT kind, code, reason, payload, whole, attempts FROM dead_letter ORDER BY id;
 -- What is no duration in any stream.
@@ -88,8 +92,10 @@ SELECT event_id FROM event WHERE stream = 'once';
 UPDATE event SET event_type = 'x';
 DELETE FROM event;
 TRUNCATE event;
+BEGIN;
 INSERT INTO event (stream) SELECT 'shop' WHERE false;
 SELECT * FROM ingest_result();
+COMMIT;
 
 -- Statements nest: a function that is called for the rows of one stores others.
 CREATE FUNCTION pg_temp.note(id text) RETURNS text LANGUAGE plpgsql AS $$
@@ -118,14 +124,18 @@ BEGIN
 EXCEPTION WHEN division_by_zero THEN
 	RETURN 'm' || i || '-alone';
 END $$;
+BEGIN;
 INSERT INTO event (stream, event_type, event_id) SELECT 'shop', 'open', pg_temp.note_unless_even(i) FROM generate_series(1, 4) AS i;
 SELECT received, accepted FROM ingest_result();
+COMMIT;
 SELECT event_id FROM event WHERE event_id ~ '^m' ORDER BY event_id;
 -- Two statements in one: their rows are one ingest.
+BEGIN;
 WITH one AS (INSERT INTO event (stream, event_type, event_id) VALUES ('shop', 'open', 'w1')),
 	two AS (INSERT INTO event (stream, event_type, event_id) VALUES ('shop', 'open', 'w2'))
 SELECT;
 SELECT received, accepted FROM ingest_result();
+COMMIT;
 
 -- An event without name is its content, if it says when it occurred.
 SELECT r ->> 'status' AS status, left(r ->> 'event_id', 4) AS event_id, length(r ->> 'event_id') AS length
@@ -242,10 +252,12 @@ SELECT payload -> 'duration_seconds' AS rejected FROM dead_letter;
 SELECT stored -> 'duration_seconds' AS stored, incoming -> 'duration_seconds' AS incoming FROM conflict;
 
 -- received_at is the server's, but for administrators who load what was received before.
+BEGIN;
 INSERT INTO event (stream, event_type, event_id, occurred_at, received_at) VALUES
 	('shop', 'open', 'old1', '2020-05-05 10:00', '2020-05-05 10:30'), ('shop', 'open', 'old2', '2020-05-05 10:00', '2020-05-06 10:30'),
 	('shop', 'open', 'old3', '2020-05-05 10:00', '2020-05-08 10:30');
 SELECT accepted, rejected, rows -> 0 ->> 'code' AS code FROM ingest_result();
+COMMIT;
 SELECT event_id, received_at FROM event WHERE received_at < '2021-01-01' ORDER BY event_id;
 SELECT create_event_partition('2020-05-05'), create_event_partition('2020-05-07');
 SELECT create_event_partition('0001-01-01');
@@ -274,8 +286,10 @@ INSERT INTO stream (name, description) VALUES ('x', 'x');
 SELECT * FROM retry_dead_letters();
 SET ROLE event_writer;
 INSERT INTO event (stream, event_type, event_id) VALUES ('shop', 'open', 'r1');
+BEGIN;
 INSERT INTO event (stream, event_type, event_id, received_at) VALUES ('shop', 'open', 'r2', '2020-05-05');
 SELECT accepted, rejected, rows -> 0 ->> 'code' AS code FROM ingest_result();
+COMMIT;
 SELECT ingest_event('{"stream": "shop", "event_type": "open", "event_id": "r3"}') -> 'success' AS success;
 SELECT count(*) FROM event;
 DELETE FROM event_log;

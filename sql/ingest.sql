@@ -25,10 +25,12 @@ CREATE FUNCTION pg_temp.answer(member text, content jsonb) RETURNS text LANGUAGE
 $$;
 
 -- single_point_is_stored_and_confirmed
+BEGIN;
 SELECT telemetry.ingest('{"timestamp": "2025-12-18T10:00:00Z", "metric_name": "temperature", "value": 25.5, "unit": "celsius",
 	"tags": {"location": "room_1"}, "metadata": {"firmware": "1.2"}, "of no meaning": 1}', 'device_001');
 SELECT * FROM telemetry.point WHERE device_id = 'device_001';
 SELECT * FROM telemetry.ingest_result();
+COMMIT;
 
 -- a_point_may_name_its_device
 SELECT telemetry.ingest('{"device_id": "own", "timestamp": 0, "metric_name": "m", "value": 1}') ->> 'device_id' AS device;
@@ -107,6 +109,7 @@ SELECT pg_temp.answer('timestamp', to_jsonb(now() + interval '200 s')) AS near,
 	split_part(pg_temp.answer('timestamp', to_jsonb(now() + interval '400 s')), ':', 1) AS far;
 
 -- batch_counts_what_was_stored_and_lists_the_rest
+BEGIN;
 SELECT jsonb_pretty(telemetry.ingest('{"data_points": [
 	{"timestamp": "2025-12-18T10:00:00Z", "metric_name": "temperature", "value": 25.5},
 	{"timestamp": "yesterday", "metric_name": "humidity", "value": 60},
@@ -117,19 +120,24 @@ SELECT jsonb_pretty(telemetry.ingest('{"data_points": [
 	{"timestamp": "2025-12-18T10:00:02Z", "metric_name": "humidity", "value": null}], "compression": null, "batch_id": null}', 'batch'));
 SELECT metric, ts, value FROM telemetry.point WHERE device_id = 'batch' ORDER BY 1, 2;
 SELECT received, accepted, duplicates, conflicts, rejected, jsonb_path_query_array(rows, '$[*].row') AS rows FROM telemetry.ingest_result();
+COMMIT;
 
 -- repeats_within_a_batch_count_as_ingested_and_the_last_wins
+BEGIN;
 SELECT telemetry.ingest('{"data_points": [
 	{"timestamp": 1, "metric_name": "a", "value": 1}, {"timestamp": 1, "metric_name": "a", "value": 2}, {"timestamp": 2, "metric_name": "a", "value": 3},
 	{"timestamp": 2, "metric_name": "a", "value": 3}], "compression": "gzip"}', 'repeats');
 SELECT ts, value FROM telemetry.point WHERE device_id = 'repeats' ORDER BY ts;
 SELECT received, accepted, duplicates, rejected FROM telemetry.ingest_result();
+COMMIT;
 
 -- answers_are_complete_however_few_rows_ingest_result_shows
 SET telemetry.max_result_rows = 1;
+BEGIN;
 SELECT a -> 'failed_count' AS failed, jsonb_path_query_array(a, '$.errors[*].index') AS indexes
 FROM telemetry.ingest('{"data_points": [1, {"timestamp": 1, "metric_name": "", "value": 1}, 3]}', 'complete') AS a;
 SELECT rejected, jsonb_array_length(rows) AS shown FROM telemetry.ingest_result();
+COMMIT;
 RESET telemetry.max_result_rows;
 
 -- answers_are_complete_however_often_memory_is_flushed
@@ -145,12 +153,14 @@ SELECT a #>> '{errors,0,metric_name}' = repeat('é', 64) AS told, a #>> '{errors
 FROM telemetry.ingest(jsonb_build_object('data_points', jsonb_build_array(jsonb_build_object('timestamp', 1, 'metric_name', repeat('é', 2000), 'value', 1))), 'd') AS a;
 
 -- bulk_answers_for_each_device
+BEGIN;
 SELECT jsonb_pretty(telemetry.ingest('{
 	"device_002": [{"timestamp": "2025-12-18T10:00:00Z", "metric_name": "bulk", "value": 26}],
 	"device_001": [{"timestamp": "2025-12-18T10:00:00Z", "metric_name": "bulk", "value": 25}, {"metric_name": "bulk"}],
 	"idle": [], "": [{"timestamp": 1, "metric_name": "bulk", "value": 1}], "data_points_2": [7]}'));
 SELECT device_id, ts, value FROM telemetry.point WHERE metric = 'bulk' ORDER BY 1, 2;
 SELECT received, accepted, rejected, jsonb_path_query_array(rows, '$[*].row') AS rows FROM telemetry.ingest_result();
+COMMIT;
 SELECT telemetry.ingest('{"a": []}');
 
 -- kind_overrules_what_a_body_looks_like

@@ -56,12 +56,14 @@ ORDER BY a.id, w.i;
 -- a_writer_copies_in_and_asks_what_became_of_it, though it cannot see anything
 TRUNCATE telemetry.block, telemetry.dead_letter;
 SET ROLE point_plain;
+BEGIN;
 COPY telemetry.point (device_id, metric, ts, value) FROM STDIN (FORMAT csv);
 d,m,2024-01-01,1
 d,m,2024-01-02,2
 ,m,2024-01-02,2
 \.
 SELECT * FROM telemetry.ingest_result();
+COMMIT;
 RESET ROLE;
 SELECT count(*) FROM telemetry.point;
 SELECT sender, code FROM telemetry.dead_letter;
@@ -138,8 +140,10 @@ RESET ROLE;
 SELECT 1::int2 = 1::int2 AS for_another;
 SELECT count(*) FROM (VALUES (1)) AS v;
 SET ROLE point_admin;
+BEGIN;
 INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-03', 'e', 'm', '1'), ('2024-01-04', 'e', 'm', '1'), ('infinity', 'e', 'm', '1');
 SELECT received, accepted, rejected FROM telemetry.ingest_result();
+COMMIT;
 SELECT ts, device_id, num FROM telemetry.point ORDER BY ts;
 SELECT num FROM telemetry.point WHERE device_id OPERATOR(pg_catalog.=) 'e' AND metric OPERATOR(pg_catalog.=) 'm' ORDER BY ts DESC LIMIT 1;
 SELECT telemetry.delete_points('e', NULL, '2024-01-04', NULL);

@@ -41,9 +41,11 @@ SELECT ts, value, num FROM point WHERE device_id = 'returning';
 -- insert_from_the_table_itself
 INSERT INTO point (ts, device_id, metric, value, unit)
 SELECT '2024-01-01'::timestamptz + i * interval '1 minute', 'source', 'm', i::float8::value, 'V' FROM generate_series(1, 3000) AS i;
+BEGIN;
 INSERT INTO point (ts, device_id, metric, value, unit, tags, metadata)
 SELECT ts + interval '1 second', 'copy of ' || device_id, metric, (num * 2)::value, unit, tags, metadata FROM point WHERE device_id = 'source';
 SELECT received, accepted FROM ingest_result();
+COMMIT;
 SELECT device_id, count(*), sum(num), min(ts), max(unit) FROM point WHERE device_id LIKE '%source' GROUP BY 1 ORDER BY 1;
 -- onto itself: each value is read before any is replaced
 SET telemetry.batch_memory = '256kB';
@@ -67,8 +69,10 @@ $$ INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES (at, device
 SELECT pg_temp.note('noted', ts) FROM point WHERE device_id = 'plpgsql' ORDER BY ts;
 SELECT count(*) FROM point WHERE device_id = 'noted';
 -- an insert within an insert
+BEGIN;
 INSERT INTO point (ts, device_id, metric, value) SELECT pg_temp.note('inner', t), 'outer', 'm', '1' FROM generate_series('2024-01-01'::timestamptz, '2024-01-02', '12 hours') AS t;
 SELECT received, accepted FROM ingest_result();
+COMMIT;
 SELECT device_id, count(*) FROM point WHERE device_id IN ('inner', 'outer') GROUP BY 1 ORDER BY 1;
 -- a trigger on another table
 CREATE TEMP TABLE log (at timestamptz, what text);
@@ -126,8 +130,10 @@ CREATE FUNCTION pg_temp.loaded() RETURNS TABLE (n bigint, keys bigint, total flo
 $$ SELECT count(*), count(DISTINCT (ts, device_id, metric)), sum(num) FROM telemetry.point WHERE device_id LIKE 'load-%' $$;
 INSERT INTO point (ts, device_id, metric, value) SELECT * FROM file;
 SELECT * FROM pg_temp.loaded();
+BEGIN;
 INSERT INTO point (ts, device_id, metric, value) SELECT * FROM file;
 SELECT received, accepted, duplicates FROM ingest_result();
+COMMIT;
 SELECT * FROM pg_temp.loaded();
 UPDATE file SET value = '-1' WHERE device_id = 'load-3';
 INSERT INTO point (ts, device_id, metric, value) SELECT * FROM file ORDER BY random();
@@ -142,12 +148,14 @@ SELECT value, unit FROM point WHERE device_id = 'load-3' AND metric = 'm' AND ts
 -- the_last_of_several_rows_wins, though the batch is flushed between them
 SET telemetry.batch_memory = '256kB';
 SET telemetry.mixed_block_points = 1000;
+BEGIN;
 INSERT INTO point (ts, device_id, metric, value, unit)
 SELECT '2024-04-01'::timestamptz + (i % 7000) * interval '1 second', 'flushes', 'm', i::float8::value, CASE WHEN i % 2 = 0 THEN 'V' END
 FROM generate_series(1, 20000) AS i;
 SELECT count(*) > 2 AS several_blocks, count(DISTINCT seq) > 2 AS several_flushes FROM block WHERE day = '2024-04-01';
 -- A repeat is counted as one only if both rows were in memory together.
 SELECT received, accepted + duplicates = 20000 AS all_of_them, accepted BETWEEN 7000 AND 20000 AS plausible, rejected FROM ingest_result();
+COMMIT;
 SELECT count(*), min(num), max(num), sum(num) = (SELECT sum(i) FROM generate_series(13001, 20000) AS i) AS newest, count(unit) FROM point WHERE device_id = 'flushes';
 RESET telemetry.batch_memory;
 RESET telemetry.mixed_block_points;

@@ -24,9 +24,10 @@ SELECT count(*) FROM telemetry.receipt;
 
 -- a_repeated_batch_gets_the_first_answer_and_stores_nothing
 SELECT telemetry.delete_points('d', NULL, NULL, NULL) AS deleted;
-SELECT received, accepted, rejected, rows FROM telemetry.ingest_result();
+BEGIN;
 SELECT pg_temp.ingest('batch_001', '[{"timestamp": 1, "metric_name": "m", "value": 1}, {"timestamp": 2, "metric_name": "m"}]');
 SELECT received, accepted, rejected, rows FROM telemetry.ingest_result();
+COMMIT;
 SELECT count(*) AS points FROM telemetry.point WHERE device_id = 'd';
 SELECT count(*) AS dead_letters FROM telemetry.dead_letter WHERE payload ? 'metric_name';
 

@@ -68,10 +68,12 @@ SELECT telemetry.ingest_event('[{"stream": "rights", "event_id": "2", "event_typ
 UPDATE telemetry.stream SET event_types = NULL WHERE name = 'rights';
 SELECT * FROM telemetry.retry_dead_letters();
 RESET ROLE;
+BEGIN;
 COPY telemetry.event (stream, event_id, event_type, subject_id) FROM STDIN;
 rights	3	a	s
 \.
 SELECT accepted, rejected FROM telemetry.ingest_result();
+COMMIT;
 SELECT * FROM public.gained;
 
 -- Nor can it create what it could not leave behind otherwise, and it cannot be led astray by whoever ingests.

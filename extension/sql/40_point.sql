@@ -129,13 +129,14 @@ CREATE FUNCTION telemetry.ingest_result(
 	LANGUAGE C VOLATILE PARALLEL RESTRICTED
 	AS 'MODULE_PATHNAME', 'telemetry_ingest_result';
 COMMENT ON FUNCTION telemetry.ingest_result() IS
-	'What became of the rows of this session''s last COPY or INSERT into telemetry.point or telemetry.point_text: '
+	'What became of the rows of this transaction''s last COPY or INSERT into telemetry.point, telemetry.point_text or telemetry.event: '
 	'received = accepted + duplicates + rejected; conflicts are for events and always 0 for points. '
 	'rows is an array, ordered by row, of {"row": 0-based position, "status": "duplicate", "replaced" or '
 	'"rejected", "code": text, "message": text} for each row that was not plainly accepted, at most '
 	'telemetry.max_result_rows of them. A row is a duplicate if the same point came again later in the same '
 	'statement, replaced if a later one has the same key and another value. '
-	'All columns are null if nothing was ingested yet or the transaction that did it failed.';
+	'It tells of nothing else, so that whoever shares a connection through a pooler is told of rows of their own. '
+	'Error: object_not_in_prerequisite_state if there is none, or it was rolled back.';
 
 CREATE FUNCTION telemetry.delete_points(
 	device text, metric text, "from" timestamptz, "to" timestamptz)

@@ -6,7 +6,7 @@
  * a rule of its stream is rejected with a code and a message and kept in telemetry.dead_letter;
  * it never raises an error.  The others are collected; a flush finds in the ledger which of them
  * are new, stores those, and resolves conflicts.  What became of the rows is remembered for the
- * session like that of points (ingest.h).
+ * transaction like that of points (ingest.h).
  *
  *		event_stream.c	the rules of telemetry.stream and telemetry.stream_field
  *		event_check.c	whether an event keeps them

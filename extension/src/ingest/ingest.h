@@ -5,7 +5,7 @@
  * A statement (COPY, INSERT, telemetry.ingest) begins an ingest, hands over row after row and
  * ends it.  A row that breaks a rule is rejected with a code and a message, and kept in
  * telemetry.dead_letter; it never raises an error.  What became of the rows is remembered for
- * the session, until its next ingest, for telemetry.ingest_result().
+ * the transaction, until its next ingest, for telemetry.ingest_result().
  */
 #ifndef TL_INGEST_H
 #define TL_INGEST_H

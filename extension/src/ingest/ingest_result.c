@@ -1,6 +1,6 @@
 /*
  * ingest_result.c
- *		What became of the rows of the session's last ingest.  See ingest_result.h.
+ *		What became of the rows of the transaction's last ingest.  See ingest_result.h.
  */
 #include "ingest/ingest_result.h"
 
@@ -21,11 +21,14 @@ struct TlReports
 	uint32 cap;
 };
 
-/* Only a finished ingest of a transaction not rolled back shows. */
+/*
+ * Only a finished ingest of this very transaction shows: behind a pooler the last one of the session may be
+ * somebody else's.
+ */
 static MemoryContext result_context = NULL;
 static TlIngestResult result;
 static bool result_ready = false;
-/* Where it was made, if that is in the current transaction. */
+/* Where it was made. */
 static SubTransactionId result_subid = InvalidSubTransactionId;
 
 static void
@@ -42,10 +45,8 @@ forget_result(void)
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	if (event == XACT_EVENT_ABORT && result_subid != InvalidSubTransactionId)
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
 		forget_result();
-	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
-		result_subid = InvalidSubTransactionId;
 }
 
 /* Numbers only grow: what was made since a subtransaction began has its number or a later one. */
@@ -160,20 +161,22 @@ Datum
 telemetry_ingest_result(PG_FUNCTION_ARGS)
 {
 	Datum values[6] = {0};
-	bool nulls[6] = {true, true, true, true, true, true};
+	bool nulls[6] = {false};
 	TupleDesc desc;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (result_ready)
-	{
-		memset(nulls, false, sizeof(nulls));
-		values[0] = Int64GetDatum(result.received);
-		values[1] = Int64GetDatum(result.accepted);
-		values[2] = Int64GetDatum(result.duplicates);
-		values[3] = Int64GetDatum(result.conflicts);
-		values[4] = Int64GetDatum(result.rejected);
-		values[5] = reports_as_jsonb();
-	}
+	if (!result_ready)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("there is no COPY or INSERT of this transaction to tell of"),
+				 errhint("Ask in the transaction of the COPY or INSERT: BEGIN; COPY …; SELECT * "
+						 "FROM telemetry.ingest_result(); COMMIT.")));
+	values[0] = Int64GetDatum(result.received);
+	values[1] = Int64GetDatum(result.accepted);
+	values[2] = Int64GetDatum(result.duplicates);
+	values[3] = Int64GetDatum(result.conflicts);
+	values[4] = Int64GetDatum(result.rejected);
+	values[5] = reports_as_jsonb();
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -1,10 +1,10 @@
 /*
  * ingest_result.h
- *		What became of the rows of the session's last ingest, for telemetry.ingest_result().
+ *		What became of the rows of the transaction's last ingest, for telemetry.ingest_result().
  *
- * An ingest collects reports in a memory context of their own, which becomes the session's when
- * it ends: the result lives until the next ingest begins or the (sub)transaction that it was made
- * in is rolled back.
+ * An ingest collects reports in a memory context of their own, which becomes the transaction's when
+ * it ends: the result lives until the next ingest begins, the transaction ends, or the
+ * subtransaction that it was made in is rolled back.
  */
 #ifndef TL_INGEST_RESULT_H
 #define TL_INGEST_RESULT_H
@@ -42,7 +42,7 @@ typedef struct TlIngestResult
 
 typedef struct TlReports TlReports;
 
-/* Lives in the current memory context; forgets the session's last result. */
+/* Lives in the current memory context; forgets the transaction's last result. */
 extern TlReports *tl_reports_begin(void);
 
 /* Copies the code and the message. */
@@ -52,7 +52,7 @@ extern void tl_reports_add(TlReports *reports, int64 row, TlRowStatus status, co
 extern void tl_reports_add_constant(TlReports *reports, int64 row, TlRowStatus status,
 									const char *code, const char *message);
 
-/* Publishes the counts with the reports; valid until the next ingest. */
+/* Publishes the counts with the reports; valid until the next ingest, or the transaction's end. */
 extern const TlIngestResult *tl_reports_end(TlReports *reports, const TlIngestResult *counts);
 
 #endif

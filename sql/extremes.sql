@@ -13,7 +13,7 @@ SELECT unnest('{0,-0,5e-324,-5e-324,1e-310,2.2250738585072014e-308,1e-162,-1e-16
 CREATE TEMP TABLE sample (device text, number integer, v float8);
 INSERT INTO sample SELECT 'one ' || v, 0, v FROM extreme;
 INSERT INTO sample SELECT a.v || ' and ' || b.v, u.number, u.v
-FROM extreme AS a, extreme AS b, unnest(ARRAY[a.v, b.v]) WITH ORDINALITY AS u (v, number);
+FROM extreme AS a JOIN extreme AS b ON a.v <= b.v, unnest(ARRAY[a.v, b.v]) WITH ORDINALITY AS u (v, number);
 INSERT INTO sample SELECT v || ' among zeros', u.number, u.x FROM extreme, unnest(ARRAY[v, 0, 0, v, 0]) WITH ORDINALITY AS u (x, number);
 INSERT INTO sample SELECT 'small ones', u.number, u.v FROM unnest('{1e-162,0,0,2e-162,0}'::float8[]) WITH ORDINALITY AS u (v, number);
 INSERT INTO sample SELECT 'all', row_number() OVER (), v FROM extreme;
@@ -98,9 +98,9 @@ SELECT * FROM pg_temp.reads();
 SELECT pg_temp.differs('metric_hourly', 'hour') AS hourly, pg_temp.differs('metric_hourly_live', 'hour') AS live;
 SELECT count(*) FROM audit_rollups();
 SELECT device_id, n, sum, avg, stddev, p50, p99 FROM metric_hourly
-WHERE device_id IN ('one 5e-324', '5e-324 and 0', '5e-324 and 5e-324', '-5e-324 among zeros', '1e-162 among zeros', 'small ones', '1e+154 and 0',
-	'1e+155 and 0', '1.7976931348623157e+308 and 1.7976931348623157e+308', '-1.7976931348623157e+308 and 1.7976931348623157e+308', 'Infinity and 0',
-	'Infinity and -Infinity', 'NaN and 0', 'one NaN', 'all')
+WHERE device_id IN ('one 5e-324', '0 and 5e-324', '5e-324 and 5e-324', '-5e-324 among zeros', '1e-162 among zeros', 'small ones', '0 and 1e+154',
+	'0 and 1e+155', '1.7976931348623157e+308 and 1.7976931348623157e+308', '-1.7976931348623157e+308 and 1.7976931348623157e+308', '0 and Infinity',
+	'-Infinity and Infinity', '0 and NaN', 'one NaN', 'all')
 ORDER BY device_id;
 
 -- and written again, late, in later hours, refreshed and merged
@@ -123,3 +123,65 @@ SELECT * FROM pg_temp.reads();
 SELECT count(*) FROM audit_rollups();
 SELECT count(*) FROM audit;
 TRUNCATE block, drop_log, audit, audit_run;
+
+-- times_at_the_ends_of_what_postgresql_has are refused, and those next to them read in every zone of days, and in every session's
+CREATE TEMP TABLE moment (ts timestamptz, taken boolean);
+INSERT INTO moment VALUES ('-infinity', false), ('4714-11-24 00:00+00 BC', false), ('4714-11-24 00:53:28+00 BC', false), ('4714-12-31 23:59:59.999999+00 BC', false),
+	('4713-01-01 00:00+00 BC', true), ('4713-01-01 12:34:56.789012+00 BC', true), ('0001-12-31 23:59:59.999999+00 BC', true), ('1970-01-01', true), ('2000-01-01', true),
+	('294275-12-31 23:59:59.999999+00', false), ('294276-12-31 23:59:59.999999+00', false), ('infinity', false);
+CREATE FUNCTION pg_temp.read_in(zone text, session_zones text[]) RETURNS TABLE (read_in text, points bigint, hours bigint, days bigint, problem text) LANGUAGE plpgsql AS $$
+DECLARE
+	session_zone text;
+BEGIN
+	TRUNCATE telemetry.block, telemetry.dead_letter;
+	PERFORM telemetry.set_day_timezone(zone);
+	INSERT INTO telemetry.point (ts, device_id, metric, value) SELECT m.ts, 'moments ' || m.ts, 'm', '1' FROM pg_temp.moment AS m;
+	INSERT INTO telemetry.point (ts, device_id, metric, value) SELECT m.ts, 'a year', 'm', '1' FROM pg_temp.moment AS m WHERE m.taken AND m.ts < '4712-01-01 BC';
+	IF EXISTS (SELECT FROM pg_temp.moment AS m LEFT JOIN telemetry.point AS p ON p.device_id = 'moments ' || m.ts AND p.ts = m.ts WHERE m.taken <> (p.ts IS NOT NULL)) THEN
+		problem := 'not those that should have been were taken';
+		RETURN NEXT;
+	END IF;
+	FOREACH session_zone IN ARRAY session_zones LOOP
+		PERFORM set_config('timezone', session_zone, true);
+		FOR problem IN SELECT * FROM pg_temp.reads() LOOP
+			RETURN NEXT;
+		END LOOP;
+		PERFORM telemetry.job_roll_up();
+		-- As a dump writes and reads them.
+		SELECT session_zone, (SELECT count(*) FROM telemetry.point AS p WHERE p.ts::text::timestamptz = p.ts),
+			(SELECT count(*) FROM telemetry.metric_hourly AS h WHERE h.hour::text::timestamptz = h.hour AND h.first_ts >= h.hour),
+			(SELECT count(*) FROM telemetry.metric_daily AS d WHERE d.day::text::date = d.day)
+		INTO read_in, points, hours, days;
+		problem := NULL;
+		RETURN NEXT;
+	END LOOP;
+	PERFORM set_config('timezone', 'UTC', true);
+	PERFORM telemetry.refresh_device('a year', NULL, NULL, NULL), telemetry.refresh_device('moments ' || m.ts, NULL, NULL, NULL) FROM pg_temp.moment AS m;
+	FOR problem IN SELECT * FROM pg_temp.reads() LOOP
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+SELECT * FROM pg_temp.read_in('Europe/Berlin', ARRAY['UTC', 'Europe/Berlin', 'Asia/Manila', 'America/Juneau', 'Pacific/Kiritimati']);
+SELECT regexp_replace(reason, ' [0-9 :.+-]* is more', ' ... is more') AS reason, count(*) FROM dead_letter GROUP BY 1 ORDER BY 1;
+SELECT z.zone, r.* FROM unnest(ARRAY['Asia/Manila', 'America/Juneau', 'Pacific/Kiritimati', 'UTC']) AS z (zone), pg_temp.read_in(z.zone, ARRAY['America/Juneau']) AS r;
+-- Functions that are given such times answer, too.
+SELECT count(*) FROM moment AS a, moment AS b, audit_rollups(NULL, NULL, a.ts, b.ts);
+SELECT count(refresh_device('a year', NULL, a.ts, b.ts)), count(delete_points('no such device', NULL, a.ts, b.ts)) FILTER (WHERE a.ts < b.ts) FROM moment AS a, moment AS b;
+TRUNCATE block;
+SELECT set_day_timezone('America/Juneau');
+SELECT count(hour_of(ts)::text), count(day_of(ts)::text) FROM moment;
+SELECT set_day_timezone('Europe/Berlin');
+SELECT count(hour_of(ts)::text), count(day_of(ts)::text) FROM moment;
+-- Events, by either clock.
+INSERT INTO stream (name, description, clock) VALUES ('moments', 'For this test.', 'occurred_at');
+UPDATE stream SET max_age = '300000 years', max_future = '300000 years' WHERE name = 'moments';
+INSERT INTO event (stream, event_type, occurred_at, received_at, subject_id) SELECT 'moments', 'a', o.ts, r.ts, 's' FROM moment AS o, moment AS r WHERE r.ts < '1999-12-31';
+INSERT INTO event (stream, event_type, occurred_at, subject_id) SELECT 'moments', 'b', o.ts, 's' FROM moment AS o;
+SELECT reason, count(*) FROM dead_letter WHERE kind = 'event' GROUP BY reason ORDER BY reason;
+SELECT job_roll_up_events();
+SELECT event_type, sum(n), count(*) AS hours, min(hour), max(hour) FROM event_hourly WHERE stream = 'moments' GROUP BY event_type ORDER BY event_type;
+SELECT event_type, sum(n), count(*) AS days, min(day), max(day) FROM event_daily_live WHERE stream = 'moments' GROUP BY event_type ORDER BY event_type;
+TRUNCATE event_log, event_key, event_batch, event_change, conflict, event_rollup_hour, event_rollup_day, stream_rollup_day, user_rollup_day;
+SELECT set_day_timezone('UTC');
+TRUNCATE block, drop_log, audit, audit_run, dead_letter;

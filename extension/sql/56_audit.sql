@@ -158,8 +158,10 @@ CREATE FUNCTION telemetry.compare_rollups(device text, metric text, "from" times
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	first_hour CONSTANT timestamptz := telemetry.hour_of("from");
-	last_hour CONSTANT timestamptz := telemetry.hour_of("to" - interval '1 microsecond');
+	-- There are no points beyond these times, and at the ends of what PostgreSQL has, no hours to reckon with.
+	first_hour CONSTANT timestamptz := telemetry.hour_of(greatest("from", '4713-01-01 00:00+00 BC'));
+	last_hour CONSTANT timestamptz :=
+		telemetry.hour_of(least(greatest("to", '4713-01-01 00:00+00 BC'), '294276-01-01 00:00+00') - interval '1 microsecond');
 	of_series CONSTANT text := CASE WHEN device IS NULL THEN '' ELSE ' AND t.device_id = $1' END
 		|| CASE WHEN metric IS NULL THEN '' ELSE ' AND t.metric = $2' END;
 	of_hours CONSTANT text := CASE WHEN "from" IS NULL THEN '' ELSE ' AND t.hour >= $3' END

@@ -156,33 +156,38 @@ duration_text(int64 usecs)
 	return psprintf("%g seconds", (double) usecs / USECS_PER_SEC);
 }
 
-static bool
-is_finite_time(int64 ts)
+/* How much later than another a time is; 0 if it is not.  All of time is more than an int64 has. */
+static uint64
+time_since(int64 later, int64 earlier)
 {
-	return !TIMESTAMP_NOT_FINITE(ts) && ts >= MIN_TIMESTAMP && ts < END_TIMESTAMP;
+	return later <= earlier ? 0 : (uint64) later - (uint64) earlier;
 }
 
-/* Differences of times of our era fit; limits may be as large as an integer. */
 static bool
 check_times(Check *c, int64 now)
 {
 	TlEvent *e = c->event;
 	int64 max_age = e->alone ? c->stream->max_age : c->stream->max_batch_age;
-	int64 age;
+	int64 received_at = e->has_received_at ? e->received_at : now;
+	const char *problem = tl_row_time_problem(received_at);
 
-	if (e->has_received_at && !is_finite_time(e->received_at))
-		return reject(c, TL_EVENT_RECEIVED_AT, "is not finite");
+	if (problem != NULL)
+		return reject(c, TL_EVENT_RECEIVED_AT, "%s", problem);
+	/* Partitions are of days since 1970, see telemetry.create_event_partition(). */
+	if (e->has_received_at &&
+		e->received_at < (UNIX_EPOCH_JDATE - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+		return reject(c, TL_EVENT_RECEIVED_AT, "is before 1970-01-01");
 	if (e->has_received_at && e->received_at > now)
 		return reject(c, TL_EVENT_RECEIVED_AT, "%s is in the future", time_text(e->received_at));
 	if (!e->has_occurred_at)
 		return true;
-	if (!is_finite_time(e->occurred_at))
-		return reject(c, TL_EVENT_OCCURRED_AT, "is not finite");
-	age = (e->has_received_at ? e->received_at : now) - e->occurred_at;
-	if (age > max_age)
+	problem = tl_row_time_problem(e->occurred_at);
+	if (problem != NULL)
+		return reject(c, TL_EVENT_OCCURRED_AT, "%s", problem);
+	if (time_since(received_at, e->occurred_at) > (uint64) max_age)
 		return reject(c, TL_EVENT_OCCURRED_AT, "%s is more than %s ago", time_text(e->occurred_at),
 					  duration_text(max_age));
-	if (age < 0 && -age > c->stream->max_future)
+	if (time_since(e->occurred_at, received_at) > (uint64) c->stream->max_future)
 		return reject(c, TL_EVENT_OCCURRED_AT, "%s is more than %s in the future",
 					  time_text(e->occurred_at), duration_text(c->stream->max_future));
 	return true;

@@ -30,15 +30,16 @@
 
 PG_FUNCTION_INFO_V1(telemetry_stream_changed);
 
-static TlStatement read_streams = {"SELECT name, number, event_types, identity, on_conflict,"
-								   " (extract(epoch FROM max_age) * 1000000)::int8,"
-								   " (extract(epoch FROM max_batch_age) * 1000000)::int8,"
-								   " (extract(epoch FROM max_future) * 1000000)::int8,"
-								   " sampling, access_check, access_failure = 'reject', key_scope"
-								   " FROM telemetry.stream ORDER BY name",
-								   0,
-								   {0},
-								   NULL};
+static TlStatement read_streams = {
+	"SELECT name, number, event_types, identity, on_conflict,"
+	" least(extract(epoch FROM max_age) * 1000000, 9223372036854775807)::int8,"
+	" least(extract(epoch FROM max_batch_age) * 1000000, 9223372036854775807)::int8,"
+	" least(extract(epoch FROM max_future) * 1000000, 9223372036854775807)::int8,"
+	" sampling, access_check, access_failure = 'reject', key_scope"
+	" FROM telemetry.stream ORDER BY name",
+	0,
+	{0},
+	NULL};
 
 static TlStatement read_rules = {
 	"SELECT stream, field, kind, required, required_for, minimum, maximum, max_length, code,"

@@ -36,7 +36,7 @@ struct TlIngest
 static int64
 latest_timestamp(void)
 {
-	return GetCurrentTimestamp() + (int64) tl_guc_max_future * USECS_PER_SEC;
+	return Min(GetCurrentTimestamp() + (int64) tl_guc_max_future * USECS_PER_SEC, TL_TIME_LAST);
 }
 
 TlIngest *
@@ -107,7 +107,7 @@ reject_row(TlIngest *in, const char *code, const char *message, const char *payl
 static inline bool
 is_plain(const TlIngest *in, const TlIngestRow *row)
 {
-	return row->ts <= in->latest && row->ts >= MIN_TIMESTAMP && row->unit.data == NULL &&
+	return row->ts <= in->latest && row->ts >= TL_TIME_FIRST && row->unit.data == NULL &&
 		   row->tags.data == NULL && row->metadata.data == NULL &&
 		   VARSIZE_ANY_EXHDR(row->value) == 1 + sizeof(double) &&
 		   *VARDATA_ANY(row->value) == TL_KIND_NUMERIC;
@@ -123,7 +123,7 @@ check_row(TlIngest *in, const TlIngestRow *row, TlSeriesState *state, TlRejectio
 		if (*state == TL_SERIES_INVALID)
 			return false;
 	}
-	if (row->ts > in->latest || row->ts < MIN_TIMESTAMP)
+	if (row->ts > in->latest || row->ts < TL_TIME_FIRST)
 	{
 		in->latest = latest_timestamp();
 		if (!tl_row_check_ts(row->ts, in->latest, why))

@@ -90,11 +90,23 @@ tl_row_check_key(const TlIngestRow *row, TlRejection *why)
 		   check_characters(row->metric, "metric_name", TL_REJECT_KEY, why);
 }
 
+const char *
+tl_row_time_problem(int64 ts)
+{
+	if (TIMESTAMP_NOT_FINITE(ts) || ts < MIN_TIMESTAMP || ts >= END_TIMESTAMP)
+		return "is not finite";
+	if (ts < TL_TIME_FIRST)
+		return "is before 4713-01-01 BC";
+	return ts > TL_TIME_LAST ? "is not before 294276-01-01" : NULL;
+}
+
 bool
 tl_row_check_ts(int64 ts, int64 latest, TlRejection *why)
 {
-	if (TIMESTAMP_NOT_FINITE(ts) || ts < MIN_TIMESTAMP || ts >= END_TIMESTAMP)
-		return reject(why, TL_REJECT_TIMESTAMP, "timestamp is not finite");
+	const char *problem = tl_row_time_problem(ts);
+
+	if (unlikely(problem != NULL))
+		return reject(why, TL_REJECT_TIMESTAMP, psprintf("timestamp %s", problem));
 	if (ts > latest)
 		return reject(why, TL_REJECT_FUTURE,
 					  psprintf("timestamp %s is more than %d s ahead of the server's clock",

@@ -83,10 +83,11 @@ tl_zone_hour(pg_tz *zone, int64 ts, TlHour *hour)
 	int64 until;
 	int64 offset = offset_at(zone, ts, &until);
 
-	hour->start = floor_to(ts + offset, TL_USECS_PER_HOUR) - offset;
+	/* Before the first of all times there is none to name an hour or a day by. */
+	hour->start = Max(floor_to(ts + offset, TL_USECS_PER_HOUR) - offset, MIN_TIMESTAMP);
 	hour->from = ts;
 	hour->to = Min(hour->start + TL_USECS_PER_HOUR, until);
-	hour->day = (int32) (floor_to(ts + offset, USECS_PER_DAY) / USECS_PER_DAY);
+	hour->day = (int32) (Max(floor_to(ts + offset, USECS_PER_DAY), MIN_TIMESTAMP) / USECS_PER_DAY);
 }
 
 bool

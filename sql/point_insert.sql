@@ -188,7 +188,7 @@ SELECT '2024-01-01'::timestamptz + i * interval '1 s', E'bad\x01', 'm', '1' FROM
 SELECT * FROM ingest_result();
 COMMIT;
 
--- timestamps_are_finite, and any finite one in the past is fine
+-- timestamps_are_finite, and any in the past from 4713 BC on is fine
 SELECT t, pg_temp.try(t, 'edges of time', 'm', '1')
 FROM unnest(ARRAY['infinity', '-infinity', '4714-11-24 00:00:00+00 BC', '0001-01-01', '1900-01-01', '1969-12-31 23:59:59.999999', '294276-12-31 23:59:59.999999']) AS t;
 SELECT ts FROM point WHERE device_id = 'edges of time' ORDER BY ts;

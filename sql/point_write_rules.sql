@@ -33,10 +33,34 @@ SELECT pg_temp.failure($$INSERT INTO point (ts, device_id, metric, value) VALUES
 COMMIT;
 SELECT count(*) FROM point;
 
--- returning: the rows as they were given, those rejected, too
+-- returning: the rows that are stored, as they can be read; those rejected are neither returned nor counted
 INSERT INTO point (ts, device_id, metric, value) VALUES ('2024-01-01', 'returning', 'm', '1'), (NULL, 'returning', 'm', '2'), ('2024-01-01', 'returning', 'm', '3')
 RETURNING ts, device_id, value, num, tableoid::regclass;
 SELECT ts, value, num FROM point WHERE device_id = 'returning';
+\set QUIET off
+INSERT INTO point (ts, device_id, metric, value) VALUES ('2024-01-01', 'returning', 'm', '1'), (NULL, 'returning', 'm', '2');
+INSERT INTO point (ts, device_id, metric, value) VALUES ('infinity', 'returning', 'm', '1'), ('2024-01-01', '', 'm', '2');
+COPY point (ts, device_id, metric, value) FROM STDIN;
+2024-01-02	returning	m	1
+infinity	returning	m	2
+2024-01-03	returning	m	3
+\.
+\set QUIET on
+SELECT received, accepted, rejected FROM ingest_result();
+WITH given AS (
+	INSERT INTO point (ts, device_id, metric, value, unit, tags, metadata)
+	SELECT '2024-02-01'::timestamptz + i * interval '1 hour', 'returning', 'kind ' || i, v, 'V', '{"a": 1}', CASE WHEN i % 2 = 0 THEN '{}'::jsonb END
+	FROM unnest(ARRAY['5e-324', '-0', 'NaN', '1e300', '"text"', 'true', '{"a": [1]}', '{"$geo":[52.1,5.2]}', '{"$binary":"3q0="}', to_json(repeat('long', 1000))::text]::value[]) WITH ORDINALITY AS u (v, i)
+	RETURNING *)
+SELECT ts, device_id, metric, value::text, unit, tags, metadata, num::text INTO TEMP given FROM given;
+SELECT count(*), count(num) FROM given;
+SELECT * FROM given EXCEPT SELECT ts, device_id, metric, value::text, unit, tags, metadata, num::text FROM point;
+-- and a trigger sees them so
+CREATE FUNCTION pg_temp.tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '% %', new.value, new.num; RETURN NULL; END $$;
+CREATE TRIGGER tell AFTER INSERT ON point FOR EACH ROW EXECUTE FUNCTION pg_temp.tell();
+INSERT INTO point (ts, device_id, metric, value) VALUES ('2024-01-01', 'returning', 'm', '7'), (NULL, 'returning', 'm', '8'), ('2024-01-01', 'returning', 'm', '"nine"');
+DROP TRIGGER tell ON point;
+DROP TABLE given;
 
 -- insert_from_the_table_itself
 INSERT INTO point (ts, device_id, metric, value, unit)

@@ -15,12 +15,15 @@
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "value/value.h"
 
 typedef struct ModifyState
 {
 	TlIngest *ingest;	/* of values */
 	TlTextIngest *text; /* or of texts */
 	TlPointMap map;
+	TupleTableSlot
+		*stored; /* a row as it can be read, for those who look at it; made when needed */
 } ModifyState;
 
 /* Which column of a point is which field of a row of texts. */
@@ -128,16 +131,52 @@ slice_of(const struct varlena *v)
 	return (TlSlice){VARDATA_ANY(v), (uint32) VARSIZE_ANY_EXHDR(v)};
 }
 
-static void
+static bool
 insert_text(EState *estate, ModifyState *state, const TupleTableSlot *slot)
 {
 	TlTextRow row;
 
 	for (int i = 0; i < TL_TEXT_FIELDS; i++)
 		row.field[i] = slice_of(varlena_of(estate, slot, state->map.attno[text_column[i]]));
-	tl_text_ingest_row(state->text, &row);
+	return tl_text_ingest_row(state->text, &row);
 }
 
+/* RETURNING and triggers are given what is stored; nobody else looks at the row again. */
+static inline bool
+is_looked_at(const ResultRelInfo *rinfo)
+{
+	return rinfo->ri_projectReturning != NULL ||
+		   (rinfo->ri_TrigDesc != NULL && rinfo->ri_TrigDesc->trig_insert_after_row) ||
+		   rinfo->ri_WithCheckOptions != NIL;
+}
+
+/* The row with its column num; its other values are where they were. */
+static TupleTableSlot *
+stored_row(EState *estate, ModifyState *state, const TupleTableSlot *slot, const TlIngestRow *row)
+{
+	AttrNumber num = state->map.attno[TL_POINT_NUM];
+	int columns = slot->tts_tupleDescriptor->natts;
+	TupleTableSlot *stored = state->stored;
+
+	if (stored == NULL)
+		stored = state->stored = ExecInitExtraTupleSlot(
+			estate, CreateTupleDescCopy(slot->tts_tupleDescriptor), &TTSOpsVirtual);
+	ExecClearTuple(stored);
+	memcpy(stored->tts_values, slot->tts_values, sizeof(Datum) * columns);
+	memcpy(stored->tts_isnull, slot->tts_isnull, sizeof(bool) * columns);
+	if (num != 0 && *VARDATA_ANY(row->value) == TL_KIND_NUMERIC)
+	{
+		MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+
+		stored->tts_values[num - 1] =
+			Float8GetDatum(tl_payload_double(VARDATA_ANY(row->value) + 1));
+		stored->tts_isnull[num - 1] = false;
+		MemoryContextSwitchTo(old);
+	}
+	return ExecStoreVirtualTuple(stored);
+}
+
+/* Null for a row that is rejected: it is not counted, nor returned. */
 TupleTableSlot *
 tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
@@ -147,10 +186,7 @@ tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleT
 
 	slot_getallattrs(slot);
 	if (state->text != NULL)
-	{
-		insert_text(estate, state, slot);
-		return slot;
-	}
+		return insert_text(estate, state, slot) ? slot : NULL;
 	if (unlikely(present(slot, attno[TL_POINT_NUM])))
 		ereport(ERROR,
 				(errcode(ERRCODE_GENERATED_ALWAYS), errmsg("column \"num\" can only be read"),
@@ -164,8 +200,9 @@ tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleT
 	row.unit = slice_of(varlena_of(estate, slot, attno[TL_POINT_UNIT]));
 	row.tags = slice_of(varlena_of(estate, slot, attno[TL_POINT_TAGS]));
 	row.metadata = slice_of(varlena_of(estate, slot, attno[TL_POINT_METADATA]));
-	tl_ingest_row(state->ingest, &row);
-	return slot;
+	if (!tl_ingest_row(state->ingest, &row))
+		return NULL;
+	return is_looked_at(rinfo) ? stored_row(estate, state, slot, &row) : slot;
 }
 
 void

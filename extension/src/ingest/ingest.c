@@ -167,13 +167,14 @@ take_row(TlIngest *in, const TlIngestRow *row, TlRejection *why)
 	return true;
 }
 
-void
+bool
 tl_ingest_row(TlIngest *in, const TlIngestRow *row)
 {
 	MemoryContext old = MemoryContextSwitchTo(in->row_context);
 	TlRejection why;
+	bool taken = take_row(in, row, &why);
 
-	if (unlikely(!take_row(in, row, &why)))
+	if (unlikely(!taken))
 	{
 		bool whole;
 		char *payload = tl_dead_letter_payload(row, &whole);
@@ -189,6 +190,7 @@ tl_ingest_row(TlIngest *in, const TlIngestRow *row)
 	if (unlikely(tl_memtable_is_full(in->memtable, (Size) tl_guc_batch_memory * 1024) ||
 				 in->received - in->memtable_base >= PG_INT32_MAX))
 		flush_memtable(in);
+	return taken;
 }
 
 void

@@ -37,7 +37,8 @@ extern TlIngest *tl_ingest_begin(void);
 typedef void (*TlRejectFn)(void *arg, int64 row, const char *code, const char *message);
 extern void tl_ingest_on_reject(TlIngest *ingest, TlRejectFn fn, void *arg);
 
-extern void tl_ingest_row(TlIngest *ingest, const TlIngestRow *row);
+/* False if the row was rejected. */
+extern bool tl_ingest_row(TlIngest *ingest, const TlIngestRow *row);
 
 /*
  * Rejects a row that could not even be made one, such as a JSON point without metric; what is

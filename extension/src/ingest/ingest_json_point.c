@@ -254,7 +254,7 @@ tl_ingest_json_point(TlIngest *ingest, TlSlice device, const JsonbValue *point)
 	TlRejection why;
 
 	if (read_point(point, &row, &why))
-		tl_ingest_row(ingest, &row);
+		(void) tl_ingest_row(ingest, &row);
 	else
 		tl_ingest_reject(ingest, why.code, why.message, show_point(device, point));
 }

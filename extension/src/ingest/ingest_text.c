@@ -213,19 +213,20 @@ skip_byte_order_mark(TlTextRow *row)
 	}
 }
 
-void
+bool
 tl_text_ingest_row(TlTextIngest *in, const TlTextRow *given)
 {
 	MemoryContext old = MemoryContextSwitchTo(in->row_context);
 	TlIngestRow row = {0};
 	TlTextRow text = *given;
 	TlRejection why;
+	bool accepted = false;
 
 	if (unlikely(!in->began))
 		skip_byte_order_mark(&text);
 	in->began = true;
 	if (likely(read_row(in, text.field, &row, &why)))
-		tl_ingest_row(in->ingest, &row);
+		accepted = tl_ingest_row(in->ingest, &row);
 	else
 		tl_ingest_reject(in->ingest, why.code, why.message,
 						 strcmp(why.code, TL_REJECT_NO_VALUE) == 0
@@ -234,6 +235,7 @@ tl_text_ingest_row(TlTextIngest *in, const TlTextRow *given)
 	MemoryContextSwitchTo(old);
 	if (unlikely(!in->row_context->isReset))
 		MemoryContextReset(in->row_context);
+	return accepted;
 }
 
 void

@@ -32,7 +32,8 @@ typedef struct TlTextRow
 typedef struct TlTextIngest TlTextIngest;
 
 extern TlTextIngest *tl_text_ingest_begin(void);
-extern void tl_text_ingest_row(TlTextIngest *ingest, const TlTextRow *row);
+/* False if the row was rejected. */
+extern bool tl_text_ingest_row(TlTextIngest *ingest, const TlTextRow *row);
 extern void tl_text_ingest_end(TlTextIngest *ingest);
 
 #endif

@@ -272,6 +272,7 @@ CROSS JOIN (
 	UNION ALL
 	VALUES
 		($$INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-01', 'rights', 'm', '2'), ('infinity', 'rights', 'm', '1')$$),
+		($$INSERT INTO telemetry.point_text (ts, value) VALUES ('2024-01-01', '{"a": 1}'), ('?', '?')$$),
 		($$INSERT INTO telemetry.event (stream, event_id, event_type, subject_id) VALUES ('rights', '1', 'a', 'other'), ('rights', '2', 'a', 's'), ('no', '1', 'a', 's')$$),
 		($$INSERT INTO telemetry.http_event (route, params, body) VALUES ('POST /event', '{}', '{"event_type": "success", "session_id": "s"}')$$),
 		($$UPDATE telemetry.stream SET name = 'renamed', retention_days = 3 WHERE name OPERATOR(pg_catalog.=) 'rights'$$),

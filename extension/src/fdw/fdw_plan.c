@@ -24,7 +24,6 @@
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "read/scan.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 /* Costs in the planner's units: to start, to open a block, to decode a point. */
@@ -32,6 +31,10 @@
 #define COST_BLOCK 5.0
 #define COST_POINT 0.003
 
+/*
+ * A table of texts, which cannot be read, has no TlRelPlan.  Its scan is planned all the same, and refuses
+ * when it begins: who may not read it is to be told that.
+ */
 void
 tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table)
 {
@@ -40,10 +43,11 @@ tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table)
 	TlScanSize size;
 
 	if (tl_fdw_is_text(table))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("foreign table \"%s\" can only be written", get_rel_name(table)),
-						errdetail("Its option \"text\" makes it take points as texts."),
-						errhint("Read telemetry.point.")));
+	{
+		rel->tuples = 0;
+		set_baserel_size_estimates(root, rel);
+		return;
+	}
 	relation = table_open(table, NoLock);
 	tl_point_map(RelationGetDescr(relation), RelationGetRelationName(relation), &plan->map);
 	table_close(relation, NoLock);
@@ -177,9 +181,15 @@ void
 tl_fdw_paths(PlannerInfo *root, RelOptInfo *rel, Oid table)
 {
 	TlRelPlan *plan = rel->fdw_private;
-	bool one_device =
-		has_equality(rel->baserestrictinfo, rel->relid, &plan->map, TL_POINT_DEVICE_ID);
+	bool one_device;
 	TlScanOrder order;
+
+	if (plan == NULL)
+	{
+		add_path_with(root, rel, 0, 0, NIL, rel->lateral_relids, TL_SCAN_ANY);
+		return;
+	}
+	one_device = has_equality(rel->baserestrictinfo, rel->relid, &plan->map, TL_POINT_DEVICE_ID);
 
 	add_path_with(root, rel, rel->rows, plan->blocks, NIL, rel->lateral_relids, TL_SCAN_ANY);
 	if (one_device &&
@@ -219,6 +229,9 @@ tl_fdw_plan(PlannerInfo *root, RelOptInfo *rel, Oid table, ForeignPath *best, Li
 	if (rel->reloptkind == RELOPT_UPPER_REL)
 		return tl_count_plan(rel, tlist);
 	plan = rel->fdw_private;
+	if (plan == NULL)
+		return make_foreignscan(tlist, extract_actual_clauses(clauses, false), rel->relid, NIL, NIL,
+								NIL, NIL, outer);
 	tl_keys_divide(clauses, rel->relid, &plan->map, &keys, &local);
 	return make_foreignscan(tlist, local, rel->relid, keys.values,
 							list_make5(keys.columns, keys.ops, list_make1_int(plan->levels),

@@ -10,6 +10,7 @@
 #include "executor/executor.h"
 #include "fdw/fdw_count.h"
 #include "fdw/fdw_keys.h"
+#include "fdw/fdw_option.h"
 #include "fdw/fdw_plan.h"
 #include "fdw/row_maker.h"
 #include "nodes/pg_list.h"
@@ -47,6 +48,17 @@ columns_to_decode(int wanted)
 	return columns;
 }
 
+static void
+refuse_texts(Relation table)
+{
+	if (tl_fdw_is_text(RelationGetRelid(table)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("foreign table \"%s\" can only be written", RelationGetRelationName(table)),
+				 errdetail("Its option \"text\" makes it take points as texts."),
+				 errhint("Read telemetry.point.")));
+}
+
 void
 tl_fdw_begin_scan(ForeignScanState *node, int eflags)
 {
@@ -61,6 +73,7 @@ tl_fdw_begin_scan(ForeignScanState *node, int eflags)
 		tl_count_begin(node);
 		return;
 	}
+	refuse_texts(node->ss.ss_currentRelation);
 	s = palloc0(sizeof(FdwScan));
 	wanted = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_COLUMNS));
 	tl_point_map(desc, RelationGetRelationName(node->ss.ss_currentRelation), &map);

@@ -99,9 +99,13 @@ CREATE TABLE telemetry.dead_letter (
 	whole boolean NOT NULL,
 	attempts integer NOT NULL DEFAULT 1,
 	sender name NOT NULL
-);
+)
+-- What is removed must soon be room for others.
+WITH (autovacuum_vacuum_scale_factor = 0.05);
 COMMENT ON TABLE telemetry.dead_letter IS
-	'Rows that were rejected, and why. telemetry.retry_dead_letters() tries them again; they are kept for 30 days.';
+	'Rows that were rejected, and why. telemetry.retry_dead_letters() tries them again; they are kept for 30 days, as far as '
+	'telemetry.dead_letter_rows and telemetry.dead_letter_size have room for them: of what is too much, statements count the newest '
+	'in ingest_result().unkept, and job prune removes the oldest.';
 COMMENT ON COLUMN telemetry.dead_letter.received_at IS 'When their transaction began.';
 COMMENT ON COLUMN telemetry.dead_letter.kind IS 'What they should have become: point or event.';
 COMMENT ON COLUMN telemetry.dead_letter.code IS
@@ -125,7 +129,7 @@ SELECT pg_catalog.pg_extension_config_dump('telemetry.dead_letter_id_seq', '');
 
 CREATE FUNCTION telemetry.ingest_result(
 	OUT received bigint, OUT accepted bigint, OUT duplicates bigint, OUT conflicts bigint,
-	OUT rejected bigint, OUT rows jsonb)
+	OUT rejected bigint, OUT rows jsonb, OUT unkept bigint)
 	LANGUAGE C VOLATILE PARALLEL RESTRICTED
 	AS 'MODULE_PATHNAME', 'telemetry_ingest_result';
 COMMENT ON FUNCTION telemetry.ingest_result() IS
@@ -133,7 +137,7 @@ COMMENT ON FUNCTION telemetry.ingest_result() IS
 	'received = accepted + duplicates + rejected; conflicts are for events and always 0 for points. '
 	'rows is an array, ordered by row, of {"row": 0-based position, "status": "duplicate", "replaced" or '
 	'"rejected", "code": text, "message": text} for each row that was not plainly accepted, at most '
-	'telemetry.max_result_rows of them. A row is a duplicate if the same point came again later in the same '
+	'telemetry.max_result_rows of them, in telemetry.max_result_memory. unkept are the rejected that telemetry.dead_letter had no room for. A row is a duplicate if the same point came again later in the same '
 	'statement, replaced if a later one has the same key and another value. '
 	'It tells of nothing else, so that whoever shares a connection through a pooler is told of rows of their own. '
 	'Error: object_not_in_prerequisite_state if there is none, or it was rolled back.';

@@ -558,6 +558,8 @@ AS $$
 BEGIN
 	IF stored THEN
 		DELETE FROM telemetry.dead_letter AS d WHERE d.id = settle_dead_letter.id;
+	ELSIF (SELECT r.unkept FROM telemetry.ingest_result() AS r) > 0 THEN
+		UPDATE telemetry.dead_letter AS d SET attempts = d.attempts + 1 WHERE d.id = settle_dead_letter.id;
 	ELSE
 		-- What this attempt has left is the same row again.
 		UPDATE telemetry.dead_letter AS d

@@ -347,6 +347,43 @@ COMMENT ON FUNCTION telemetry.wake_launcher() IS
 
 -- The jobs themselves; other parts of this script add theirs.
 
+-- The oldest go until a quarter of the room is free, so that what is new is not counted only for long. The size on disk
+-- does not shrink by that: what is there is measured by its rows.
+CREATE FUNCTION telemetry.prune_dead_letters("limit" integer) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	row_size CONSTANT integer := 120;    -- of what is not payload and reason
+	rows_kept CONSTANT integer := current_setting('telemetry.dead_letter_rows')::integer;
+	size_kept CONSTANT bigint := pg_size_bytes(current_setting('telemetry.dead_letter_size'));
+	is_full CONSTANT boolean := pg_table_size('telemetry.dead_letter') >= size_kept / 8 * 7;
+	last bigint;
+	too_large bigint;
+	removed bigint;
+BEGIN
+	SELECT d.id INTO last FROM telemetry.dead_letter AS d ORDER BY d.id DESC OFFSET rows_kept LIMIT 1;
+	IF is_full THEN
+		SELECT max(s.id) INTO too_large
+		FROM (
+			SELECT d.id, sum(pg_column_size(d.payload) + octet_length(d.reason) + row_size) OVER (ORDER BY d.id DESC) AS size
+			FROM telemetry.dead_letter AS d
+		) AS s
+		WHERE s.size > size_kept / 4 * 3;
+	END IF;
+	DELETE FROM telemetry.dead_letter AS d
+	WHERE d.id IN (
+		SELECT o.id FROM telemetry.dead_letter AS o
+		WHERE o.id <= greatest(last, too_large)
+		ORDER BY o.id LIMIT prune_dead_letters."limit" FOR UPDATE SKIP LOCKED);
+	GET DIAGNOSTICS removed = ROW_COUNT;
+	RETURN removed;
+END
+$$;
+COMMENT ON FUNCTION telemetry.prune_dead_letters(integer) IS
+	'Of job prune: removes the oldest dead letters beyond telemetry.dead_letter_rows, and, when the table has nearly reached '
+	'telemetry.dead_letter_size, so many that a quarter of that is free; up to limit. Returns how many.';
+
 CREATE FUNCTION telemetry.job_prune() RETURNS boolean
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -381,7 +418,7 @@ BEGIN
 		WHERE o.received_at < now() - interval '30 days'
 		ORDER BY o.received_at LIMIT at_once FOR UPDATE SKIP LOCKED);
 	GET DIAGNOSTICS pruned = ROW_COUNT;
-	more := more OR pruned = at_once;
+	more := more OR pruned = at_once OR telemetry.prune_dead_letters(at_once) = at_once;
 
 	DELETE FROM telemetry.conflict AS c
 	WHERE c.id IN (
@@ -401,7 +438,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION telemetry.job_prune() IS
-	'Job prune: removes receipts older than telemetry.batch_window, dead letters older than 30 days, conflicts and the '
+	'Job prune: removes receipts older than telemetry.batch_window, dead letters older than 30 days or beyond their bounds, conflicts and the '
 	'batch log older than 90, up to 5000 of each, and progress of processes that are gone. True if there may be more.';
 
 -- What there is from the start.
@@ -422,7 +459,7 @@ BEGIN ATOMIC
 		('event_retention', 'Removes events and their aggregates that are older than is to be kept.', '1 h'),
 		('event_keys', 'Forgets the keys of events that need not be recognised any more.', '10 min'),
 		('retention', 'Removes points that are older than is to be kept.', '1 h'),
-		('prune', 'Removes expired receipts, dead letters and other leftovers.', '1 h')
+		('prune', 'Removes expired receipts, dead letters and other leftovers.', '1 min')
 	ON CONFLICT (name) DO NOTHING;
 END;
 COMMENT ON FUNCTION telemetry.initialise() IS
@@ -466,7 +503,8 @@ SELECT telemetry.wake_launcher();
 
 REVOKE ALL ON FUNCTION telemetry.alter_job(text, interval, boolean, timestamptz), telemetry.open_ingests(),
 	telemetry.report_progress(text, text, bigint, bigint), telemetry.end_progress(), telemetry.progress_of_backends(),
-	telemetry.worker_state(), telemetry.wake_launcher(), telemetry.hold_jobs(), telemetry.initialise(), telemetry.job_prune()
+	telemetry.worker_state(), telemetry.wake_launcher(), telemetry.hold_jobs(), telemetry.initialise(), telemetry.job_prune(),
+	telemetry.prune_dead_letters(integer)
 	FROM PUBLIC;
 REVOKE ALL ON PROCEDURE telemetry.run_jobs(text) FROM PUBLIC;
 GRANT SELECT ON telemetry.job_status, telemetry.progress, telemetry.worker TO telemetry_reader;

@@ -15,6 +15,9 @@ int tl_guc_max_future;
 int tl_guc_max_value_size;
 int tl_guc_batch_memory;
 int tl_guc_max_result_rows;
+int tl_guc_max_result_memory;
+int tl_guc_dead_letter_rows;
+int tl_guc_dead_letter_size;
 int tl_guc_compression_level;
 int tl_guc_mixed_block_points;
 int tl_guc_batch_window;
@@ -61,6 +64,17 @@ static const IntSetting settings[] = {
 	 "Further rows that were not plainly accepted are counted, and rejected ones kept in "
 	 "telemetry.dead_letter, but not listed.",
 	 &tl_guc_max_result_rows, 100000, 0, 10000000, PGC_USERSET, 0},
+	{"telemetry.max_result_memory", "Memory that the rows described by ingest_result() may take.",
+	 "Further rows are counted as beyond telemetry.max_result_rows.", &tl_guc_max_result_memory,
+	 32 * 1024, 64, 1024 * 1024, PGC_USERSET, GUC_UNIT_KB},
+	{"telemetry.dead_letter_rows", "How many rows telemetry.dead_letter keeps.",
+	 "A statement keeps so many at most and counts the others in ingest_result().unkept; job prune "
+	 "removes the oldest beyond.",
+	 &tl_guc_dead_letter_rows, 100000, 0, 100000000, PGC_SUSET, 0},
+	{"telemetry.dead_letter_size", "Size of telemetry.dead_letter on disk, without indexes.",
+	 "While it is full, rejected rows are counted in ingest_result().unkept only; job prune makes "
+	 "room by removing the oldest.",
+	 &tl_guc_dead_letter_size, 128 * 1024, 64, 1024 * 1024 * 1024, PGC_SUSET, GUC_UNIT_KB},
 	{"telemetry.compression_level", "zstd level at which ingest compresses blocks.",
 	 "Negative levels are faster, higher ones smaller.", &tl_guc_compression_level, 1, -7, 19,
 	 PGC_USERSET, 0},

@@ -11,6 +11,9 @@ extern int tl_guc_max_future;		 /* seconds */
 extern int tl_guc_max_value_size;	 /* bytes */
 extern int tl_guc_batch_memory;		 /* kilobytes */
 extern int tl_guc_max_result_rows;	 /* rows */
+extern int tl_guc_max_result_memory; /* kilobytes */
+extern int tl_guc_dead_letter_rows;
+extern int tl_guc_dead_letter_size;	 /* kilobytes */
 extern int tl_guc_compression_level; /* of zstd */
 extern int tl_guc_mixed_block_points;
 extern int tl_guc_batch_window; /* seconds */

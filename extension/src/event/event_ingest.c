@@ -346,7 +346,7 @@ tl_event_ingest_end(TlEventIngest *in)
 	const TlIngestResult *result;
 
 	flush(in);
-	tl_dead_letters_flush(in->letters);
+	in->counts.unkept = tl_dead_letters_end(in->letters);
 	result = tl_reports_end(in->reports, &in->counts);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(in->context);

@@ -3,25 +3,38 @@
  *		Writes rejected rows to telemetry.dead_letter, some hundred at a time.
  *
  * The buffer lives in a memory context of its own, emptied at each write.
+ *
+ * The table is bounded: a statement writes telemetry.dead_letter_rows at most, and nobody makes the table
+ * larger than telemetry.dead_letter_size; it takes new rows in the room that removed ones have left, which the
+ * free space map knows.  Who overshoots that does so by one buffer.  The oldest rows are job prune's to remove:
+ * were they removed here, their room would not be free before the next VACUUM, and the table would grow.
  */
 #include "ingest/dead_letter.h"
 
 #include <math.h>
 
+#include "access/table.h"
+#include "base/guc.h"
 #include "base/statement.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "storage/bufmgr.h"
+#include "storage/freespace.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "value/value_size.h"
 #include "value/value_text.h"
 
 #define BUFFERED 256
+
+/* A page with so many bytes free takes most rows. */
+#define FREE_SPACE 1024
 
 /* Longer fields are cut: a dead letter is for people to look at. */
 #define FIELD_LIMIT 4096
@@ -30,6 +43,8 @@ struct TlDeadLetters
 {
 	MemoryContext context;
 	const char *kind;
+	int64 kept;
+	int64 unkept;
 	int n;
 	Datum code[BUFFERED];
 	Datum reason[BUFFERED];
@@ -162,38 +177,42 @@ tl_dead_letter_texts(const char *const *names, const TlSlice *texts, int n)
 	return out.data;
 }
 
-void
-tl_dead_letters_add(TlDeadLetters *letters, const char *code, const char *message,
-					const char *payload, bool whole)
-{
-	MemoryContext old = MemoryContextSwitchTo(letters->context);
-
-	letters->code[letters->n] = CStringGetTextDatum(code);
-	letters->reason[letters->n] = CStringGetTextDatum(message);
-	letters->payload[letters->n] = CStringGetTextDatum(payload);
-	letters->whole[letters->n] = BoolGetDatum(whole);
-	letters->n++;
-	MemoryContextSwitchTo(old);
-	if (letters->n == BUFFERED)
-		tl_dead_letters_flush(letters);
-}
-
 static Datum
 text_array(Datum *elements, int n)
 {
 	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-void
-tl_dead_letters_flush(TlDeadLetters *letters)
+/* Whether a page of the relation is known to have room for a small row. */
+static bool
+has_free_page(Relation relation)
+{
+	return BlockNumberIsValid(GetPageWithFreeSpace(relation, FREE_SPACE));
+}
+
+static bool
+has_room(void)
+{
+	Relation table = table_open(tl_relation("dead_letter"), AccessShareLock);
+	Relation toast = table_open(table->rd_rel->reltoastrelid, AccessShareLock);
+	BlockNumber toast_pages = RelationGetNumberOfBlocks(toast);
+	uint64 pages = (uint64) RelationGetNumberOfBlocks(table) + toast_pages;
+	bool room = pages * BLCKSZ < (uint64) tl_guc_dead_letter_size * 1024 ||
+				(has_free_page(table) && (toast_pages == 0 || has_free_page(toast)));
+
+	table_close(toast, AccessShareLock);
+	table_close(table, AccessShareLock);
+	return room;
+}
+
+static void
+write_letters(TlDeadLetters *letters)
 {
 	MemoryContext old;
 	TlStatementScope scope;
 	Datum values[6];
 	NameData sender;
 
-	if (letters->n == 0)
-		return;
 	old = MemoryContextSwitchTo(letters->context);
 	namestrcpy(&sender, GetUserNameFromId(GetUserId(), false));
 	values[0] = text_array(letters->code, letters->n);
@@ -207,6 +226,49 @@ tl_dead_letters_flush(TlDeadLetters *letters)
 	tl_statement_execute(&insert_letters, values, NULL, false, 0);
 	tl_statement_end(&scope);
 	MemoryContextSwitchTo(old);
+}
+
+static void
+flush(TlDeadLetters *letters)
+{
+	if (letters->n == 0)
+		return;
+	if (has_room())
+	{
+		write_letters(letters);
+		letters->kept += letters->n;
+	}
+	else
+		letters->unkept += letters->n;
 	MemoryContextReset(letters->context);
 	letters->n = 0;
+}
+
+void
+tl_dead_letters_add(TlDeadLetters *letters, const char *code, const char *message,
+					const char *payload, bool whole)
+{
+	MemoryContext old;
+
+	if (letters->kept + letters->n >= tl_guc_dead_letter_rows)
+	{
+		letters->unkept++;
+		return;
+	}
+	old = MemoryContextSwitchTo(letters->context);
+	letters->code[letters->n] = CStringGetTextDatum(code);
+	letters->reason[letters->n] = CStringGetTextDatum(message);
+	letters->payload[letters->n] = CStringGetTextDatum(payload);
+	letters->whole[letters->n] = BoolGetDatum(whole);
+	letters->n++;
+	MemoryContextSwitchTo(old);
+	if (letters->n == BUFFERED)
+		flush(letters);
+}
+
+int64
+tl_dead_letters_end(TlDeadLetters *letters)
+{
+	flush(letters);
+	return letters->unkept;
 }

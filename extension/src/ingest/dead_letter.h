@@ -21,9 +21,11 @@ extern char *tl_dead_letter_payload(const TlIngestRow *row, bool *whole);
 /* The same for a row of texts; those whose data is NULL are left out, long ones are cut. */
 extern char *tl_dead_letter_texts(const char *const *names, const TlSlice *texts, int n);
 
-/* Keeps a row; a full buffer is written to the table. */
+/* Keeps a row, as far as telemetry.dead_letter_rows and _size allow; a full buffer is written to the table. */
 extern void tl_dead_letters_add(TlDeadLetters *letters, const char *code, const char *message,
 								const char *payload, bool whole);
-extern void tl_dead_letters_flush(TlDeadLetters *letters);
+
+/* Writes what is left, and returns how many there was no room for. */
+extern int64 tl_dead_letters_end(TlDeadLetters *letters);
 
 #endif

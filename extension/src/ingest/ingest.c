@@ -207,7 +207,7 @@ tl_ingest_end(TlIngest *in)
 	TlIngestResult counts = {0};
 
 	flush_memtable(in);
-	tl_dead_letters_flush(in->letters);
+	counts.unkept = tl_dead_letters_end(in->letters);
 	counts.received = in->received;
 	counts.duplicates = in->duplicates;
 	counts.rejected = in->rejected;

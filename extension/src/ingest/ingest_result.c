@@ -19,6 +19,7 @@ struct TlReports
 	TlRowReport *list;
 	uint32 n;
 	uint32 cap;
+	Size bytes; /* of texts */
 };
 
 /*
@@ -76,11 +77,20 @@ tl_reports_begin(void)
 	return r;
 }
 
+/* Whether there is room for another report of texts of so many bytes. */
+static bool
+has_room(const TlReports *r, Size bytes)
+{
+	return r->n < (uint32) tl_guc_max_result_rows &&
+		   (Size) r->n * sizeof(TlRowReport) + r->bytes + bytes <=
+			   (Size) tl_guc_max_result_memory * 1024;
+}
+
 void
 tl_reports_add_constant(TlReports *r, int64 row, TlRowStatus status, const char *code,
 						const char *message)
 {
-	if (r->n >= (uint32) tl_guc_max_result_rows)
+	if (!has_room(r, sizeof(TlRowReport)))
 		return;
 	if (r->n == r->cap)
 	{
@@ -96,9 +106,14 @@ tl_reports_add_constant(TlReports *r, int64 row, TlRowStatus status, const char 
 void
 tl_reports_add(TlReports *r, int64 row, TlRowStatus status, const char *code, const char *message)
 {
-	if (r->n < (uint32) tl_guc_max_result_rows)
-		tl_reports_add_constant(r, row, status, MemoryContextStrdup(r->context, code),
-								MemoryContextStrdup(r->context, message));
+	/* What the two strings take of their context, headers included. */
+	Size bytes = 2 * (sizeof(void *) + MAXIMUM_ALIGNOF) + strlen(code) + strlen(message);
+
+	if (!has_room(r, sizeof(TlRowReport) + bytes))
+		return;
+	tl_reports_add_constant(r, row, status, MemoryContextStrdup(r->context, code),
+							MemoryContextStrdup(r->context, message));
+	r->bytes += bytes;
 }
 
 static int
@@ -160,8 +175,8 @@ PG_FUNCTION_INFO_V1(telemetry_ingest_result);
 Datum
 telemetry_ingest_result(PG_FUNCTION_ARGS)
 {
-	Datum values[6] = {0};
-	bool nulls[6] = {false};
+	Datum values[7] = {0};
+	bool nulls[7] = {false};
 	TupleDesc desc;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -178,5 +193,6 @@ telemetry_ingest_result(PG_FUNCTION_ARGS)
 	values[3] = Int64GetDatum(result.conflicts);
 	values[4] = Int64GetDatum(result.rejected);
 	values[5] = reports_as_jsonb();
+	values[6] = Int64GetDatum(result.unkept);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -36,7 +36,8 @@ typedef struct TlIngestResult
 	int64 duplicates; /* rows with status duplicate or replaced */
 	int64 conflicts;  /* none for points: a later value wins */
 	int64 rejected;
-	TlRowReport *reports; /* ordered by row, at most telemetry.max_result_rows */
+	int64 unkept;		  /* of the rejected, those that telemetry.dead_letter had no room for */
+	TlRowReport *reports; /* ordered by row, as far as the settings have room for them */
 	uint32 n_reports;
 } TlIngestResult;
 

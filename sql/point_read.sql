@@ -82,7 +82,7 @@ SELECT ts, num FROM point WHERE device_id = 'device-1' AND metric = 'temperature
 SELECT ts, num FROM point WHERE device_id = 'device-1' AND metric = 'temperature' AND ts < '2024-01-01 12:15' ORDER BY ts DESC LIMIT 4;
 SELECT pg_temp.reads($$SELECT max(ts), min(ts) FROM point WHERE device_id = 'device-1' AND metric = 'temperature'$$);
 SELECT max(ts), min(ts) FROM point WHERE device_id = 'device-1' AND metric = 'temperature';
--- several series are not in the order of time, nor is one with NULLs where they cannot be
+-- several series are read in the order of time, too
 SELECT pg_temp.plan($$SELECT ts FROM point WHERE device_id = 'device-1' ORDER BY ts LIMIT 1$$);
 SELECT pg_temp.plan($$SELECT ts FROM point WHERE device_id = 'device-1' AND metric IN ('humidity', 'pressure') ORDER BY ts LIMIT 1$$);
 -- ties with another expression than ts

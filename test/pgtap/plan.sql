@@ -48,6 +48,15 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION pg_temp.fetched(cursor refcursor) RETURNS timestamptz LANGUAGE plpgsql AS $$
+DECLARE
+	ts timestamptz;
+BEGIN
+	FETCH cursor INTO ts;
+	RETURN ts;
+END
+$$;
+
 CREATE TEMP TABLE shape (at serial, query text);
 INSERT INTO shape (query) VALUES
 	('SELECT * FROM telemetry.point'),
@@ -96,6 +105,33 @@ SELECT pg_temp.grow(13);
 SELECT pg_temp.check(13, 'the newest day as ingested');
 CALL telemetry.compact();
 SELECT pg_temp.check(13, 'all compacted');
+
+-- The newest and the oldest points are found in the blocks of their day.
+CREATE FUNCTION pg_temp.blocks_read(query text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	plan jsonb;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan;
+	RETURN jsonb_path_query_first(plan, 'strict $.**."Blocks Read"')::int;
+END
+$$;
+SELECT ok(pg_temp.blocks_read('SELECT * FROM telemetry.point ' || q) <= (SELECT count(*) FROM telemetry.block WHERE day = d), q)
+FROM (VALUES (date '2024-03-14', 'ORDER BY ts DESC LIMIT 20'), ('2024-03-01', 'ORDER BY ts LIMIT 20'),
+	('2024-03-14', 'WHERE metric = ''fast'' ORDER BY ts DESC LIMIT 1'), ('2024-03-05', 'WHERE ts < ''2024-03-06 UTC'' ORDER BY ts DESC, device_id LIMIT 5')) AS v (d, q);
+SELECT ok(pg_temp.blocks_read('SELECT ' || q || ' FROM telemetry.point') <= (SELECT count(*) FROM telemetry.block WHERE day = d), q)
+FROM (VALUES (date '2024-03-14', 'max(ts)'), ('2024-03-01', 'min(ts)')) AS v (d, q);
+SELECT ok(pg_temp.blocks_read('SELECT max(ts) FROM telemetry.point WHERE device_id LIKE ''device-1%''') <= (SELECT count(*) FROM telemetry.block WHERE day = '2024-03-14'),
+	'max(ts) of some devices');
+-- rescans, cursors, and rows that are not wanted
+SELECT is((SELECT string_agg((m)::text, ' ' ORDER BY d) FROM generate_series(1, 13) AS d,
+	LATERAL (SELECT max(ts) - (timestamptz '2024-03-01 UTC' + d * interval '1 day') FROM telemetry.point WHERE ts < timestamptz '2024-03-01 UTC' + d * interval '1 day') AS q (m)),
+	(SELECT string_agg('-00:01:15', ' ') FROM generate_series(1, 13)), 'newest point before each of many times');
+SELECT is((SELECT count(*) FROM (SELECT FROM telemetry.point ORDER BY ts LIMIT 3000) AS q), 3000::bigint, 'ordered by a column that is not selected');
+BEGIN;
+DECLARE newest SCROLL CURSOR FOR SELECT ts FROM telemetry.point ORDER BY ts DESC LIMIT 3000;
+MOVE 2990 IN newest;
+SELECT is(pg_temp.fetched('newest'), '2024-03-14 21:55:00 UTC'::timestamptz, 'cursor');
+COMMIT;
 
 -- What one session has learnt does not stand in the way of what comes, or goes.
 BEGIN;
@@ -160,6 +196,7 @@ DECLARE
 	got text;
 	wanted text;
 	counted bigint;
+	ordered text;
 BEGIN
 	FOR i IN 1 .. n LOOP
 		conditions := pg_temp.some_clause() || CASE WHEN random() < 0.4 THEN ' AND ' || pg_temp.some_clause() ELSE '' END
@@ -173,6 +210,18 @@ BEGIN
 		IF got::bigint <> counted THEN
 			RETURN 'count: ' || conditions;
 		END IF;
+		-- in the order of time: some from either end, or all
+		ordered := format('WHERE %s ORDER BY ts %s LIMIT %s', conditions, pg_temp.pick('', 'DESC'), pg_temp.pick('1', '7', '500', 'ALL'));
+		EXECUTE 'SELECT array_agg(ts)::text FROM (SELECT ts, value FROM telemetry.point ' || ordered || ') AS q' INTO got;
+		EXECUTE 'SELECT array_agg(ts)::text FROM (SELECT ts FROM plain ' || ordered || ') AS q' INTO wanted;
+		IF got IS DISTINCT FROM wanted THEN
+			RETURN ordered;
+		END IF;
+		EXECUTE 'SELECT concat(min(ts), max(ts)) FROM telemetry.point WHERE ' || conditions INTO got;
+		EXECUTE 'SELECT concat(min(ts), max(ts)) FROM plain WHERE ' || conditions INTO wanted;
+		IF got IS DISTINCT FROM wanted THEN
+			RETURN 'min and max: ' || conditions;
+		END IF;
 	END LOOP;
 	RETURN NULL;
 END
@@ -183,9 +232,13 @@ BEGIN
 	RETURN is(pg_temp.wrong_clause(60), NULL, format('round %s: clauses select what they do of a plain table', seed));
 END
 $$;
-SELECT pg_temp.round(i) FROM generate_series(1, 10) AS i;
+SELECT pg_temp.round(i) FROM generate_series(1, 6) AS i;
 CALL telemetry.compact();
-SELECT pg_temp.round(i) FROM generate_series(11, 20) AS i;
+SELECT pg_temp.round(i) FROM generate_series(7, 12) AS i;
+-- the same in the order of time where the planner would sort
+SET enable_sort = off;
+SELECT pg_temp.round(i) FROM generate_series(13, 20) AS i;
+RESET enable_sort;
 SELECT throws_ok($$SELECT * FROM telemetry.point WHERE device_id LIKE 'a\'$$, '22025', NULL, 'a pattern that ends in an escape is refused');
 SELECT * FROM finish();
 TRUNCATE telemetry.block, telemetry.dead_letter;

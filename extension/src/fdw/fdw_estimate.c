@@ -165,6 +165,7 @@ tl_estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, TlScanSize *
 
 	size->rows = 1;
 	size->blocks = 0;
+	size->days = 1;
 	if (e.nothing)
 		return;
 	tl_store_estimate(e.filter.levels, e.filter.from, e.filter.to, &in_range);
@@ -176,4 +177,6 @@ tl_estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, TlScanSize *
 	if (e.unknown_from || e.unknown_to || e.unknown_time)
 		size->blocks *= e.unknown_from && e.unknown_to ? DEFAULT_RANGE_INEQ_SEL : DEFAULT_INEQ_SEL;
 	size->blocks = ceil(size->blocks);
+	size->days = (double) (Min(e.filter.to, in_range.last) / TL_USECS_PER_DAY) -
+				 (double) (Max(e.filter.from, in_range.first) / TL_USECS_PER_DAY) + 1;
 }

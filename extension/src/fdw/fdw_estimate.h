@@ -14,6 +14,7 @@ typedef struct TlScanSize
 {
 	double rows;
 	double blocks;
+	double days; /* of the range, where there are points at all */
 } TlScanSize;
 
 /* Of all points of the table. */

@@ -4,7 +4,7 @@
  *
  *	Aggregate		when the scan gives a count instead of rows, and of which table
  *	Pushed Down		the clauses that the scan decides by itself
- *	Order			when the scan delivers one series in the order of time
+ *	Order			when the scan delivers its rows in the order of time
  * and with ANALYZE
  *	Blocks			opened, or counted without, of all that the store holds
  *	Frames, Series Runs, Bytes	fetched and decompressed, decoded, and read from blocks

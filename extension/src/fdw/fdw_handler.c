@@ -10,6 +10,7 @@
  *		fdw_estimate.c	rows and blocks of a scan
  *		fdw_series.c	series, for estimates
  *		fdw_scan.c		reading
+ *		fdw_window.c	rows of many series in the order of time
  *		fdw_count.c		count(*) instead of reading
  *		fdw_explain.c	what EXPLAIN shows
  *		fdw_modify.c	INSERT and COPY

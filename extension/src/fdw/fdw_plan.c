@@ -2,11 +2,13 @@
  * fdw_plan.c
  *		Sizes, paths and plans of a scan of telemetry.point.
  *
- * Besides the plain scan there are paths in the order of time, for one series, which make
- * ORDER BY ts DESC LIMIT 1 read a single block; and paths whose device or metric comes from the
+ * Besides the plain scan there are paths in the order of time, which for one series make ORDER BY ts
+ * DESC LIMIT 1 read a single block, and for many the blocks of a day; and paths whose device or metric comes from the
  * other side of a join.
  */
 #include "fdw/fdw_plan.h"
+
+#include <math.h>
 
 #include "access/stratnum.h"
 #include "access/table.h"
@@ -59,6 +61,7 @@ tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table)
 	tl_estimate_scan(root, rel, rel->baserestrictinfo, &size);
 	rel->rows = size.rows;
 	plan->blocks = size.blocks;
+	plan->days = size.days;
 }
 
 /* Which of the given clauses are equality keys of a column. */
@@ -87,17 +90,17 @@ add_path_with(PlannerInfo *root, RelOptInfo *rel, double rows, double blocks, Li
 	double total = COST_START + COST_BLOCK * Max(blocks, 1) + (COST_POINT + cpu_tuple_cost) * rows;
 
 	add_path(rel, (Path *) tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys,
-													  outer, list_make1_int(order)));
+													  outer, list_make2_int(order, false)));
 }
 
-/* The order that the query wants, if it is that of ts; false if it is another or none. */
+/* The order that the query wants first, if it is that of ts; false if it is another or none. */
 static bool
 wanted_time_order(PlannerInfo *root, RelOptInfo *rel, const TlPointMap *map, TlScanOrder *order)
 {
 	PathKey *pathkey;
 	ListCell *lc;
 
-	if (list_length(root->query_pathkeys) != 1)
+	if (root->query_pathkeys == NIL)
 		return false;
 	pathkey = linitial_node(PathKey, root->query_pathkeys);
 	if (pathkey->pk_eclass->ec_has_volatile)
@@ -115,6 +118,23 @@ wanted_time_order(PlannerInfo *root, RelOptInfo *rel, const TlPointMap *map, TlS
 		}
 	}
 	return false;
+}
+
+/*
+ * Many series in the order of time.  Before the first row, a day is read; all of them take about
+ * twice a scan, and being sorted day by day.
+ */
+static void
+add_window_path(PlannerInfo *root, RelOptInfo *rel, const TlRelPlan *plan, TlScanOrder order)
+{
+	double all = COST_BLOCK * Max(plan->blocks, 1) + (COST_POINT + cpu_tuple_cost) * rel->rows;
+	double startup = COST_START + all / Max(plan->days, 1);
+	double total = COST_START + 2 * all + 2 * cpu_operator_cost * rel->rows * log2(rel->rows + 1);
+
+	add_path(rel,
+			 (Path *) tl_create_foreignscan_path(root, rel, rel->rows, Min(startup, total), total,
+												 list_make1(linitial(root->query_pathkeys)),
+												 rel->lateral_relids, list_make2_int(order, true)));
 }
 
 typedef struct ColumnMatch
@@ -192,11 +212,14 @@ tl_fdw_paths(PlannerInfo *root, RelOptInfo *rel, Oid table)
 	one_device = has_equality(rel->baserestrictinfo, rel->relid, &plan->map, TL_POINT_DEVICE_ID);
 
 	add_path_with(root, rel, rel->rows, plan->blocks, NIL, rel->lateral_relids, TL_SCAN_ANY);
-	if (one_device &&
-		has_equality(rel->baserestrictinfo, rel->relid, &plan->map, TL_POINT_METRIC) &&
-		wanted_time_order(root, rel, &plan->map, &order))
-		add_path_with(root, rel, rel->rows, plan->blocks, root->query_pathkeys, rel->lateral_relids,
-					  order);
+	if (!wanted_time_order(root, rel, &plan->map, &order))
+		;
+	else if (one_device &&
+			 has_equality(rel->baserestrictinfo, rel->relid, &plan->map, TL_POINT_METRIC))
+		add_path_with(root, rel, rel->rows, plan->blocks,
+					  list_make1(linitial(root->query_pathkeys)), rel->lateral_relids, order);
+	else
+		add_window_path(root, rel, plan, order);
 	add_join_paths(root, rel, plan);
 }
 

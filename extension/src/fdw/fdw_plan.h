@@ -19,7 +19,7 @@ enum
 	TL_PRIVATE_KEY_OPS,		/* likewise */
 	TL_PRIVATE_LEVELS,		/* TlLevels */
 	TL_PRIVATE_COLUMNS,		/* set of columns that are wanted */
-	TL_PRIVATE_ORDER		/* TlScanOrder */
+	TL_PRIVATE_ORDER		/* TlScanOrder, and whether by windows: of many series */
 };
 
 /* What the planner knows of a table, in RelOptInfo.fdw_private. */
@@ -28,6 +28,7 @@ typedef struct TlRelPlan
 	TlPointMap map;
 	TlLevels levels;
 	double blocks; /* that a scan opens */
+	double days;   /* that its range has */
 } TlRelPlan;
 
 extern void tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table);

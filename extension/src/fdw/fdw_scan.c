@@ -12,6 +12,7 @@
 #include "fdw/fdw_keys.h"
 #include "fdw/fdw_option.h"
 #include "fdw/fdw_plan.h"
+#include "fdw/fdw_window.h"
 #include "fdw/row_maker.h"
 #include "nodes/pg_list.h"
 #include "read/scan.h"
@@ -25,10 +26,13 @@ typedef struct FdwScan
 	TlKeyStates keys;
 	int columns;
 	TlScanOrder order;
+	bool by_windows; /* many series in the order of time */
+	AttrNumber ts;
 	TlRowMaker *maker;
 
 	TlFilter filter;
-	TlScan *scan; /* NULL before the first row and when nothing can match */
+	TlScan *scan;		/* NULL before the first row and when nothing can match */
+	TlWindows *windows; /* likewise, instead */
 	bool started;
 	TlRun run;
 	uint32 done; /* of the run */
@@ -82,6 +86,10 @@ tl_fdw_begin_scan(ForeignScanState *node, int eflags)
 	tl_keys_begin(node, &s->keys);
 	s->columns = columns_to_decode(wanted);
 	s->order = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_ORDER));
+	s->by_windows = lsecond_int(list_nth(plan->fdw_private, TL_PRIVATE_ORDER));
+	s->ts = map.attno[TL_POINT_TS];
+	if (s->by_windows)
+		wanted |= TL_POINT_BIT(TL_POINT_TS);
 	s->maker = tl_row_maker_create(&map, wanted);
 	/* What is not wanted stays null from row to row. */
 	memset(node->ss.ss_ScanTupleSlot->tts_isnull, true, desc->natts);
@@ -99,18 +107,13 @@ start(ForeignScanState *node)
 	if (tl_keys_filter(&s->keys, node->ss.ps.ps_ExprContext, &s->filter))
 	{
 		s->filter.columns = s->columns;
-		s->scan = tl_scan_begin(&s->filter, s->order);
+		if (s->by_windows)
+			s->windows = tl_windows_begin(&s->filter, s->order == TL_SCAN_TIME_BACKWARD, s->ts,
+										  s->maker, node->ss.ss_ScanTupleSlot, &s->stats);
+		else
+			s->scan = tl_scan_begin(&s->filter, s->order);
 	}
 	MemoryContextSwitchTo(old);
-}
-
-static void
-add_stats(TlReadStats *sum, const TlReadStats *more)
-{
-	sum->blocks += more->blocks;
-	sum->frames += more->frames;
-	sum->entries += more->entries;
-	sum->bytes += more->bytes;
 }
 
 static void
@@ -118,12 +121,25 @@ stop(FdwScan *s)
 {
 	if (s->scan != NULL)
 	{
-		add_stats(&s->stats, tl_scan_stats(s->scan));
+		tl_read_stats_add(&s->stats, tl_scan_stats(s->scan));
 		tl_scan_end(s->scan);
 		s->scan = NULL;
 	}
+	if (s->windows != NULL)
+		tl_windows_end(s->windows);
+	s->windows = NULL;
 	s->started = false;
 	MemoryContextReset(s->context);
+}
+
+static TupleTableSlot *
+next_of_windows(FdwScan *s, TupleTableSlot *none)
+{
+	MemoryContext old = MemoryContextSwitchTo(s->context);
+	TupleTableSlot *slot = s->windows == NULL ? NULL : tl_windows_next(s->windows);
+
+	MemoryContextSwitchTo(old);
+	return slot == NULL ? none : slot;
 }
 
 TupleTableSlot *
@@ -137,6 +153,8 @@ tl_fdw_iterate(ForeignScanState *node)
 	ExecClearTuple(slot);
 	if (!s->started)
 		start(node);
+	if (s->by_windows)
+		return next_of_windows(s, slot);
 	if (s->done == s->run.n)
 	{
 		MemoryContext old;
@@ -190,5 +208,5 @@ tl_fdw_scan_stats(const ForeignScanState *node, TlReadStats *stats)
 	}
 	*stats = s->stats;
 	if (s->scan != NULL)
-		add_stats(stats, tl_scan_stats(s->scan));
+		tl_read_stats_add(stats, tl_scan_stats(s->scan));
 }

@@ -146,6 +146,16 @@ listed(const TlSlice *list, uint32 n, TlSlice key)
 	return n == 0;
 }
 
+void
+tl_read_stats_add(TlReadStats *sum, const TlReadStats *more)
+{
+	sum->counted += more->counted;
+	sum->blocks += more->blocks;
+	sum->frames += more->frames;
+	sum->entries += more->entries;
+	sum->bytes += more->bytes;
+}
+
 bool
 tl_filter_has_key(const TlFilter *f, const TlKey *key)
 {

@@ -36,6 +36,8 @@ typedef struct TlReadStats
 	uint64 bytes;	/* fetched */
 } TlReadStats;
 
+extern void tl_read_stats_add(TlReadStats *sum, const TlReadStats *more);
+
 /* Whether the filter lets a series through. */
 extern bool tl_filter_has_key(const TlFilter *filter, const TlKey *key);
 

@@ -84,6 +84,20 @@ static TlStatement newest_blocks[] = {NEWEST(NEWEST_OF(ALL_BLOCKS " WHERE", "$1"
 									  NEWEST(NEWEST_OF(NEW_BLOCKS " WHERE", "$1") OR_MIXED),
 									  NEWEST(NEWEST_OF(ROLLED_BLOCKS, "$1"))};
 
+/* The first blocks of a range by their ends, from either side: scans of the index on max_ts, merged. */
+#define EDGE_BLOCKS(blocks, order)                                                                 \
+	{                                                                                              \
+		"SELECT min_ts, max_ts, n FROM " blocks " bucket >= -1 AND" IN_RANGE                       \
+		"ORDER BY max_ts" order " LIMIT $1",                                                       \
+			4, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}, NULL                     \
+	}
+
+/* By TlLevels, and whether the newest are wanted. */
+static TlStatement edge_blocks[][2] = {
+	{EDGE_BLOCKS(ALL_BLOCKS " WHERE", ""), EDGE_BLOCKS(ALL_BLOCKS " WHERE", " DESC")},
+	{EDGE_BLOCKS(NEW_BLOCKS " WHERE", ""), EDGE_BLOCKS(NEW_BLOCKS " WHERE", " DESC")},
+	{EDGE_BLOCKS(ROLLED_BLOCKS, ""), EDGE_BLOCKS(ROLLED_BLOCKS, " DESC")}};
+
 #define READ_BLOCK(leaf)                                                                           \
 	{                                                                                              \
 		"SELECT substr(data, $5, $6) FROM " leaf " WHERE" SAME_BLOCK, 6,                           \
@@ -396,6 +410,43 @@ tl_store_cursor_next(TlStoreCursor *cursor, TlBlockMeta *meta)
 	if (cursor->next == cursor->n_fetched)
 		return false;
 	*meta = cursor->fetched[cursor->next++];
+	return true;
+}
+
+/* So many blocks tell how dense points are. */
+#define EDGE_ROWS 64
+
+bool
+tl_store_find_edge(TlLevels levels, int64 from, int64 to, bool newest, TlStoreEdge *edge)
+{
+	TlStatementScope scope;
+	Datum values[4];
+	int64 first = DT_NOEND;
+	int64 last = DT_NOBEGIN;
+	bool found;
+
+	values[0] = Int64GetDatum(EDGE_ROWS);
+	values[1] = Int64GetDatum(from);
+	values[2] = Int64GetDatum(to);
+	values[3] = Int64GetDatum(end_of_day(to));
+	edge->points = 0;
+	tl_statement_begin(&scope);
+	tl_statement_execute(&edge_blocks[levels][newest], values, NULL, true, 0);
+	found = SPI_processed > 0;
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple tuple = SPI_tuptable->vals[i];
+
+		first = Min(first, column(tuple, SPI_tuptable->tupdesc, 1));
+		last = Max(last, column(tuple, SPI_tuptable->tupdesc, 2));
+		edge->points += (double) column(tuple, SPI_tuptable->tupdesc, 3);
+	}
+	tl_statement_end(&scope);
+	if (!found)
+		return false;
+	edge->time = (double) (last - first) + 1;
+	/* Those that end later may begin earlier, on the same day. */
+	edge->at = newest ? Min(to, last) : Max(from, tl_day_of(first));
 	return true;
 }
 

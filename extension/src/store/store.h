@@ -83,6 +83,20 @@ typedef struct TlStoreCursor TlStoreCursor;
 extern TlStoreCursor *tl_store_cursor_open(int bucket, int64 from, int64 to, TlLevels levels);
 extern bool tl_store_cursor_next(TlStoreCursor *cursor, TlBlockMeta *meta);
 
+/*
+ * Where the points of a range begin, or end, of whatever bucket: nothing lies beyond at.  Some blocks near it
+ * have so many points in so much time.  False if no block reaches into the range.
+ */
+typedef struct TlStoreEdge
+{
+	int64 at;
+	double points;
+	double time; /* microseconds */
+} TlStoreEdge;
+
+extern bool tl_store_find_edge(TlLevels levels, int64 from, int64 to, bool newest,
+							   TlStoreEdge *edge);
+
 /* A bucket and day that has blocks of a level. */
 typedef struct TlStorePlace
 {

@@ -119,6 +119,8 @@ extern TlBlockWriter *tl_block_writer_create(int zstd_level);
 extern void tl_block_writer_add(TlBlockWriter *w, const TlRun *run);
 /* Whether nothing was added since the start or the last finish. */
 extern bool tl_block_writer_empty(const TlBlockWriter *w);
+/* Bytes that the block has so far, but for its last frame, which is not compressed yet. */
+extern size_t tl_block_writer_size(const TlBlockWriter *w);
 
 typedef struct TlBlockInfo
 {

@@ -95,6 +95,12 @@ tl_block_writer_empty(const TlBlockWriter *w)
 	return w->n_points == 0;
 }
 
+size_t
+tl_block_writer_size(const TlBlockWriter *w)
+{
+	return w->index.len + w->frames.len;
+}
+
 static uint32
 shared_prefix(const char *a, uint32 a_len, const char *b, uint32 b_len)
 {

@@ -10,6 +10,7 @@
 #define TL_ROLLUP_TABLE_H
 
 #include "rollup/rollup.h"
+#include "storage/itemptr.h"
 
 typedef enum TlPeriod
 {
@@ -17,9 +18,17 @@ typedef enum TlPeriod
 	TL_PERIOD_DAY
 } TlPeriod;
 
+/* Where a row is stored: looked for and not there if its number is invalid. */
+typedef struct TlRowPlace
+{
+	bool known;
+	ItemPointerData tid;
+} TlRowPlace;
+
 typedef struct TlRollupRow
 {
 	TlKey key;
+	TlRowPlace place;
 	int64 hour; /* start of the hour; of a day row, its date */
 	int32 day;	/* the local day that the hour lies in */
 	TlRollup rollup;
@@ -28,8 +37,11 @@ typedef struct TlRollupRow
 /* Fills in the rollups of the rows' keys as they are stored; those not there become empty. */
 extern void tl_rollup_table_read(TlPeriod period, TlRollupRow *rows, uint32 n);
 
-/* Inserts the rows, or puts them in the place of those with their keys. */
-extern void tl_rollup_table_write(TlPeriod period, const TlRollupRow *rows, uint32 n);
+/*
+ * Inserts the rows, or puts them in the place of those with their keys.  Rows that have been read
+ * since they were written last are not looked for again.
+ */
+extern void tl_rollup_table_write(TlPeriod period, TlRollupRow *rows, uint32 n);
 
 /* Removes the rows of these keys. */
 extern void tl_rollup_table_delete(TlPeriod period, const TlRollupRow *rows, uint32 n);
@@ -43,6 +55,7 @@ extern TlRollupRow *tl_rollup_table_range(const TlSlice *devices, uint32 n_devic
 typedef struct TlSeriesRow
 {
 	TlKey key;
+	TlRowPlace place;
 	int64 points; /* to be added to its count */
 	int64 first_ts;
 	int64 last_ts;
@@ -50,7 +63,8 @@ typedef struct TlSeriesRow
 	TlSlice last;	 /* payload of the value at last_ts */
 } TlSeriesRow;
 
-extern void tl_series_table_add(const TlSeriesRow *rows, uint32 n);
+/* Adds to the series' rows; of a series there is one. */
+extern void tl_series_table_add(TlSeriesRow *rows, uint32 n);
 
 /* Writes a series' row anew from its daily rollups, or removes it when there are none. */
 extern void tl_series_table_rebuild(const TlSeriesRow *rows, uint32 n);

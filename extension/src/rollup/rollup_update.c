@@ -17,6 +17,12 @@
 /* So many hours of series are brought into the tables at once. */
 #define ROWS_AT_ONCE 8192
 
+/* Rows of series are written before they have so many bytes of last values. */
+#define SERIES_BYTES_MAX (32 * 1024 * 1024)
+
+/* Reading and writing an hour that has to be computed counts as so many rows. */
+#define ROWS_OF_LATE_HOUR 4
+
 /* Up to so many devices are looked up one by one, more are read with all others. */
 #define DEVICES_MAX 32
 
@@ -27,17 +33,46 @@ typedef struct RowList
 	uint32 cap;
 } RowList;
 
+typedef struct SeriesEntry
+{
+	TlSeriesRow row;
+	uint32 hash;
+	char status;
+} SeriesEntry;
+
+static inline uint32
+hash_key(TlKey key)
+{
+	return (uint32) tl_hash_bytes(key.metric.data, key.metric.len,
+								  tl_hash_bytes(key.device.data, key.device.len, 0));
+}
+
+#define SH_PREFIX series
+#define SH_ELEMENT_TYPE SeriesEntry
+#define SH_KEY_TYPE TlKey
+#define SH_KEY row.key
+#define SH_HASH_KEY(table, key) hash_key(key)
+#define SH_EQUAL(table, a, b) tl_key_equal(&(a), &(b))
+#define SH_STORE_HASH
+#define SH_GET_HASH(table, entry) (entry)->hash
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
 struct TlRollupUpdate
 {
 	pg_tz *zone;
 	int buckets;
 	const TlRetention *retention;
 
+	MemoryContext series_context; /* of series, and of the keys of fresh rows */
+	series_hash *series;
+	size_t series_bytes;
+	uint64 rows; /* written so far */
+
 	MemoryContext fresh_context; /* of what is to be added next */
 	RowList fresh;
-	TlSeriesRow *series; /* that the fresh rows are of */
-	uint32 n_series;
-	uint32 series_cap;
 	TlRollupBuilder builder; /* of the last fresh row, while open */
 	bool open;
 	TlHour hour;
@@ -55,6 +90,9 @@ tl_rollup_update_begin(pg_tz *zone, int buckets, const TlRetention *retention)
 	u->zone = zone;
 	u->buckets = buckets;
 	u->retention = retention;
+	u->series_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry rolled up series",
+											  ALLOCSET_DEFAULT_SIZES);
+	u->series = series_create(u->series_context, 256, NULL);
 	u->fresh_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry fresh rollups",
 											 ALLOCSET_DEFAULT_SIZES);
 	u->late_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry late rollups",
@@ -62,14 +100,6 @@ tl_rollup_update_begin(pg_tz *zone, int buckets, const TlRetention *retention)
 	tl_rollup_init(&u->builder);
 	u->hour = (TlHour){.from = 1, .to = 0};
 	return u;
-}
-
-void
-tl_rollup_update_end(TlRollupUpdate *u)
-{
-	Assert(u->fresh.n == 0 && u->late_hours.n == 0 && u->late_days.n == 0);
-	MemoryContextDelete(u->fresh_context);
-	MemoryContextDelete(u->late_context);
 }
 
 static TlKey
@@ -103,6 +133,79 @@ note_late(TlRollupUpdate *u, RowList *list, const TlRollupRow *row)
 	late->key = list->n > 1 && tl_key_equal(&late[-1].key, &row->key)
 					? late[-1].key
 					: copy_key(u->late_context, &row->key);
+}
+
+/* What is to be written of a series; its row's key stays where it is until that is done. */
+static TlSeriesRow *
+series_of(TlRollupUpdate *u, const TlKey *key)
+{
+	bool found;
+	SeriesEntry *entry = series_insert(u->series, *key, &found);
+
+	if (!found)
+	{
+		memset(&entry->row, 0, sizeof(TlSeriesRow));
+		entry->row.key = copy_key(u->series_context, key);
+		entry->row.first_ts = PG_INT64_MAX;
+		entry->row.last_ts = PG_INT64_MIN;
+		u->series_bytes += sizeof(SeriesEntry) + key->device.len + key->metric.len;
+	}
+	return &entry->row;
+}
+
+/* Remembers a run's last value, which that of a later one may replace. */
+static void
+note_run(TlRollupUpdate *u, TlSeriesRow *series, const TlRun *run)
+{
+	TlSlice payload;
+
+	series->first_ts = Min(series->first_ts, run->ts[0]);
+	if (run->ts[run->n - 1] < series->last_ts)
+		return;
+	series->last_ts = run->ts[run->n - 1];
+	series->last_kind = tl_run_kind(run, run->n - 1);
+	payload = tl_cell_payload((uint8) series->last_kind, &run->cell[run->n - 1]);
+	if (series->last.data != NULL && series->last.len >= payload.len)
+	{
+		memcpy(unconstify(char *, series->last.data), payload.data, payload.len);
+		series->last.len = payload.len;
+	}
+	else
+	{
+		series->last = tl_slice_copy(u->series_context, payload);
+		u->series_bytes += payload.len;
+	}
+}
+
+static int
+compare_series(const void *a, const void *b)
+{
+	return tl_key_compare(&((const TlSeriesRow *) a)->key, &((const TlSeriesRow *) b)->key);
+}
+
+/* Writes what has been learnt of all series, while no fresh row has its key from them. */
+static void
+write_series(TlRollupUpdate *u)
+{
+	TlSeriesRow *rows =
+		MemoryContextAllocHuge(u->series_context, sizeof(TlSeriesRow) * Max(u->series->members, 1));
+	series_iterator i;
+	SeriesEntry *entry;
+	uint32 n = 0;
+
+	series_start_iterate(u->series, &i);
+	while ((entry = series_iterate(u->series, &i)) != NULL)
+		rows[n++] = entry->row;
+	qsort(rows, n, sizeof(TlSeriesRow), compare_series);
+	for (uint32 k = 0; k < n; k += ROWS_AT_ONCE)
+	{
+		CHECK_FOR_INTERRUPTS();
+		tl_series_table_add(rows + k, Min(ROWS_AT_ONCE, n - k));
+	}
+	u->rows += n;
+	MemoryContextReset(u->series_context);
+	u->series = series_create(u->series_context, 256, NULL);
+	u->series_bytes = 0;
 }
 
 static void
@@ -205,32 +308,62 @@ append_days(TlRollupUpdate *u, const TlRollupRow *days, TlRollupRow *stored, uin
 static void
 count_series(TlRollupUpdate *u, const bool *late)
 {
-	uint32 s = 0;
+	for (uint32 i = 0; i < u->fresh.n; i++)
+		if (!late[i])
+			series_of(u, &u->fresh.rows[i].key)->points +=
+				tl_rollup_points(&u->fresh.rows[i].rollup);
+}
 
+/* By key and hour, and of one hour that lies in two days of UTC the earlier part first. */
+static int
+compare_fresh(const void *a, const void *b)
+{
+	const TlRollupRow *x = a;
+	const TlRollupRow *y = b;
+	int c = tl_rollup_row_compare(x, y);
+
+	return c != 0 ? c
+				  : (x->rollup.first_ts > y->rollup.first_ts) -
+						(x->rollup.first_ts < y->rollup.first_ts);
+}
+
+/* Merges come one after the other: sorts what they have added, and joins rows of the same hour. */
+static void
+sort_fresh(TlRollupUpdate *u)
+{
+	TlRollupRow *rows = u->fresh.rows;
+	uint32 n = 0;
+
+	qsort(rows, u->fresh.n, sizeof(TlRollupRow), compare_fresh);
 	for (uint32 i = 0; i < u->fresh.n; i++)
 	{
-		while (!tl_key_equal(&u->series[s].key, &u->fresh.rows[i].key))
-			s++;
-		if (!late[i])
-			u->series[s].points += tl_rollup_points(&u->fresh.rows[i].rollup);
+		if (n > 0 && tl_rollup_row_compare(&rows[n - 1], &rows[i]) == 0)
+			tl_rollup_append(&rows[n - 1].rollup, &rows[i].rollup, &u->builder.sketch);
+		else
+			rows[n++] = rows[i];
 	}
-	tl_series_table_add(u->series, u->n_series);
+	u->fresh.n = n;
 }
 
 static void
 add_fresh(TlRollupUpdate *u)
 {
 	MemoryContext old = MemoryContextSwitchTo(u->fresh_context);
-	uint32 n = u->fresh.n;
 
 	close_row(u);
-	if (n > 0)
+	if (u->fresh.n > 0)
 	{
-		TlRollupRow *stored = MemoryContextAllocHuge(u->fresh_context, sizeof(TlRollupRow) * n);
-		TlRollupRow *days = MemoryContextAllocHuge(u->fresh_context, sizeof(TlRollupRow) * n);
-		bool *late = palloc(n);
+		uint32 n;
+		TlRollupRow *stored;
+		TlRollupRow *days;
+		bool *late;
 		uint32 n_days;
 
+		sort_fresh(u);
+		n = u->fresh.n;
+		stored = MemoryContextAllocHuge(u->fresh_context, sizeof(TlRollupRow) * n);
+		days = MemoryContextAllocHuge(u->fresh_context, sizeof(TlRollupRow) * n);
+		late = palloc(n);
 		memcpy(stored, u->fresh.rows, sizeof(TlRollupRow) * n);
 		tl_rollup_table_read(TL_PERIOD_HOUR, stored, n);
 		tl_rollup_table_write(TL_PERIOD_HOUR, stored, append_hours(u, stored, late));
@@ -238,63 +371,27 @@ add_fresh(TlRollupUpdate *u)
 		memcpy(stored, days, sizeof(TlRollupRow) * n_days);
 		append_days(u, days, stored, n_days);
 		count_series(u, late);
+		u->rows += n + n_days;
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(u->fresh_context);
 	memset(&u->fresh, 0, sizeof(RowList));
-	u->series = NULL;
-	u->n_series = u->series_cap = 0;
-}
-
-static TlSeriesRow *
-series_of(TlRollupUpdate *u, const TlRun *run)
-{
-	TlSeriesRow *last = u->n_series == 0 ? NULL : &u->series[u->n_series - 1];
-
-	if (last != NULL && tl_key_equal(&last->key, &run->key))
-		return last;
-	if (u->n_series == u->series_cap)
-	{
-		u->series_cap = u->series_cap == 0 ? 64 : u->series_cap * 2;
-		u->series = u->series == NULL
-						? MemoryContextAllocHuge(u->fresh_context,
-												 sizeof(TlSeriesRow) * (Size) u->series_cap)
-						: repalloc_huge(u->series, sizeof(TlSeriesRow) * (Size) u->series_cap);
-	}
-	last = &u->series[u->n_series++];
-	memset(last, 0, sizeof(TlSeriesRow));
-	last->key = copy_key(u->fresh_context, &run->key);
-	last->first_ts = run->ts[0];
-	return last;
-}
-
-/* Remembers the run's last value, which the next run's may replace. */
-static void
-note_last(TlRollupUpdate *u, TlSeriesRow *series, const TlRun *run)
-{
-	TlSlice payload;
-
-	series->last_ts = run->ts[run->n - 1];
-	series->last_kind = tl_run_kind(run, run->n - 1);
-	payload = tl_cell_payload((uint8) series->last_kind, &run->cell[run->n - 1]);
-	if (series->last.data != NULL && series->last.len >= payload.len)
-	{
-		memcpy(unconstify(char *, series->last.data), payload.data, payload.len);
-		series->last.len = payload.len;
-	}
-	else
-		series->last = tl_slice_copy(u->fresh_context, payload);
+	if (u->series_bytes >= SERIES_BYTES_MAX)
+		write_series(u);
 }
 
 void
 tl_rollup_update_add(TlRollupUpdate *u, const TlRun *run)
 {
 	TlSeriesRow *series;
+	TlKey key;
 
 	if (u->fresh.n >= 2 * ROWS_AT_ONCE &&
 		!tl_key_equal(&u->fresh.rows[u->fresh.n - 1].key, &run->key))
 		add_fresh(u);
-	series = series_of(u, run);
+	series = series_of(u, &run->key);
+	key = series->key;
+	note_run(u, series, run);
 	for (uint32 i = 0; i < run->n;)
 	{
 		uint32 start = i;
@@ -308,7 +405,7 @@ tl_rollup_update_add(TlRollupUpdate *u, const TlRun *run)
 		{
 			close_row(u);
 			row = push(&u->fresh, u->fresh_context);
-			row->key = series->key;
+			row->key = key;
 			row->hour = u->hour.start;
 			row->day = u->hour.day;
 			tl_rollup_reset(&u->builder);
@@ -317,7 +414,6 @@ tl_rollup_update_add(TlRollupUpdate *u, const TlRun *run)
 		piece = tl_run_part(run, start, i - start);
 		tl_rollup_add(&u->builder, &piece);
 	}
-	note_last(u, series, run);
 }
 
 bool
@@ -354,33 +450,26 @@ late_filter(const TlRollupUpdate *u, const TlRollupRow *hours, uint32 n, TlFilte
 
 /* What the late hours' series have gained or lost. */
 static void
-count_late_series(const TlRollupRow *before, const TlRollupRow *after, uint32 n)
+count_late_series(TlRollupUpdate *u, const TlRollupRow *before, const TlRollupRow *after, uint32 n)
 {
-	TlSeriesRow *series = palloc0(sizeof(TlSeriesRow) * n);
-	uint32 n_series = 0;
-
 	for (uint32 i = 0; i < n; i++)
 	{
-		TlSeriesRow *s = &series[n_series];
+		TlSeriesRow *series = series_of(u, &after[i].key);
 
-		if (n_series == 0 || !tl_key_equal(&s[-1].key, &after[i].key))
+		series->points += tl_rollup_points(&after[i].rollup) - tl_rollup_points(&before[i].rollup);
+		/* Else the runs have said so; the last value may be one that was there. */
+		if (series->first_ts > series->last_ts)
 		{
-			s->key = after[i].key;
-			s->first_ts = after[i].rollup.first_ts;
-			n_series++;
+			series->first_ts = after[i].rollup.first_ts;
+			series->last_ts = after[i].rollup.last_ts;
 		}
-		else
-			s--;
-		s->last_ts = after[i].rollup.last_ts;
-		s->points += tl_rollup_points(&after[i].rollup) - tl_rollup_points(&before[i].rollup);
 	}
-	tl_series_table_add(series, n_series);
 }
 
+/* Hours that lie close to each other, in the order of tl_rollup_row_compare. */
 static void
-compute_late_hours(TlRollupUpdate *u)
+compute_late_hours(TlRollupUpdate *u, const TlRollupRow *late, uint32 n_late)
 {
-	RowList *late = &u->late_hours;
 	bool *in_bucket = palloc0(sizeof(bool) * u->buckets);
 	int *buckets = palloc(sizeof(int) * u->buckets);
 	int n_buckets = 0;
@@ -389,12 +478,11 @@ compute_late_hours(TlRollupUpdate *u)
 	TlRollupRow *before;
 	uint32 n;
 
-	qsort(late->rows, late->n, sizeof(TlRollupRow), tl_rollup_row_compare);
-	late_filter(u, late->rows, late->n, &filter, in_bucket);
+	late_filter(u, late, n_late, &filter, in_bucket);
 	for (int b = 0; b < u->buckets; b++)
 		if (in_bucket[b])
 			buckets[n_buckets++] = b;
-	hours = tl_rollup_compute_hours(&filter, buckets, n_buckets, u->zone, late->rows, late->n, &n);
+	hours = tl_rollup_compute_hours(&filter, buckets, n_buckets, u->zone, late, n_late, &n);
 	for (uint32 i = 0; i < n; i += ROWS_AT_ONCE)
 	{
 		uint32 some = Min(ROWS_AT_ONCE, n - i);
@@ -403,10 +491,40 @@ compute_late_hours(TlRollupUpdate *u)
 		before = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(TlRollupRow) * some);
 		memcpy(before, hours + i, sizeof(TlRollupRow) * some);
 		tl_rollup_table_read(TL_PERIOD_HOUR, before, some);
+		for (uint32 k = 0; k < some; k++)
+			hours[i + k].place = before[k].place;
 		tl_rollup_table_write(TL_PERIOD_HOUR, hours + i, some);
-		count_late_series(before, hours + i, some);
+		count_late_series(u, before, hours + i, some);
 		pfree(before);
 	}
+}
+
+/* By the day of UTC, then in the order of tl_rollup_row_compare. */
+static int
+compare_late(const void *a, const void *b)
+{
+	int64 x = tl_day_of(((const TlRollupRow *) a)->hour);
+	int64 y = tl_day_of(((const TlRollupRow *) b)->hour);
+
+	return x != y ? (x < y ? -1 : 1) : tl_rollup_row_compare(a, b);
+}
+
+/* Each day by itself, since it is read as a whole. */
+static void
+compute_late_days(TlRollupUpdate *u)
+{
+	RowList *late = &u->late_hours;
+
+	qsort(late->rows, late->n, sizeof(TlRollupRow), compare_late);
+	for (uint32 i = 0; i < late->n;)
+	{
+		uint32 start = i;
+
+		while (i < late->n && tl_day_of(late->rows[i].hour) == tl_day_of(late->rows[start].hour))
+			i++;
+		compute_late_hours(u, late->rows + start, i - start);
+	}
+	u->rows += (uint64) late->n * ROWS_OF_LATE_HOUR + u->late_days.n;
 }
 
 void
@@ -416,12 +534,29 @@ tl_rollup_update_apply(TlRollupUpdate *u)
 
 	add_fresh(u);
 	old = MemoryContextSwitchTo(u->late_context);
-	if (u->late_hours.n > 0)
-		compute_late_hours(u);
+	compute_late_days(u);
 	if (u->late_days.n > 0)
 		tl_rollup_write_days(u->zone, u->late_days.rows, u->late_days.n);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(u->late_context);
 	memset(&u->late_hours, 0, sizeof(RowList));
 	memset(&u->late_days, 0, sizeof(RowList));
+}
+
+uint64
+tl_rollup_update_rows(const TlRollupUpdate *u)
+{
+	/* An hour is mostly one of a day. */
+	return u->rows + 2 * (uint64) u->fresh.n + (uint64) u->late_hours.n * ROWS_OF_LATE_HOUR +
+		   u->series->members;
+}
+
+void
+tl_rollup_update_end(TlRollupUpdate *u)
+{
+	tl_rollup_update_apply(u);
+	write_series(u);
+	MemoryContextDelete(u->fresh_context);
+	MemoryContextDelete(u->late_context);
+	MemoryContextDelete(u->series_context);
 }

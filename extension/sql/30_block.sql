@@ -40,7 +40,7 @@ ALTER TABLE telemetry.block_3 ALTER COLUMN data SET STORAGE EXTERNAL;
 -- For the newest blocks of all, and for estimates of what a range of time holds.
 CREATE INDEX block_max_ts ON telemetry.block (max_ts);
 -- The order in which blocks are rolled up.
-CREATE INDEX block_0_seq ON telemetry.block_0 (seq);
+CREATE INDEX block_0_day_seq ON telemetry.block_0 (day, seq, bucket);
 
 COMMENT ON TABLE telemetry.block IS
 	'Compressed points, written by ingest and read through telemetry.point; not to be changed by hand.';

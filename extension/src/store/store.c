@@ -55,12 +55,15 @@ static TlStatement insert_block[LEAVES] = {
 static TlStatement list_blocks[] = {LIST_BLOCKS(ALL_BLOCKS " WHERE"),
 									LIST_BLOCKS(NEW_BLOCKS " WHERE"), LIST_BLOCKS(ROLLED_BLOCKS)};
 
-static TlStatement oldest_new_blocks = {"SELECT " META_COLUMNS " FROM " NEW_BLOCKS " WHERE seq >= "
-										"$1 AND seq <= $2"
-										" ORDER BY seq LIMIT $3",
-										3,
-										{INT8OID, INT8OID, INT8OID},
-										NULL};
+#define LIST_NEW(days)                                                                             \
+	{                                                                                              \
+		"SELECT " META_COLUMNS " FROM " NEW_BLOCKS " WHERE day " days " $1 AND seq <= $2"          \
+		" ORDER BY day, seq, bucket LIMIT $3",                                                     \
+			3, {DATEOID, INT8OID, INT8OID}, NULL                                                   \
+	}
+
+static TlStatement list_fresh = LIST_NEW(">=");
+static TlStatement list_stale = LIST_NEW("<");
 
 /*
  * The next blocks in falling order of (max_ts, seq) below ($5, $6): index scans backwards, merged
@@ -117,9 +120,6 @@ static TlStatement read_block[LEAVES] = {
 static TlStatement delete_block[LEAVES] = {
 	DELETE_BLOCK("telemetry.block_0"), DELETE_BLOCK("telemetry.block_1"),
 	DELETE_BLOCK("telemetry.block_2"), DELETE_BLOCK("telemetry.block_3")};
-
-static TlStatement delete_new_blocks = {
-	"DELETE FROM " NEW_BLOCKS " WHERE seq <= $1", 1, {INT8OID}, NULL};
 
 #define LIST_PLACES(blocks, having)                                                                \
 	{                                                                                              \
@@ -286,63 +286,53 @@ tl_store_list(const int *buckets, int n_buckets, int64 from, int64 to, TlLevels 
 	return list;
 }
 
-/* So many rows are looked at, at first; more only if one flush has made as many. */
+/* So many rows are looked at; a number has fewer of a day, one for each bucket. */
 #define LIST_NEW_ROWS 8192
 
-static TlBlockMeta *
-list_new(int64 from_seq, int64 to_seq, int64 limit, uint32 *n_blocks)
+/* Appends what a statement finds to a list; false if that was cut off. */
+static bool
+list_new(TlStatement *statement, int64 day, int64 horizon, TlBlockMeta *list, uint32 *n)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	TlBlockMeta *list;
+	uint32 room = LIST_NEW_ROWS - *n;
 	TlStatementScope scope;
 	Datum values[3];
+	bool complete;
 
-	values[0] = Int64GetDatum(from_seq);
-	values[1] = Int64GetDatum(to_seq);
-	values[2] = Int64GetDatum(limit);
+	values[0] = DateADTGetDatum((DateADT) (day / TL_USECS_PER_DAY));
+	values[1] = Int64GetDatum(horizon);
+	values[2] = Int64GetDatum((int64) room + 1);
 	tl_statement_begin(&scope);
-	tl_statement_execute(&oldest_new_blocks, values, NULL, true, 0);
-	list = read_metas(caller, n_blocks);
+	tl_statement_execute(statement, values, NULL, true, 0);
+	complete = SPI_processed <= room;
+	for (uint64 i = 0; i < Min(SPI_processed, room); i++)
+		read_meta(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &list[(*n)++]);
 	tl_statement_end(&scope);
-	return list;
+	return complete;
 }
 
-static int
-compare_place(const void *a, const void *b)
+static bool
+same_flush(const TlBlockMeta *a, const TlBlockMeta *b)
 {
-	const TlBlockMeta *x = a;
-	const TlBlockMeta *y = b;
-	int64 x_day = tl_day_of(x->max_ts);
-	int64 y_day = tl_day_of(y->max_ts);
-
-	if (x_day != y_day)
-		return x_day < y_day ? -1 : 1;
-	if (x->bucket != y->bucket)
-		return x->bucket < y->bucket ? -1 : 1;
-	return (x->seq > y->seq) - (x->seq < y->seq);
+	return a->seq == b->seq && tl_day_of(a->max_ts) == tl_day_of(b->max_ts);
 }
 
 TlBlockMeta *
-tl_store_list_new(int64 horizon, uint64 max_points, uint32 *n_blocks, bool *more)
+tl_store_list_new(int64 horizon, int64 fresh, uint32 *n_blocks, bool *more)
 {
-	uint32 n;
-	TlBlockMeta *list = list_new(0, horizon, LIST_NEW_ROWS, &n);
-	uint64 points = 0;
-	uint32 kept = 0;
+	TlBlockMeta *list = palloc(sizeof(TlBlockMeta) * LIST_NEW_ROWS);
+	uint32 n = 0;
 
-	/* Nothing is known of a last number whose blocks were cut off by the limit. */
-	*more = n == LIST_NEW_ROWS;
-	if (*more && list[0].seq == list[n - 1].seq)
-		list = list_new(0, list[0].seq, PG_INT64_MAX, &n);
-	else if (*more)
-		for (int64 last = list[n - 1].seq; list[n - 1].seq == last;)
+	*more = !list_new(&list_fresh, fresh, horizon, list, &n) ||
+			!list_new(&list_stale, fresh, horizon, list, &n);
+	if (*more && n == LIST_NEW_ROWS)
+	{
+		/* Of the last number, some may have been cut off. */
+		TlBlockMeta last = list[n - 1];
+
+		while (n > 0 && same_flush(&list[n - 1], &last))
 			n--;
-
-	while (kept < n && (kept == 0 || points < max_points || list[kept].seq == list[kept - 1].seq))
-		points += list[kept++].n;
-	*more |= kept < n;
-	qsort(list, kept, sizeof(TlBlockMeta), compare_place);
-	*n_blocks = kept;
+	}
+	*n_blocks = n;
 	return list;
 }
 
@@ -592,23 +582,6 @@ tl_store_delete(const TlBlockMeta *meta)
 	if (SPI_processed != 1)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("a block was replaced by another transaction"),
-						errhint("Retry the transaction.")));
-	tl_statement_end(&scope);
-	tl_store_estimate_forget();
-}
-
-void
-tl_store_delete_new(int64 seq, uint32 n)
-{
-	TlStatementScope scope;
-	Datum values[1];
-
-	values[0] = Int64GetDatum(seq);
-	tl_statement_begin(&scope);
-	tl_statement_execute(&delete_new_blocks, values, NULL, false, 0);
-	if (SPI_processed != n)
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						errmsg("blocks were replaced by another transaction"),
 						errhint("Retry the transaction.")));
 	tl_statement_end(&scope);
 	tl_store_estimate_forget();

@@ -64,12 +64,11 @@ extern TlBlockMeta *tl_store_list(const int *buckets, int n_buckets, int64 from,
 								  TlLevels levels, uint32 *n_blocks);
 
 /*
- * The oldest blocks of level 0 with an order number up to the horizon, sorted by (day, bucket,
- * seq): all blocks of as many order numbers as together have about max_points points, and of one
- * at least.  *more tells whether there are others up to the horizon.
+ * Blocks of level 0 with an order number up to the horizon, some thousand at most: those of days
+ * from fresh on first, then those of earlier days; by day, and of each day the oldest numbers, in
+ * their order, each with all of its blocks.  *more tells whether there are others.
  */
-extern TlBlockMeta *tl_store_list_new(int64 horizon, uint64 max_points, uint32 *n_blocks,
-									  bool *more);
+extern TlBlockMeta *tl_store_list_new(int64 horizon, int64 fresh, uint32 *n_blocks, bool *more);
 
 /*
  * The highest order number of which it is certain that every flush up to it has ended: what is
@@ -144,9 +143,8 @@ extern double tl_store_pages(TlLevels levels, double *without_data);
 extern void tl_store_lock_bucket(int bucket);
 /* The same without waiting: false if someone else has the lock. */
 extern bool tl_store_try_lock_bucket(int bucket);
+/* What is deleted can still be read by the snapshot that was active before. */
 extern void tl_store_delete(const TlBlockMeta *meta);
-/* Deletes all n blocks of level 0 up to an order number, which must not exceed the horizon. */
-extern void tl_store_delete_new(int64 seq, uint32 n);
 
 /* The OID of telemetry.block. */
 extern Oid tl_store_relid(void);

@@ -2,7 +2,19 @@
  * compact_roll_up.c
  *		The job roll_up: new blocks become blocks of level 1, and their points count.
  *
- * One call is one transaction over about a million points.  See compact.h for order and locks.
+ * One call is one transaction, a step, of about a second's work: it ends when it has read so many
+ * points, bytes and blocks, or has changed so many rows of rollups, whichever comes first.  Days
+ * that are being written to come before all others, so that a backfill of old days delays nobody.
+ *
+ * Within a day, a bucket's new blocks must be taken in the order of their numbers.  A mixed block
+ * holds points of any bucket, so that it can only be taken with all that are older.  Usually that
+ * is done: a step takes the oldest blocks of a day, whatever they are, and merges them bucket by
+ * bucket.  Where a fleet is so wide that the rows of its rollups are the work, a step that has
+ * changed enough of them splits what is left: the points of each other bucket become a new block of
+ * that bucket.  Those, and what ingest has stored by bucket in the first place, are then taken a
+ * bucket at a time with all that it has, which writes its rows once for as many points as there are.
+ *
+ * See compact.h for order and locks.
  */
 #include "upkeep/compact.h"
 
@@ -20,18 +32,35 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-/* So many points are taken at once: some hundred milliseconds' work. */
-#define POINTS_AT_ONCE 1000000
+/* A step's work. */
+#define POINTS_A_STEP 1000000
+#define BYTES_A_STEP (64 * 1024 * 1024)
+#define BLOCKS_A_STEP 8192
+#define ROWS_A_STEP 50000
+
+/* A day's oldest blocks are taken bucket by bucket if they are of single buckets and of so many points. */
+#define POINTS_BY_BUCKET 250000
+
+/* A block grows no larger, where its bucket's points come from several flushes. */
+#define BLOCK_BYTES_MAX (32 * 1024 * 1024)
+
+/* Days that points of so long ago lie in are being written to. */
+#define FRESH_FOR USECS_PER_HOUR
 
 typedef struct RollUp
 {
 	int buckets;
-	int64 seq; /* of the blocks written */
 	const TlLate *late;
+	MemoryContext context; /* of one merge */
 	TlRollupUpdate *update;
 	TlBlockWriter *writer;
 	TlRunBuilder *builder;
 	TlCompactStats stats;
+
+	/* Of what is being merged. */
+	const TlBlockMeta *blocks; /* in the order of their numbers */
+	uint32 n_blocks;
+	uint32 n_numbered; /* of these numbers, the newest were given to the bucket's blocks */
 } RollUp;
 
 static TlStatement note_done = {"UPDATE telemetry.compaction_state SET rolled_up_until = $1"
@@ -63,27 +92,105 @@ drop_expired(RollUp *r, const TlRun *run, int bucket)
 	return true;
 }
 
+/* By bucket, mixed blocks first, and of a bucket by number. */
+static int
+compare_bucket(const void *a, const void *b)
+{
+	const TlBlockMeta *x = a;
+	const TlBlockMeta *y = b;
+
+	if (x->bucket != y->bucket)
+		return x->bucket < y->bucket ? -1 : 1;
+	return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+static bool
+is_enough(const RollUp *r)
+{
+	return r->stats.points_in >= POINTS_A_STEP || r->stats.bytes_in >= BYTES_A_STEP ||
+		   r->stats.blocks_in >= BLOCKS_A_STEP || r->stats.blocks_out >= BLOCKS_A_STEP ||
+		   tl_rollup_update_rows(r->update) >= ROWS_A_STEP;
+}
+
+/*
+ * The number of the next block of a bucket.  All its blocks of one merge have numbers of what was
+ * merged, each another one: they have no key in common, so it does not matter which.
+ */
+static int64
+next_number(RollUp *r)
+{
+	uint32 i = r->n_blocks;
+
+	for (uint32 skip = r->n_numbered++; skip > 0 && i > 0; skip--)
+	{
+		int64 seq = r->blocks[i - 1].seq;
+
+		while (i > 0 && r->blocks[i - 1].seq == seq)
+			i--;
+	}
+	if (i == 0)
+		elog(ERROR, "more blocks than flushes that they are of");
+	return r->blocks[i - 1].seq;
+}
+
+/* Whether there is a number for the block, and one left for another. */
+static bool
+may_cut(const RollUp *r)
+{
+	uint32 numbers = 1;
+
+	for (uint32 i = 1; i < r->n_blocks && numbers <= r->n_numbered + 1; i++)
+		numbers += r->blocks[i].seq != r->blocks[i - 1].seq;
+	return numbers > r->n_numbered + 1;
+}
+
 static void
-finish_bucket(RollUp *r, int bucket)
+store_block(RollUp *r, int bucket, int level)
+{
+	tl_run_builder_flush(r->builder);
+	if (!tl_block_writer_empty(r->writer))
+		tl_compact_store(&r->stats, r->writer, bucket, level, next_number(r));
+}
+
+static void
+finish_bucket(RollUp *r, int bucket, int level)
 {
 	if (bucket == TL_BUCKET_MIXED)
 		return;
-	tl_run_builder_flush(r->builder);
-	tl_compact_store(&r->stats, r->writer, bucket, TL_LEVEL_ROLLED, r->seq);
+	store_block(r, bucket, level);
+	r->n_numbered = 0;
 	if (tl_rollup_update_is_full(r->update))
 		tl_rollup_update_apply(r->update);
 }
 
+/*
+ * Takes blocks of one day, in the order of their numbers.  They go first, so that what is written
+ * may have their keys.
+ */
 static void
-roll_up_day(RollUp *r, TlBlockMeta *blocks, uint32 n)
+take(RollUp *r, TlBlockMeta *blocks, uint32 n)
 {
 	TlFilter everything = {
 		.from = DT_NOBEGIN, .to = DT_NOEND, .columns = TL_COLUMN_VALUE | TL_COLUMN_ATTRS};
+	MemoryContext old = MemoryContextSwitchTo(r->context);
+	TlBlockMeta *sorted = palloc(sizeof(TlBlockMeta) * n);
 	TlReadStats stats = {0};
-	TlMerge *merge = tl_merge_create_day(&everything, r->buckets, &stats, blocks, n);
 	int current = TL_BUCKET_MIXED;
+	int level = TL_LEVEL_ROLLED;
+	TlMerge *merge;
 	TlRun run;
 
+	r->blocks = blocks;
+	r->n_blocks = n;
+	r->n_numbered = 0;
+	for (uint32 i = 0; i < n; i++)
+	{
+		tl_compact_count_in(&r->stats, &blocks[i]);
+		tl_store_delete(&blocks[i]);
+	}
+	memcpy(sorted, blocks, sizeof(TlBlockMeta) * n);
+	qsort(sorted, n, sizeof(TlBlockMeta), compare_bucket);
+	merge = tl_merge_create_day(&everything, r->buckets, &stats, sorted, n);
 	while (tl_merge_next(merge, &run))
 	{
 		int bucket = tl_bucket_of(run.key.device, r->buckets);
@@ -93,14 +200,77 @@ roll_up_day(RollUp *r, TlBlockMeta *blocks, uint32 n)
 			continue;
 		if (bucket != current)
 		{
-			finish_bucket(r, current);
+			finish_bucket(r, current, level);
 			current = bucket;
+			if (tl_rollup_update_rows(r->update) >= ROWS_A_STEP)
+				level = TL_LEVEL_NEW;
 		}
+		else if (tl_block_writer_size(r->writer) >= BLOCK_BYTES_MAX && may_cut(r))
+			store_block(r, current, level);
 		tl_run_builder_add(r->builder, &run);
-		tl_rollup_update_add(r->update, &run);
+		if (level == TL_LEVEL_ROLLED)
+			tl_rollup_update_add(r->update, &run);
 	}
-	finish_bucket(r, current);
-	tl_rollup_update_apply(r->update);
+	finish_bucket(r, current, level);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(r->context);
+}
+
+/* So many of a day's blocks, from the oldest on, as there is work for; all of a flush. */
+static uint32
+enough_of(const RollUp *r, const TlBlockMeta *blocks, uint32 n)
+{
+	int64 points = r->stats.points_in;
+	int64 bytes = r->stats.bytes_in;
+	uint32 i = 0;
+
+	while (i < n && (i == 0 || blocks[i].seq == blocks[i - 1].seq ||
+					 (points < POINTS_A_STEP && bytes < BYTES_A_STEP)))
+	{
+		points += blocks[i].n;
+		bytes += blocks[i].length;
+		i++;
+	}
+	return i;
+}
+
+/* Takes blocks of single buckets, sorted by these: each bucket's by themselves; how many. */
+static uint32
+take_by_bucket(RollUp *r, TlBlockMeta *blocks, uint32 n)
+{
+	uint32 taken = 0;
+
+	qsort(blocks, n, sizeof(TlBlockMeta), compare_bucket);
+	for (uint32 i = 0; i < n && !is_enough(r);)
+	{
+		uint32 end = i;
+		uint32 some;
+
+		while (end < n && blocks[end].bucket == blocks[i].bucket)
+			end++;
+		some = enough_of(r, blocks + i, end - i);
+		take(r, blocks + i, some);
+		taken += some;
+		i = end;
+	}
+	return taken;
+}
+
+/* Takes a day's blocks, or as many as there is work for; how many. */
+static uint32
+roll_up_day(RollUp *r, TlBlockMeta *blocks, uint32 n)
+{
+	uint64 points = 0;
+	uint32 lead = 0;
+	uint32 taken;
+
+	while (lead < n && blocks[lead].bucket != TL_BUCKET_MIXED)
+		points += blocks[lead++].n;
+	if (points >= POINTS_BY_BUCKET)
+		return take_by_bucket(r, blocks, lead);
+	taken = enough_of(r, blocks, n);
+	take(r, blocks, taken);
+	return taken;
 }
 
 static int64
@@ -113,35 +283,29 @@ first_day(const TlBlockMeta *blocks, uint32 n)
 	return first;
 }
 
-static void
+/* Whether all of them were taken. */
+static bool
 roll_up_blocks(TlBlockMeta *blocks, uint32 n, const TlLate *late)
 {
-	MemoryContext day_context =
-		AllocSetContextCreate(CurrentMemoryContext, "telemetry roll up", ALLOCSET_DEFAULT_SIZES);
 	RollUp r = {.buckets = tl_store_buckets(), .late = late};
+	uint32 taken = 0;
 
+	r.context =
+		AllocSetContextCreate(CurrentMemoryContext, "telemetry roll up", ALLOCSET_DEFAULT_SIZES);
 	r.writer = tl_block_writer_create(tl_guc_compression_level);
 	r.builder = tl_run_builder_create(r.writer);
 	r.update = tl_rollup_update_begin(tl_zone_load(), r.buckets, tl_retention_load());
-	for (uint32 i = 0; i < n; i++)
-	{
-		r.seq = Max(r.seq, blocks[i].seq);
-		tl_compact_count_in(&r.stats, &blocks[i]);
-	}
-	for (uint32 i = 0; i < n;)
+	for (uint32 i = 0; i < n && !is_enough(&r);)
 	{
 		uint32 start = i;
-		MemoryContext old = MemoryContextSwitchTo(day_context);
 
 		while (i < n && tl_day_of(blocks[i].max_ts) == tl_day_of(blocks[start].max_ts))
 			i++;
-		roll_up_day(&r, blocks + start, i - start);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(day_context);
+		taken += roll_up_day(&r, blocks + start, i - start);
 	}
 	tl_rollup_update_end(r.update);
-	tl_store_delete_new(r.seq, n);
 	tl_compact_record("roll_up", &r.stats);
+	return taken == n;
 }
 
 static bool
@@ -164,7 +328,7 @@ roll_up(void)
 
 	/* A new snapshot: it sees all that is committed up to the horizon. */
 	PushActiveSnapshot(GetTransactionSnapshot());
-	blocks = tl_store_list_new(horizon, POINTS_AT_ONCE, &n, &more);
+	blocks = tl_store_list_new(horizon, tl_day_of(now - FRESH_FOR), &n, &more);
 	late = n > 0 ? tl_late_load(first_day(blocks, n), tl_store_buckets()) : NULL;
 	if (n > 0 && late == NULL)
 	{
@@ -172,7 +336,7 @@ roll_up(void)
 		return false;
 	}
 	if (n > 0)
-		roll_up_blocks(blocks, n, late);
+		more |= !roll_up_blocks(blocks, n, late);
 	if (!more && !open)
 		note_rolled_up_until(now);
 	PopActiveSnapshot();

@@ -228,8 +228,18 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION pg_temp.roll_up() RETURNS text LANGUAGE sql AS
-$$ SELECT CASE WHEN telemetry.job_roll_up() THEN 'job_roll_up() has more to do' END $$;
+-- Steps of few rows split mixed blocks, and take buckets one by one.
+CREATE FUNCTION pg_temp.roll_up() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	steps CONSTANT int := pg_temp.pick(1, 2, 5, 1000);
+BEGIN
+	PERFORM set_config('telemetry.roll_up_rows', pg_temp.pick_text('1', '20', '300', '50000'), true);
+	FOR i IN 1 .. steps LOOP
+		EXIT WHEN NOT telemetry.job_roll_up();
+	END LOOP;
+	RETURN NULL;
+END
+$$;
 
 CREATE FUNCTION pg_temp.compact() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -237,6 +247,18 @@ BEGIN
 	WHILE telemetry.job_compact() LOOP
 	END LOOP;
 	RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION pg_temp.roll_up_all() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('telemetry.roll_up_rows', pg_temp.pick_text('10', '300', '50000'), true);
+	FOR i IN 1 .. 5000 LOOP
+		IF NOT telemetry.job_roll_up() THEN
+			RETURN NULL;
+		END IF;
+	END LOOP;
+	RETURN 'after 5000 steps there is more to do';
 END
 $$;
 
@@ -389,7 +411,7 @@ $$;
 -- What must hold when all is rolled up.
 CREATE FUNCTION pg_temp.check_at_rest(at text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
-	RETURN NEXT is(pg_temp.roll_up(), NULL, at || ': all is rolled up');
+	RETURN NEXT is(pg_temp.roll_up_all(), NULL, at || ': all is rolled up');
 	RETURN NEXT is((SELECT pending_points FROM telemetry.freshness)::bigint, 0::bigint, at || ': nothing is pending');
 	RETURN NEXT is(pg_temp.wrong_rollups('telemetry.metric_hourly', 'hour', 'model_point'), NULL, at || ': the hours have all points');
 	RETURN NEXT is(pg_temp.wrong_rollups('telemetry.metric_daily', 'day', 'model_point'), NULL, at || ': the days have all points');

@@ -19,6 +19,7 @@ extern int tl_guc_mixed_block_points;
 extern int tl_guc_batch_window; /* seconds */
 extern int tl_guc_compaction_level;
 extern int tl_guc_settle_time; /* seconds */
+extern int tl_guc_roll_up_rows;
 
 /* How telemetry.point_text reads. */
 extern char *tl_guc_text_nulls;

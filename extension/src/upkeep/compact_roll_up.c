@@ -36,10 +36,13 @@
 #define POINTS_A_STEP 1000000
 #define BYTES_A_STEP (64 * 1024 * 1024)
 #define BLOCKS_A_STEP 8192
-#define ROWS_A_STEP 50000
+#define ROWS_A_STEP ((uint64) tl_guc_roll_up_rows)
 
-/* A day's oldest blocks are taken bucket by bucket if they are of single buckets and of so many points. */
-#define POINTS_BY_BUCKET 250000
+/*
+ * A day's oldest blocks, if they are of single buckets, are taken bucket by bucket if they have so
+ * many points for each row that a step may change.  Of a narrow fleet, more do no harm.
+ */
+#define POINTS_A_ROW 5
 
 /* A block grows no larger, where its bucket's points come from several flushes. */
 #define BLOCK_BYTES_MAX (32 * 1024 * 1024)
@@ -56,6 +59,7 @@ typedef struct RollUp
 	TlBlockWriter *writer;
 	TlRunBuilder *builder;
 	TlCompactStats stats;
+	bool split; /* something was put back as new blocks */
 
 	/* Of what is being merged. */
 	const TlBlockMeta *blocks; /* in the order of their numbers */
@@ -203,7 +207,10 @@ take(RollUp *r, TlBlockMeta *blocks, uint32 n)
 			finish_bucket(r, current, level);
 			current = bucket;
 			if (tl_rollup_update_rows(r->update) >= ROWS_A_STEP)
+			{
 				level = TL_LEVEL_NEW;
+				r->split = true;
+			}
 		}
 		else if (tl_block_writer_size(r->writer) >= BLOCK_BYTES_MAX && may_cut(r))
 			store_block(r, current, level);
@@ -266,7 +273,7 @@ roll_up_day(RollUp *r, TlBlockMeta *blocks, uint32 n)
 
 	while (lead < n && blocks[lead].bucket != TL_BUCKET_MIXED)
 		points += blocks[lead++].n;
-	if (points >= POINTS_BY_BUCKET)
+	if (points >= POINTS_A_ROW * ROWS_A_STEP)
 		return take_by_bucket(r, blocks, lead);
 	taken = enough_of(r, blocks, n);
 	take(r, blocks, taken);
@@ -283,7 +290,7 @@ first_day(const TlBlockMeta *blocks, uint32 n)
 	return first;
 }
 
-/* Whether all of them were taken. */
+/* Whether that was all. */
 static bool
 roll_up_blocks(TlBlockMeta *blocks, uint32 n, const TlLate *late)
 {
@@ -305,7 +312,7 @@ roll_up_blocks(TlBlockMeta *blocks, uint32 n, const TlLate *late)
 	}
 	tl_rollup_update_end(r.update);
 	tl_compact_record("roll_up", &r.stats);
-	return taken == n;
+	return taken == n && !r.split;
 }
 
 static bool

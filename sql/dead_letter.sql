@@ -33,8 +33,10 @@ SELECT pg_relation_size('dead_letter') + pg_relation_size(reltoastrelid) < 512 *
 -- large rows, which are in the other relation
 SELECT * FROM pg_temp.reject(1, repeat('x', 4000));
 -- an event is no exception
+BEGIN;
 INSERT INTO event (stream, event_type) VALUES ('no such stream', 'a');
 SELECT rejected, unkept FROM ingest_result();
+COMMIT;
 -- job_prune_makes_room: a quarter, of the oldest
 SELECT count(*) AS before, max(id) AS newest FROM dead_letter \gset
 CALL run_jobs('prune');
@@ -58,8 +60,10 @@ SELECT payload ->> 'metric_name' AS metric, code, attempts FROM dead_letter ORDE
 
 -- what_a_session_lists_takes_so_much_memory
 SET telemetry.max_result_memory = '64kB';
+BEGIN;
 SELECT r.rejected, r.unkept, r.listed BETWEEN 100 AND 600 AS bounded FROM pg_temp.reject(5000) AS r;
 SELECT used_bytes BETWEEN 1 AND 256 * 1024 AS bounded FROM pg_backend_memory_contexts WHERE name = 'telemetry ingest result';
+COMMIT;
 RESET telemetry.max_result_memory;
 SELECT listed FROM pg_temp.reject(5000);
 SET ROLE telemetry_writer;

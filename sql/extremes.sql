@@ -86,9 +86,11 @@ END
 $$;
 
 -- numbers_at_the_ends_of_float8_are_read_while_they_are_pending
+BEGIN;
 INSERT INTO point (ts, device_id, metric, value)
 SELECT '2024-05-01 10:00'::timestamptz + number * interval '1 second', device, 'm', v::value FROM sample;
 SELECT received = accepted AS all_taken FROM ingest_result();
+COMMIT;
 SELECT * FROM pg_temp.reads();
 SELECT pg_temp.differs('metric_hourly_live', 'hour');
 

@@ -111,6 +111,7 @@ SET telemetry.text_nulls = '?';
 SET telemetry.text_date_order = 'dmy';
 SET telemetry.text_timezone = 'Europe/Paris';
 SET telemetry.text_device_id = 'meter';
+BEGIN;
 COPY point_text (ts, metric, value) FROM STDIN (FORMAT csv, DELIMITER ';', HEADER);
 time;metric;value
 16/12/2006 17:24:00;voltage;234,840
@@ -120,6 +121,7 @@ time;metric;value
 16/12/2006 17:28:00;voltage;235,680
 \.
 SELECT received, accepted, rejected, jsonb_path_query_array(rows, '$[*].code') AS codes FROM ingest_result();
+COMMIT;
 SELECT ts, device_id, metric, value FROM point ORDER BY ts;
 SELECT code, reason FROM dead_letter ORDER BY id;
 RESET telemetry.text_decimal_comma;
@@ -133,24 +135,30 @@ COPY point_text (ts, value) FROM STDIN (FORMAT csv);
 2013-12-02 21:15:00,73.96732207
 2013-12-02 21:20:00,74.935882
 \.
+BEGIN;
 COPY point_text (ts, metric, value) FROM STDIN (FORMAT csv);
 2013-12-02 21:15:00,,1
 \.
 SELECT rejected, rows FROM ingest_result();
+COMMIT;
 RESET telemetry.text_metric;
+BEGIN;
 RESET telemetry.text_device_id;
 COPY point_text (ts, value) FROM STDIN (FORMAT csv);
 2013-12-02 21:15:00,73.96732207
 \.
 SELECT rejected, rows FROM ingest_result();
+COMMIT;
 SELECT ts, device_id, metric, num FROM point WHERE metric = 'temperature' ORDER BY ts;
 
 -- more_rows_than_the_memory: repeats are found as in telemetry.point
 TRUNCATE block, dead_letter;
 SET telemetry.batch_memory = '256kB';
+BEGIN;
 INSERT INTO point_text (ts, device_id, metric, value)
 SELECT (1704067200 + i)::text, 'd' || i % 7, 'm', CASE WHEN i % 100 = 0 THEN 'MM' ELSE (i / 10.0)::text END FROM generate_series(1, 20000) AS i;
 SELECT received, accepted, rejected FROM ingest_result();
+COMMIT;
 RESET telemetry.batch_memory;
 SELECT count(*), round(sum(num)::numeric, 3) AS sum FROM point;
 SELECT count(*), count(DISTINCT reason) FROM dead_letter;
@@ -163,8 +171,10 @@ INSERT INTO point_text (ts, device_id, metric, value) VALUES ('2024-01-01', 'ret
 ANALYZE point_text;
 -- tables_of_ones_own
 CREATE FOREIGN TABLE few (value text, ts text, metric text, device_id text) SERVER telemetry OPTIONS (text 'true');
+BEGIN;
 INSERT INTO few VALUES ('5', '2024-01-01', 'm', 'few'), ('x', '2024-01-01', 'm', 'few');
 SELECT accepted, rejected FROM ingest_result();
+COMMIT;
 DROP FOREIGN TABLE few;
 CREATE FOREIGN TABLE wrong (value text, ts timestamptz, metric text, device_id text) SERVER telemetry OPTIONS (text 'true');
 INSERT INTO wrong VALUES ('5', '2024-01-01', 'm', 'few');

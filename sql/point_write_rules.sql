@@ -40,6 +40,7 @@ SELECT ts, value, num FROM point WHERE device_id = 'returning';
 \set QUIET off
 INSERT INTO point (ts, device_id, metric, value) VALUES ('2024-01-01', 'returning', 'm', '1'), (NULL, 'returning', 'm', '2');
 INSERT INTO point (ts, device_id, metric, value) VALUES ('infinity', 'returning', 'm', '1'), ('2024-01-01', '', 'm', '2');
+BEGIN;
 COPY point (ts, device_id, metric, value) FROM STDIN;
 2024-01-02	returning	m	1
 infinity	returning	m	2
@@ -47,6 +48,7 @@ infinity	returning	m	2
 \.
 \set QUIET on
 SELECT received, accepted, rejected FROM ingest_result();
+COMMIT;
 WITH given AS (
 	INSERT INTO point (ts, device_id, metric, value, unit, tags, metadata)
 	SELECT '2024-02-01'::timestamptz + i * interval '1 hour', 'returning', 'kind ' || i, v, 'V', '{"a": 1}', CASE WHEN i % 2 = 0 THEN '{}'::jsonb END

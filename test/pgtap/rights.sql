@@ -24,6 +24,13 @@ INSERT INTO telemetry.stream (name, description) VALUES ('rights', 'For this tes
 INSERT INTO telemetry.event (stream, event_id, event_type, subject_id, user_id) VALUES ('rights', '1', 'a', 's', 'u');
 INSERT INTO telemetry.event (stream, event_id, event_type, subject_id, user_id, session_id) VALUES
 	('playback', '1', 'play_start', '01ARZ3NDEKTSV4RRFFQ69G5FAV', 'u', 's');
+-- Something to tell of, for who may not ingest.
+CREATE FUNCTION public.rights_ingest() RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-01', 'rights', 'm', '1');
+	RETURN 1;
+END
+$$;
 CALL telemetry.run_jobs('roll_up');
 INSERT INTO telemetry.event (stream, event_id, event_type, subject_id, user_id) VALUES ('rights', '2', 'a', 's', 'gone');
 CALL telemetry.run_jobs('roll_up_events');
@@ -50,7 +57,7 @@ CREATE TEMP TABLE function (signature text, roles text[], call text);
 INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.block_series(bytea)', '{admin}', NULL),
 	('telemetry.check_block(bytea)', '{admin}', NULL),
-	('telemetry.ingest_result()', '{reader,writer,admin,nobody}', NULL),
+	('telemetry.ingest_result()', '{reader,writer,admin,nobody}', 'SELECT telemetry.ingest_result() FROM public.rights_ingest()'),
 	('telemetry.delete_points(text,text,timestamptz,timestamptz)', '{admin}', $$SELECT telemetry.delete_points('rights', NULL, NULL, NULL)$$),
 	('telemetry.job_roll_up()', '{admin}', 'SELECT telemetry.job_roll_up()'),
 	('telemetry.job_compact()', '{admin}', 'SELECT telemetry.job_compact()'),

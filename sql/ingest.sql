@@ -148,6 +148,15 @@ FROM telemetry.ingest(jsonb_build_object('data_points', (SELECT jsonb_agg(CASE W
 SELECT count(*), count(DISTINCT value) FROM telemetry.point WHERE device_id = 'flushed';
 RESET telemetry.batch_memory;
 
+-- repeats_are_counted_exactly_then, too
+SET telemetry.batch_memory = '256kB';
+SELECT a -> 'ingested_count' AS ingested, a -> 'replaced_count' AS replaced
+FROM telemetry.ingest(jsonb_build_object('batch_id', 'repeated', 'data_points', (SELECT jsonb_agg(jsonb_build_object('timestamp', 7 + i % 7 * 1e-7, 'metric_name', 'm' || i % 5,
+	'value', repeat(i::text, 500)) ORDER BY i) FROM generate_series(1, 1000) AS i)), 'repeated') AS a;
+SELECT replaced_count FROM telemetry.receipt WHERE batch_id = 'repeated';
+SELECT count(*) FROM telemetry.point WHERE device_id = 'repeated';
+RESET telemetry.batch_memory;
+
 -- a_name_too_long_to_store_is_told_in_part
 SELECT a #>> '{errors,0,metric_name}' = repeat('é', 64) AS told, a #>> '{errors,0,error}' AS error
 FROM telemetry.ingest(jsonb_build_object('data_points', jsonb_build_array(jsonb_build_object('timestamp', 1, 'metric_name', repeat('é', 2000), 'value', 1))), 'd') AS a;

@@ -137,8 +137,10 @@ COMMENT ON FUNCTION telemetry.ingest_result() IS
 	'received = accepted + duplicates + rejected; conflicts are for events and always 0 for points. '
 	'rows is an array, ordered by row, of {"row": 0-based position, "status": "duplicate", "replaced" or '
 	'"rejected", "code": text, "message": text} for each row that was not plainly accepted, at most '
-	'telemetry.max_result_rows of them, in telemetry.max_result_memory. unkept are the rejected that telemetry.dead_letter had no room for. A row is a duplicate if the same point came again later in the same '
-	'statement, replaced if a later one has the same key and another value. '
+	'telemetry.max_result_rows of them, in telemetry.max_result_memory. unkept are the rejected that telemetry.dead_letter had no room for. '
+	'A row is a duplicate if the same point came again later in the same '
+	'statement, replaced if a later one has the same key and another value; "by" is the next row of that key. Times are of '
+	'microseconds, so that points closer together are one. '
 	'It tells of nothing else, so that whoever shares a connection through a pooler is told of rows of their own. '
 	'Error: object_not_in_prerequisite_state if there is none, or it was rolled back.';
 

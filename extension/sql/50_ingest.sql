@@ -10,6 +10,7 @@ CREATE TABLE telemetry.receipt (
 	total_count integer NOT NULL,
 	errors jsonb NOT NULL,
 	content_hash bytea NOT NULL,
+	replaced_count integer NOT NULL DEFAULT 0,
 	-- In this order it also finds a batch whose device is not known.
 	PRIMARY KEY (batch_id, device_id)
 )
@@ -29,6 +30,8 @@ COMMENT ON COLUMN telemetry.receipt.failed_count IS 'Points rejected.';
 COMMENT ON COLUMN telemetry.receipt.total_count IS 'Points of the batch.';
 COMMENT ON COLUMN telemetry.receipt.errors IS
 	'For each point rejected {"index": 0-based position, "metric_name", "code", "error"}.';
+COMMENT ON COLUMN telemetry.receipt.replaced_count IS
+	'Points ingested that a later one of the batch, of the same metric and time, has taken the place of.';
 COMMENT ON COLUMN telemetry.receipt.content_hash IS
 	'SHA-256 of data_points as jsonb, to tell a repeat from another batch of the same id.';
 
@@ -45,12 +48,12 @@ COMMENT ON FUNCTION telemetry.ingest(jsonb, text, text) IS
 	'{"success": true, "message", "device_id", "metric_name"} or {"success": false, "detail", "code"}. '
 	'batch {"data_points": [1 to 1000 points], "compression": null, "gzip" or "lz4", "batch_id": null or text}: '
 	'{"success", "ingested_count", "failed_count", "total_count", "errors": [{"index", "metric_name", '
-	'"code", "error"}]}. '
+	'"code", "error"}]}, and "replaced_count" if points of it had the metric and time, to the microsecond, of a later one, which alone is stored. '
 	'bulk {device_id: [up to 1000 points], ...}, 10000 points in all: '
 	'{"success", "results": {device_id: as of a batch}, "total_devices"}; in telemetry.ingest_result() its '
 	'points count in jsonb''s order of keys. '
 	'device_id is that of a single or batch body, which may also have it as a member. '
-	'timestamp is RFC 3339 text (UTC if it has no zone) or a number of seconds, or milliseconds beyond '
+	'timestamp, to the microsecond, is RFC 3339 text (UTC if it has no zone) or a number of seconds, or milliseconds beyond '
 	'2e10, since 1970; '
 	'unit, tags and metadata may be null. '
 	'A point that breaks a rule is rejected, with the codes of telemetry.dead_letter, which keeps it. '

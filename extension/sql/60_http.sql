@@ -51,7 +51,8 @@ BEGIN ATOMIC
 				'ingested_count', r.ingested_count,
 				'failed_count', r.failed_count,
 				'total_count', r.total_count,
-				'errors', r.errors)) AS receipts
+				'errors', r.errors)
+				|| CASE WHEN r.replaced_count > 0 THEN jsonb_build_object('replaced_count', r.replaced_count) ELSE '{}' END) AS receipts
 		FROM (
 			SELECT *
 			FROM telemetry.receipt
@@ -75,7 +76,7 @@ END;
 COMMENT ON FUNCTION telemetry.http_batch(jsonb, jsonb) IS
 	'GET of a receipt: params {"batch_id": text, "device_id": text, optional}. '
 	'200 {"batch_id", "device_id", "received_at": UTC, "success", "ingested_count", "failed_count", '
-	'"total_count", "errors"}; '
+	'"total_count", "errors"}, and "replaced_count" if it is not 0; '
 	'400 {"detail"} if several devices used the id and none is named, 404 if there is no receipt, 422 if '
 	'params are wrong. '
 	'An expired receipt is shown as long as it exists.';

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import unittest
 
@@ -127,6 +128,28 @@ class QueueTest(BackpressureTestCase):
         for count in (1, 2, 3, 25):
             with self.subTest(requests=count):
                 self.assert_poison_is_alone(count)
+
+    def test_each_request_is_told_of_its_own_repeats_only(self):
+        proxy = self.start_proxy(self.cluster, "--connections=1")
+        chance = random.Random(1)
+        self.session.run(LOCK)
+        wires = [(1, self.post_later(proxy, PATH, point()))]
+        proxy.settle()
+        for _ in range(20):
+            points = [load.point(chance.randrange(8)) for _ in range(chance.randrange(1, 12))]
+            wires.append((points, self.post_later(proxy, f"{API}/devices/repeats/telemetry/batch",
+                                                  {"data_points": points})))
+        proxy.settle()
+        self.session.run("COMMIT;")
+        for points, wire in wires:
+            response = wire.response()
+            self.assertEqual(response.status, 200, response)
+            if points != 1:
+                self.assertEqual(response.json.get("replaced_count", 0),
+                                 len(points) - len({one["timestamp"] for one in points}))
+                self.assertEqual(response.json["ingested_count"], len(points))
+        # They were one COPY, or the test says nothing.
+        self.assertEqual(self.cluster.value("SELECT count(DISTINCT seq) FROM telemetry.block"), "2")
 
     def assert_poison_is_alone(self, count):
         proxy = self.start_proxy(self.cluster, "--connections=1")

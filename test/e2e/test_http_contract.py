@@ -253,8 +253,27 @@ class ValueTest(ContractTestCase):
             answer = self.post(BATCH, {"data_points": [point(1), point(1), point(3), point(2)],
                                        "batch_id": batch_id})
             self.assertEqual(answer, {"success": True, "ingested_count": 4, "failed_count": 0,
-                                      "total_count": 4, "errors": []})
+                                      "total_count": 4, "replaced_count": 3, "errors": []})
             self.assertEqual([row["value"] for row in self.stored_points()], [2])
+        self.assertEqual(self.proxy.get(f"{API}/batches/repeats").json["replaced_count"], 3)
+        # The first answer again.
+        self.assertEqual(self.post(BATCH, {"data_points": [point(1), point(1), point(3), point(2)],
+                                           "batch_id": "repeats"}), answer)
+
+    def test_points_within_a_microsecond_are_one_and_said_to_be(self):
+        times = [f"2025-12-18T10:00:00.{fraction}Z" for fraction in
+                 ("0000001", "0000002", "0000014", "000002", "0000021")]
+        body = [point(n, timestamp=time) for n, time in enumerate(times)]
+        # As rows of the proxy, and by a function: a number as time is not plain.
+        for more in ([], [point(timestamp=1, metric="odd")]):
+            self.cluster.psql("TRUNCATE telemetry.block")
+            answer = self.post(BATCH, {"data_points": body + more})
+            self.assertEqual((answer["ingested_count"], answer["replaced_count"]), (5 + len(more), 2))
+            self.assertEqual(self.stored(), answer["ingested_count"] - answer["replaced_count"])
+            self.assertEqual(len(self.stored_points()), 3 + len(more))
+            results = self.post(BULK, {"a": body + more, "b": [point()], "c": body[:2], "": body[:2]})["results"]
+            self.assertEqual({name: answer.get("replaced_count") for name, answer in results.items()},
+                             {"a": 2, "b": None, "c": 1, "": None})
 
 
 class TimestampTest(ContractTestCase):

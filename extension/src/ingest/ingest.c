@@ -25,6 +25,8 @@ struct TlIngest
 	TlDeadLetters *letters;
 	TlRejectFn on_reject;
 	void *on_reject_arg;
+	TlRepeatFn on_repeat; /* if there is one, rows are not divided between flushes */
+	void *on_repeat_arg;
 	int64 latest;		 /* no timestamp may be later, as of the last look at the clock */
 	int64 memtable_base; /* position of the memtable's first row */
 	int64 received;
@@ -65,19 +67,29 @@ tl_ingest_on_reject(TlIngest *in, TlRejectFn fn, void *arg)
 	in->on_reject_arg = arg;
 }
 
+void
+tl_ingest_on_repeat(TlIngest *in, TlRepeatFn fn, void *arg)
+{
+	in->on_repeat = fn;
+	in->on_repeat_arg = arg;
+}
+
 static void
-note_replaced(void *arg, uint32 position, bool same)
+note_replaced(void *arg, uint32 position, uint32 by_position, bool same)
 {
 	TlIngest *in = arg;
+	int64 row = in->memtable_base + position;
+	int64 by = in->memtable_base + by_position;
 
 	in->duplicates++;
 	if (same)
-		tl_reports_add_constant(in->reports, in->memtable_base + position, TL_ROW_DUPLICATE,
-								"duplicate", "the same point came again later in this batch");
+		tl_reports_add_repeat(in->reports, row, by, TL_ROW_DUPLICATE, "duplicate",
+							  "the same point came again later in this batch");
 	else
-		tl_reports_add_constant(in->reports, in->memtable_base + position, TL_ROW_REPLACED,
-								"replaced",
-								"a later point of this batch has the same key and another value");
+		tl_reports_add_repeat(in->reports, row, by, TL_ROW_REPLACED, "replaced",
+							  "a later point of this batch has the same key and another value");
+	if (in->on_repeat != NULL)
+		in->on_repeat(in->on_repeat_arg, row);
 }
 
 static void
@@ -187,7 +199,8 @@ tl_ingest_row(TlIngest *in, const TlIngestRow *row)
 	in->received++;
 
 	/* Positions within a memtable are 32 bits wide. */
-	if (unlikely(tl_memtable_is_full(in->memtable, (Size) tl_guc_batch_memory * 1024) ||
+	if (unlikely((tl_memtable_is_full(in->memtable, (Size) tl_guc_batch_memory * 1024) &&
+				  in->on_repeat == NULL) ||
 				 in->received - in->memtable_base >= PG_INT32_MAX))
 		flush_memtable(in);
 	return taken;

@@ -37,6 +37,13 @@ extern TlIngest *tl_ingest_begin(void);
 typedef void (*TlRejectFn)(void *arg, int64 row, const char *code, const char *message);
 extern void tl_ingest_on_reject(TlIngest *ingest, TlRejectFn fn, void *arg);
 
+/*
+ * Also tells fn of each row that a later one has taken the place of, when they are flushed; none is
+ * missed, for the rows are kept in memory until the end.  So they must be few.
+ */
+typedef void (*TlRepeatFn)(void *arg, int64 row);
+extern void tl_ingest_on_repeat(TlIngest *ingest, TlRepeatFn fn, void *arg);
+
 /* False if the row was rejected. */
 extern bool tl_ingest_row(TlIngest *ingest, const TlIngestRow *row);
 

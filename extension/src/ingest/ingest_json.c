@@ -40,7 +40,9 @@ typedef struct Intake
 {
 	TlIngest *ingest;
 	TlJsonErrors errors;
-	TlSlice metric; /* of the point being read */
+	TlJsonRepeats repeats;
+	MemoryContext context; /* of both */
+	TlSlice metric;		   /* of the point being read */
 	MemoryContext point_context;
 } Intake;
 
@@ -174,6 +176,14 @@ note_reject(void *arg, int64 row, const char *code, const char *message)
 }
 
 static void
+note_repeat(void *arg, int64 row)
+{
+	Intake *s = arg;
+
+	tl_ingest_json_repeats_add(&s->repeats, s->context, row);
+}
+
+static void
 begin_intake(Intake *s)
 {
 	s->ingest = tl_ingest_begin();
@@ -181,7 +191,17 @@ begin_intake(Intake *s)
 	s->point_context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry point", ALLOCSET_SMALL_SIZES);
 	tl_ingest_json_errors_create(&s->errors);
+	s->repeats = (TlJsonRepeats){0};
+	s->context = CurrentMemoryContext;
 	tl_ingest_on_reject(s->ingest, note_reject, s);
+	tl_ingest_on_repeat(s->ingest, note_repeat, s);
+}
+
+static void
+end_intake(Intake *s)
+{
+	(void) tl_ingest_end(s->ingest);
+	tl_ingest_json_repeats_sort(&s->repeats);
 }
 
 static TlSlice
@@ -231,7 +251,7 @@ ingest_single(Jsonb *body, TlSlice device)
 	point.val.binary.len = (int) VARSIZE(body) - VARHDRSZ;
 	begin_intake(&s);
 	add_point(&s, device, &point);
-	(void) tl_ingest_end(s.ingest);
+	end_intake(&s);
 	return tl_ingest_json_answer_single(device, s.metric, &s.errors);
 }
 
@@ -312,9 +332,9 @@ ingest_batch(JsonbContainer *body, TlSlice device)
 	}
 	begin_intake(&s);
 	add_points(&s, device, points.val.binary.data);
-	(void) tl_ingest_end(s.ingest);
-	tl_ingest_json_receipt(&s.errors, 0, (int32) JsonContainerSize(points.val.binary.data),
-						   &receipt);
+	end_intake(&s);
+	tl_ingest_json_receipt(&s.errors, &s.repeats, 0,
+						   (int32) JsonContainerSize(points.val.binary.data), &receipt);
 	if (has_receipt)
 		tl_receipt_complete(device, batch, &receipt);
 	return tl_ingest_json_answer_batch(&receipt);
@@ -370,8 +390,8 @@ ingest_bulk(Jsonb *body, TlSlice given)
 	begin_intake(&s);
 	for (uint32 i = 0; i < n; i++)
 		add_points(&s, devices[i].device, devices[i].points);
-	(void) tl_ingest_end(s.ingest);
-	return tl_ingest_json_answer_bulk(devices, n, &s.errors);
+	end_intake(&s);
+	return tl_ingest_json_answer_bulk(devices, n, &s.errors, &s.repeats);
 }
 
 /* ingest(body jsonb, device_id text, kind text) returns jsonb */

@@ -43,6 +43,55 @@ tl_ingest_json_errors_add(TlJsonErrors *errors, int64 row, TlSlice metric, const
 	MemoryContextSwitchTo(old);
 }
 
+void
+tl_ingest_json_repeats_add(TlJsonRepeats *repeats, MemoryContext context, int64 row)
+{
+	if (repeats->n == repeats->cap)
+	{
+		Size cap = Max((Size) repeats->cap * 2, 16);
+
+		repeats->list = repeats->list == NULL ? MemoryContextAlloc(context, cap * sizeof(int64))
+											  : repalloc(repeats->list, cap * sizeof(int64));
+		repeats->cap = (uint32) cap;
+	}
+	repeats->list[repeats->n++] = row;
+}
+
+static int
+compare_rows(const void *a, const void *b)
+{
+	int64 x = *(const int64 *) a;
+	int64 y = *(const int64 *) b;
+
+	return (x > y) - (x < y);
+}
+
+void
+tl_ingest_json_repeats_sort(TlJsonRepeats *repeats)
+{
+	if (repeats->n > 1)
+		qsort(repeats->list, repeats->n, sizeof(int64), compare_rows);
+}
+
+/* How many of them are before the given row. */
+static uint32
+repeats_before(const TlJsonRepeats *repeats, int64 row)
+{
+	uint32 low = 0;
+	uint32 high = repeats->n;
+
+	while (low < high)
+	{
+		uint32 middle = low + (high - low) / 2;
+
+		if (repeats->list[middle] < row)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static void
 push_key(JsonbParseState **state, TlSlice name)
 {
@@ -145,7 +194,8 @@ find_error(const TlJsonErrors *errors, int64 row)
 }
 
 void
-tl_ingest_json_receipt(const TlJsonErrors *errors, int64 first, int32 total, TlReceipt *receipt)
+tl_ingest_json_receipt(const TlJsonErrors *errors, const TlJsonRepeats *repeats, int64 first,
+					   int32 total, TlReceipt *receipt)
 {
 	uint32 from = find_error(errors, first);
 	uint32 to = find_error(errors, first + total);
@@ -166,6 +216,8 @@ tl_ingest_json_receipt(const TlJsonErrors *errors, int64 first, int32 total, TlR
 	receipt->errors = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
 	receipt->total = total;
 	receipt->failed = (int32) (to - from);
+	receipt->replaced =
+		(int32) (repeats_before(repeats, first + total) - repeats_before(repeats, first));
 }
 
 Jsonb *
@@ -178,13 +230,15 @@ tl_ingest_json_answer_batch(const TlReceipt *receipt)
 	put_integer(&state, "ingested_count", receipt->total - receipt->failed);
 	put_integer(&state, "failed_count", receipt->failed);
 	put_integer(&state, "total_count", receipt->total);
+	if (receipt->replaced > 0)
+		put_integer(&state, "replaced_count", receipt->replaced);
 	put_json(&state, slice_of("errors"), receipt->errors);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
 Jsonb *
 tl_ingest_json_answer_bulk(const TlJsonDevice *devices, uint32 n_devices,
-						   const TlJsonErrors *errors)
+						   const TlJsonErrors *errors, const TlJsonRepeats *repeats)
 {
 	JsonbParseState *state = NULL;
 	int64 first = 0;
@@ -198,7 +252,7 @@ tl_ingest_json_answer_bulk(const TlJsonDevice *devices, uint32 n_devices,
 		int32 total = (int32) JsonContainerSize(devices[i].points);
 		TlReceipt receipt;
 
-		tl_ingest_json_receipt(errors, first, total, &receipt);
+		tl_ingest_json_receipt(errors, repeats, first, total, &receipt);
 		put_json(&state, devices[i].device, tl_ingest_json_answer_batch(&receipt));
 		first += total;
 	}

@@ -17,7 +17,7 @@ typedef struct TlJsonError
 	const char *message;
 } TlJsonError;
 
-/* In the order of rows; lives in a memory context of its caller. */
+/* In the order of rows; lives in a memory context of its caller, as do the repeats. */
 typedef struct TlJsonErrors
 {
 	MemoryContext context;
@@ -26,7 +26,19 @@ typedef struct TlJsonErrors
 	uint32 cap;
 } TlJsonErrors;
 
+/* Rows that later ones have taken the place of. */
+typedef struct TlJsonRepeats
+{
+	int64 *list; /* in order, once sorted */
+	uint32 n;
+	uint32 cap;
+} TlJsonRepeats;
+
 extern void tl_ingest_json_errors_create(TlJsonErrors *errors);
+
+extern void tl_ingest_json_repeats_add(TlJsonRepeats *repeats, MemoryContext context, int64 row);
+/* Before anything is made of them. */
+extern void tl_ingest_json_repeats_sort(TlJsonRepeats *repeats);
 
 /* Copies all that it is given. */
 extern void tl_ingest_json_errors_add(TlJsonErrors *errors, int64 row, TlSlice metric,
@@ -37,10 +49,13 @@ extern Jsonb *tl_ingest_json_answer_single(TlSlice device, TlSlice metric,
 										   const TlJsonErrors *errors);
 
 /* What became of rows [first, first + total). */
-extern void tl_ingest_json_receipt(const TlJsonErrors *errors, int64 first, int32 total,
-								   TlReceipt *receipt);
+extern void tl_ingest_json_receipt(const TlJsonErrors *errors, const TlJsonRepeats *repeats,
+								   int64 first, int32 total, TlReceipt *receipt);
 
-/* {"success", "ingested_count", "failed_count", "total_count", "errors": [...]} */
+/*
+ * {"success", "ingested_count", "failed_count", "total_count", "errors": [...]}, and "replaced_count"
+ * if it is not 0.
+ */
 extern Jsonb *tl_ingest_json_answer_batch(const TlReceipt *receipt);
 
 /* The points of one device in a bulk body. */
@@ -52,6 +67,6 @@ typedef struct TlJsonDevice
 
 /* {"success", "results": {device_id: as of a batch, ...}, "total_devices"} */
 extern Jsonb *tl_ingest_json_answer_bulk(const TlJsonDevice *devices, uint32 n_devices,
-										 const TlJsonErrors *errors);
+										 const TlJsonErrors *errors, const TlJsonRepeats *repeats);
 
 #endif

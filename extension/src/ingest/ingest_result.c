@@ -87,8 +87,8 @@ has_room(const TlReports *r, Size bytes)
 }
 
 void
-tl_reports_add_constant(TlReports *r, int64 row, TlRowStatus status, const char *code,
-						const char *message)
+tl_reports_add_repeat(TlReports *r, int64 row, int64 by, TlRowStatus status, const char *code,
+					  const char *message)
 {
 	if (!has_room(r, sizeof(TlRowReport)))
 		return;
@@ -100,7 +100,14 @@ tl_reports_add_constant(TlReports *r, int64 row, TlRowStatus status, const char 
 								  : repalloc_huge(r->list, cap * sizeof(TlRowReport));
 		r->cap = (uint32) cap;
 	}
-	r->list[r->n++] = (TlRowReport){row, status, code, message};
+	r->list[r->n++] = (TlRowReport){row, status, code, message, by};
+}
+
+void
+tl_reports_add_constant(TlReports *r, int64 row, TlRowStatus status, const char *code,
+						const char *message)
+{
+	tl_reports_add_repeat(r, row, -1, status, code, message);
 }
 
 void
@@ -165,6 +172,8 @@ reports_as_jsonb(void)
 						 "\"message\":",
 						 i > 0 ? "," : "", r->row, status_name[r->status], r->code);
 		escape_json(&json, r->message);
+		if (r->by >= 0)
+			appendStringInfo(&json, ",\"by\":" INT64_FORMAT, r->by);
 		appendStringInfoChar(&json, '}');
 	}
 	appendStringInfoChar(&json, ']');
@@ -185,7 +194,7 @@ telemetry_ingest_result(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("there is no COPY or INSERT of this transaction to tell of"),
-				 errhint("Ask in the transaction of the COPY or INSERT: BEGIN; COPY …; SELECT * "
+				 errhint("Ask in the transaction of the COPY or INSERT: BEGIN; COPY ...; SELECT * "
 						 "FROM telemetry.ingest_result(); COMMIT.")));
 	values[0] = Int64GetDatum(result.received);
 	values[1] = Int64GetDatum(result.accepted);

@@ -27,6 +27,8 @@ typedef struct TlRowReport
 	TlRowStatus status;
 	const char *code;
 	const char *message;
+	int64
+		by; /* of a point that is a duplicate or replaced: the next row of its key; -1 otherwise */
 } TlRowReport;
 
 typedef struct TlIngestResult
@@ -52,6 +54,9 @@ extern void tl_reports_add(TlReports *reports, int64 row, TlRowStatus status, co
 /* The same for constants. */
 extern void tl_reports_add_constant(TlReports *reports, int64 row, TlRowStatus status,
 									const char *code, const char *message);
+/* The same of a point that a later row of the statement has taken the place of. */
+extern void tl_reports_add_repeat(TlReports *reports, int64 row, int64 by, TlRowStatus status,
+								  const char *code, const char *message);
 
 /* Publishes the counts with the reports; valid until the next ingest, or the transaction's end. */
 extern const TlIngestResult *tl_reports_end(TlReports *reports, const TlIngestResult *counts);

@@ -25,8 +25,11 @@ typedef struct TlRowAttrs
 
 typedef struct TlMemtable TlMemtable;
 
-/* Called for each point that a later row of the memtable replaces. */
-typedef void (*TlReplacedFn)(void *arg, uint32 position, bool same_value);
+/*
+ * Called for each point that a later row of the memtable replaces; by is the next row of its key,
+ * and whether its value is the same is told of the last one.
+ */
+typedef void (*TlReplacedFn)(void *arg, uint32 position, uint32 by, bool same_value);
 
 extern TlMemtable *tl_memtable_create(int buckets);
 extern void tl_memtable_reset(TlMemtable *memtable);

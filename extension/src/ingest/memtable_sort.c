@@ -192,7 +192,7 @@ order_by_time(TlRun *run, const uint32 *position, TlReplacedFn replaced, void *a
 		while (last + 1 < run->n && order[last + 1].ts == order[i].ts)
 			last++;
 		for (uint32 k = i; k < last; k++)
-			replaced(arg, position[order[k].index],
+			replaced(arg, position[order[k].index], position[order[k + 1].index],
 					 same_value(run, order[k].index, order[last].index));
 		order[kept++] = order[last];
 		i = last;

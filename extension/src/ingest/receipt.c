@@ -45,7 +45,7 @@ static TlStatement claim = {
 	NULL};
 
 static TlStatement look_up = {
-	"SELECT content_hash = $3, received_at, total_count, failed_count, errors"
+	"SELECT content_hash = $3, received_at, total_count, failed_count, errors, replaced_count"
 	" FROM telemetry.receipt WHERE device_id = $1 AND batch_id = $2",
 	3,
 	{TEXTOID, TEXTOID, BYTEAOID},
@@ -53,9 +53,9 @@ static TlStatement look_up = {
 
 static TlStatement complete = {
 	"UPDATE telemetry.receipt SET success = $3, ingested_count = $4, failed_count = $5,"
-	" total_count = $6, errors = $7 WHERE device_id = $1 AND batch_id = $2",
-	7,
-	{TEXTOID, TEXTOID, BOOLOID, INT4OID, INT4OID, INT4OID, JSONBOID},
+	" total_count = $6, errors = $7, replaced_count = $8 WHERE device_id = $1 AND batch_id = $2",
+	8,
+	{TEXTOID, TEXTOID, BOOLOID, INT4OID, INT4OID, INT4OID, JSONBOID, INT4OID},
 	NULL};
 
 static TlStatement prune_few = {PRUNE(PRUNED_PER_CLAIM), 1, {TIMESTAMPTZOID}, NULL};
@@ -111,6 +111,7 @@ read_earlier(TlSlice batch, Datum *key_and_hash, MemoryContext caller, TlReceipt
 						errhint("Send new content under a new batch_id.")));
 	earlier->total = DatumGetInt32(column(3));
 	earlier->failed = DatumGetInt32(column(4));
+	earlier->replaced = DatumGetInt32(column(6));
 	spi = MemoryContextSwitchTo(caller);
 	earlier->errors = DatumGetJsonbPCopy(column(5));
 	MemoryContextSwitchTo(spi);
@@ -150,7 +151,7 @@ void
 tl_receipt_complete(TlSlice device, TlSlice batch, const TlReceipt *receipt)
 {
 	TlStatementScope scope;
-	Datum values[7];
+	Datum values[8];
 
 	tl_statement_begin(&scope);
 	values[0] = tl_slice_to_text(device);
@@ -160,6 +161,7 @@ tl_receipt_complete(TlSlice device, TlSlice batch, const TlReceipt *receipt)
 	values[4] = Int32GetDatum(receipt->failed);
 	values[5] = Int32GetDatum(receipt->total);
 	values[6] = JsonbPGetDatum(receipt->errors);
+	values[7] = Int32GetDatum(receipt->replaced);
 	tl_statement_execute(&complete, values, NULL, false, 0);
 	if (SPI_processed != 1)
 		elog(ERROR, "a receipt has vanished");

@@ -13,8 +13,9 @@
 
 typedef struct TlReceipt
 {
-	int32 total;  /* points of the batch */
-	int32 failed; /* of them */
+	int32 total;	/* points of the batch */
+	int32 failed;	/* of them */
+	int32 replaced; /* of those that did not fail: a later one has the same key */
 	Jsonb *errors;
 } TlReceipt;
 

@@ -51,6 +51,8 @@ typedef struct Group
 	struct json_object *details; /* owns the texts of rejects */
 	TlReject *rejects;			 /* by row of the group */
 	size_t reject_count;
+	TlRepeat *repeats; /* by row of the group */
+	size_t repeat_count;
 	PGresult *result;	  /* owns the texts of answers */
 	TlRowAnswer *answers; /* by row of the group */
 } Group;
@@ -83,6 +85,7 @@ group_clear(Group *group)
 	if (group->details != NULL)
 		json_object_put(group->details);
 	free(group->rejects);
+	free(group->repeats);
 	PQclear(group->result);
 	free(group->answers);
 	group->result = NULL;
@@ -90,6 +93,8 @@ group_clear(Group *group)
 	group->details = NULL;
 	group->rejects = NULL;
 	group->reject_count = 0;
+	group->repeats = NULL;
+	group->repeat_count = 0;
 	group->understood = false;
 	group->first = NULL;
 	group->last = &group->first;
@@ -148,6 +153,22 @@ group_release(Group *group)
 	lane->spare_count++;
 }
 
+/* The repeats within the entry of those from repeat on, which are moved there; returns the next one. */
+static TlRepeat *
+entry_repeats(const TlGroupEntry *entry, TlRepeat *repeat, const TlRepeat *end,
+			  TlGroupResult *result)
+{
+	TlRepeat *out = repeat;
+	uint32_t last = entry->first_row + entry->rows;
+
+	result->repeats = out;
+	for (; repeat < end && repeat->row < last; repeat++)
+		if (repeat->by < last)
+			*out++ = (TlRepeat){repeat->row - entry->first_row, repeat->by - entry->first_row};
+	result->repeat_count = (size_t) (out - result->repeats);
+	return repeat;
+}
+
 /* Tells every entry of a group that has left the queue, and gives the group back. */
 static void
 group_finish(Group *group, TlPgOutcome outcome, const TlPgError *error)
@@ -155,6 +176,8 @@ group_finish(Group *group, TlPgOutcome outcome, const TlPgError *error)
 	TlGroupResult result = {.outcome = outcome, .error = error, .rows = &group->rows};
 	TlReject *reject = group->rejects;
 	TlReject *end = group->rejects + group->reject_count;
+	TlRepeat *repeat = group->repeats;
+	const TlRepeat *repeats_end = group->repeats + group->repeat_count;
 	TlGroupEntry *entry = group->first;
 
 	group->lane->pending_rows -= group->row_count;
@@ -173,6 +196,7 @@ group_finish(Group *group, TlPgOutcome outcome, const TlPgError *error)
 			result.reject_count++;
 			reject++;
 		}
+		repeat = entry_repeats(entry, repeat, repeats_end, &result);
 		if (group->answers != NULL)
 			result.answers = group->answers + entry->first_row;
 		entry->on_end(entry, &result);
@@ -191,12 +215,26 @@ member_text(struct json_object *object, const char *name)
 	return json_object_get_string(member) != NULL ? json_object_get_string(member) : "";
 }
 
+/* Whether a row was not stored because of a later one, which may be another request's. */
+static bool
+read_repeat(struct json_object *detail, uint32_t row, uint32_t row_count, TlRepeat *repeat)
+{
+	struct json_object *by;
+	int64_t position;
+
+	if (!json_object_object_get_ex(detail, "by", &by))
+		return false;
+	position = json_object_get_int64(by);
+	*repeat = (TlRepeat){row, (uint32_t) position};
+	return position > row && position < row_count;
+}
+
 /*
- * Takes the rejected rows from the list of rows that were not plainly accepted; the others
- * in it (repeats) count as stored.
+ * Takes the rejected rows and the repeats from the list of rows that were not plainly accepted, of
+ * which the latter count as stored.
  */
 static bool
-group_read_rejects(Group *group, const char *text)
+group_read_details(Group *group, const char *text)
 {
 	size_t count;
 	size_t out = 0;
@@ -208,7 +246,8 @@ group_read_rejects(Group *group, const char *text)
 		return false;
 	count = json_object_array_length(group->details);
 	group->rejects = calloc(count + 1, sizeof(*group->rejects));
-	if (group->rejects == NULL)
+	group->repeats = calloc(count + 1, sizeof(*group->repeats));
+	if (group->rejects == NULL || group->repeats == NULL)
 		tl_log_die("out of memory");
 	for (size_t i = 0; i < count; i++)
 	{
@@ -222,7 +261,13 @@ group_read_rejects(Group *group, const char *text)
 		if (position < 0 || position >= group->row_count)
 			return false;
 		if (strcmp(member_text(detail, "status"), "rejected") != 0)
+		{
+			TlRepeat *repeat = &group->repeats[group->repeat_count];
+
+			if (read_repeat(detail, (uint32_t) position, group->row_count, repeat))
+				group->repeat_count++;
 			continue;
+		}
 		if (out > 0 && (int64_t) group->rejects[out - 1].row >= position)
 			return false;
 		group->rejects[out++] = (TlReject){
@@ -274,7 +319,7 @@ group_on_rows(TlPgJob *job, const PGresult *rows)
 		return;
 	group->understood =
 		strtoull(PQgetvalue(rows, 0, RESULT_RECEIVED), NULL, 10) == group->row_count &&
-		group_read_rejects(group, PQgetvalue(rows, 0, RESULT_ROWS)) &&
+		group_read_details(group, PQgetvalue(rows, 0, RESULT_ROWS)) &&
 		strtoull(PQgetvalue(rows, 0, RESULT_REJECTED), NULL, 10) == group->reject_count;
 }
 
@@ -366,6 +411,7 @@ group_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 		tl_log(TL_LOG_ERROR, "a COPY of %u rows was not confirmed: %s%s%s", group->row_count,
 			   error->sqlstate, error->sqlstate[0] != '\0' ? " " : "", error->message);
 		group->reject_count = 0;
+		group->repeat_count = 0;
 		if (outcome == TL_PG_FAILED && group->entry_count > 1 && error_may_be_a_row(error))
 		{
 			group_divide(group);

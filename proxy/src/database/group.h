@@ -27,6 +27,13 @@ typedef struct TlReject
 	const char *message;
 } TlReject;
 
+/* A row whose place a later one has taken. */
+typedef struct TlRepeat
+{
+	uint32_t row; /* position within the entry's rows */
+	uint32_t by;  /* the next row of its key */
+} TlRepeat;
+
 /* What a row is to be answered. */
 typedef struct TlRowAnswer
 {
@@ -44,6 +51,8 @@ typedef struct TlGroupResult
 	const TlBuf *rows;		/* of the whole group, see copy_encode.h */
 	const TlReject *rejects;
 	size_t reject_count;
+	const TlRepeat *repeats; /* by rows of the same entry; like rejects in the order of rows */
+	size_t repeat_count;
 	const TlRowAnswer *answers; /* for each row, from a lane of requests */
 } TlGroupResult;
 

@@ -59,14 +59,35 @@ tl_reply_single(TlBuf *out, const TlGroupEntry *entry, const TlGroupResult *resu
 	tl_buf_add_text(out, "}");
 }
 
+/* How many rows before the given one were taken the place of by others of the request. */
+static size_t
+repeats_before(const TlGroupResult *result, uint32_t row)
+{
+	size_t low = 0;
+	size_t high = result->repeat_count;
+
+	while (low < high)
+	{
+		size_t middle = low + (high - low) / 2;
+
+		if (result->repeats[middle].row < row)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /*
  * Counts of `count` rows from the `first`-th on, which is at byte `row`, and the rejects among
  * them; returns how many rejects those were.
  */
 static size_t
-add_counts(TlBuf *out, const TlBuf *rows, size_t row, uint32_t first, uint32_t count,
+add_counts(TlBuf *out, const TlGroupResult *result, size_t row, uint32_t first, uint32_t count,
 		   const TlReject *rejects, size_t reject_count)
 {
+	const TlBuf *rows = result->rows;
+	size_t repeats = repeats_before(result, first + count) - repeats_before(result, first);
 	uint32_t position = first;
 	size_t failed = 0;
 
@@ -74,8 +95,11 @@ add_counts(TlBuf *out, const TlBuf *rows, size_t row, uint32_t first, uint32_t c
 		failed++;
 	tl_buf_printf(out,
 				  "{\"success\":%s,\"ingested_count\":%zu,\"failed_count\":%zu,"
-				  "\"total_count\":%u,\"errors\":[",
+				  "\"total_count\":%u,",
 				  failed == 0 ? "true" : "false", count - failed, failed, count);
+	if (repeats > 0)
+		tl_buf_printf(out, "\"replaced_count\":%zu,", repeats);
+	tl_buf_add_text(out, "\"errors\":[");
 	for (size_t i = 0; i < failed; i++)
 	{
 		for (; position < rejects[i].row; position++)
@@ -96,7 +120,7 @@ add_counts(TlBuf *out, const TlBuf *rows, size_t row, uint32_t first, uint32_t c
 void
 tl_reply_batch(TlBuf *out, const TlGroupEntry *entry, const TlGroupResult *result)
 {
-	add_counts(out, result->rows, entry->first_byte, 0, entry->rows, result->rejects,
+	add_counts(out, result, entry->first_byte, 0, entry->rows, result->rejects,
 			   result->reject_count);
 }
 
@@ -118,7 +142,7 @@ tl_reply_bulk(TlBuf *out, const TlGroupEntry *entry, const TlGroupResult *result
 			tl_buf_add_text(out, ",");
 		add_field(out, result->rows, row, TL_COPY_DEVICE);
 		tl_buf_add_text(out, ":");
-		failed = add_counts(out, result->rows, row, first, devices[i].rows, rejects, left);
+		failed = add_counts(out, result, row, first, devices[i].rows, rejects, left);
 		rejects += failed;
 		left -= failed;
 		first += devices[i].rows;

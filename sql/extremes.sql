@@ -187,3 +187,74 @@ SELECT event_type, sum(n), count(*) AS days, min(day), max(day) FROM event_daily
 TRUNCATE event_log, event_key, event_batch, event_change, conflict, event_rollup_hour, event_rollup_day, stream_rollup_day, user_rollup_day;
 SELECT set_day_timezone('UTC');
 TRUNCATE block, drop_log, audit, audit_run, dead_letter;
+
+-- comparisons_of_ts answer as for a plain table, with whatever it is compared, in every zone, by plans of each kind
+TRUNCATE block;
+INSERT INTO point (ts, device_id, metric, value)
+SELECT t, 'd' || t, 'm', '1' FROM unnest('{4713-01-01 00:00+00 BC,4713-01-02 12:00+00 BC,0001-01-01 00:00+00,1999-12-31 23:00+00,2000-01-01 00:00+00,2000-01-01 00:00:00.000001+00,2024-03-31 01:30+00,2024-10-27 00:30+00,2024-10-27 01:30+00}'::timestamptz[]) AS t;
+CREATE TEMP TABLE plain AS SELECT ts, device_id FROM point;
+CREATE TEMP TABLE bound (d date, t timestamp, z timestamptz);
+INSERT INTO bound (d)
+SELECT unnest('{-infinity,4714-11-24 BC,4714-11-25 BC,4713-01-01 BC,0001-01-01,2000-01-01,2000-01-02,2024-10-27,294276-12-30,294276-12-31,294277-01-01,300000-01-01,5874897-12-31,infinity}'::date[]);
+INSERT INTO bound (t)
+SELECT unnest('{-infinity,4714-11-24 00:00 BC,4714-11-24 23:59:59.999999 BC,4713-01-01 00:00 BC,2000-01-01 00:00,2000-01-01 01:00,2024-03-31 02:30,2024-10-27 02:30,294276-12-31 00:00,294276-12-31 23:59:59.999999,infinity}'::timestamp[]);
+INSERT INTO bound (z) SELECT unnest('{-infinity,4714-11-24 00:00+00 BC,4713-01-01 00:00+00 BC,2000-01-01 00:00+00,294276-12-31 23:59:59.999999+00,infinity}'::timestamptz[]);
+INSERT INTO bound (d) VALUES (NULL);
+-- What a condition finds among the points and in the plain table, or the error.
+CREATE FUNCTION pg_temp.found(relation text, condition text, of_bound text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	found text;
+BEGIN
+	EXECUTE format(CASE WHEN of_bound IS NULL THEN 'SELECT array_agg(device_id ORDER BY device_id)::text FROM %s AS p WHERE %s'
+		ELSE 'SELECT array_agg(device_id || b ORDER BY device_id || b)::text FROM pg_temp.bound AS b, LATERAL (SELECT * FROM %s AS p WHERE %s OFFSET 0) AS p' END,
+		relation, condition) INTO found;
+	RETURN found;
+EXCEPTION WHEN OTHERS THEN
+	RETURN sqlerrm;
+END
+$$;
+CREATE FUNCTION pg_temp.prepared(relation text, condition text, type text, value text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	found text;
+BEGIN
+	EXECUTE format('PREPARE by_parameter (%s) AS SELECT array_agg(device_id ORDER BY device_id)::text FROM %s AS p WHERE %s', type, relation, condition);
+	EXECUTE format('EXECUTE by_parameter (%L)', value) INTO found;
+	DEALLOCATE by_parameter;
+	RETURN found;
+EXCEPTION WHEN OTHERS THEN
+	DEALLOCATE by_parameter;
+	RETURN sqlerrm;
+END
+$$;
+CREATE FUNCTION pg_temp.disagreements(zone text) RETURNS TABLE (cases bigint, disagreements bigint, an_example text) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('timezone', zone, true), set_config('plan_cache_mode', 'force_generic_plan', true);
+	RETURN QUERY
+	WITH op (op) AS (SELECT unnest(ARRAY['<', '<=', '=', '>=', '>'])),
+	col (col, type) AS (VALUES ('d', 'date'), ('t', 'timestamp'), ('z', 'timestamptz')),
+	value (type, value) AS (
+		SELECT 'date', d::text FROM pg_temp.bound WHERE d IS NOT NULL
+		UNION ALL SELECT 'timestamp', t::text FROM pg_temp.bound WHERE t IS NOT NULL
+		UNION ALL SELECT 'timestamptz', z::text FROM pg_temp.bound WHERE z IS NOT NULL),
+	condition AS (
+		SELECT 'constant' AS what, format('p.ts %s %L::%s', op, value, type) AS condition, type, value FROM op, value
+		UNION ALL SELECT 'constant', format('%L::%s %s p.ts', value, type, op), type, value FROM op, value
+		UNION ALL SELECT 'parameter', format('p.ts %s $1', op), type, value FROM op, value
+		UNION ALL SELECT 'join', format('p.ts %s b.%s', op, col), type, NULL FROM op, col
+		UNION ALL SELECT 'join', format('b.%s %s p.ts', col, op), type, NULL FROM op, col),
+	result AS (
+		SELECT c.*,
+			CASE c.what WHEN 'parameter' THEN pg_temp.prepared('telemetry.point', c.condition, c.type, c.value)
+				ELSE pg_temp.found('telemetry.point', c.condition, CASE c.what WHEN 'join' THEN 'b' END) END AS ours,
+			CASE c.what WHEN 'parameter' THEN pg_temp.prepared('pg_temp.plain', c.condition, c.type, c.value)
+				ELSE pg_temp.found('pg_temp.plain', c.condition, CASE c.what WHEN 'join' THEN 'b' END) END AS theirs
+		FROM condition AS c)
+	SELECT count(*), count(*) FILTER (WHERE ours IS DISTINCT FROM theirs), min(what || ': ' || condition || ': ' || ours) FILTER (WHERE ours IS DISTINCT FROM theirs)
+	FROM result;
+END
+$$;
+SELECT z.zone, d.* FROM unnest(ARRAY['UTC', 'Europe/Berlin', 'America/Los_Angeles', 'Asia/Manila', 'Pacific/Kiritimati']) AS z (zone), pg_temp.disagreements(z.zone) AS d;
+SET timezone = 'Europe/Berlin';
+SELECT count(*) FROM point WHERE ts < date '300000-01-01' AND ts >= date '4714-11-24 BC';
+SET timezone = 'UTC';
+TRUNCATE block;

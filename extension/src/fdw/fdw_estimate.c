@@ -69,7 +69,8 @@ add_key(PlannerInfo *root, Estimate *e, const TlScanKey *key)
 	if (!IsA(value, Const))
 		add_unknown(e, key->column, key->op);
 	else if (((Const *) value)->constisnull ||
-			 !tl_key_apply(key->column, key->op, ((Const *) value)->constvalue, &e->filter))
+			 !tl_key_apply(key->column, key->op, ((Const *) value)->constvalue,
+						   ((Const *) value)->consttype, &e->filter))
 		e->nothing = true;
 }
 

@@ -18,35 +18,28 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "utils/array.h"
+#include "utils/date.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/pg_locale.h"
 #include "utils/timestamp.h"
 
-/* Comparisons of timestamptz, by the type of the other side. */
+/* Comparisons of timestamptz, whatever the type of the other side. */
 typedef struct TimeOperator
 {
 	Oid function;
 	TlKeyOp op;
-	Oid other; /* type of the right side */
 } TimeOperator;
 
 static const TimeOperator time_operators[] = {
-	{F_TIMESTAMPTZ_EQ, TL_KEY_EQ, TIMESTAMPTZOID},
-	{F_TIMESTAMPTZ_LT, TL_KEY_LT, TIMESTAMPTZOID},
-	{F_TIMESTAMPTZ_LE, TL_KEY_LE, TIMESTAMPTZOID},
-	{F_TIMESTAMPTZ_GT, TL_KEY_GT, TIMESTAMPTZOID},
-	{F_TIMESTAMPTZ_GE, TL_KEY_GE, TIMESTAMPTZOID},
-	{F_TIMESTAMPTZ_EQ_TIMESTAMP, TL_KEY_EQ, TIMESTAMPOID},
-	{F_TIMESTAMPTZ_LT_TIMESTAMP, TL_KEY_LT, TIMESTAMPOID},
-	{F_TIMESTAMPTZ_LE_TIMESTAMP, TL_KEY_LE, TIMESTAMPOID},
-	{F_TIMESTAMPTZ_GT_TIMESTAMP, TL_KEY_GT, TIMESTAMPOID},
-	{F_TIMESTAMPTZ_GE_TIMESTAMP, TL_KEY_GE, TIMESTAMPOID},
-	{F_TIMESTAMPTZ_EQ_DATE, TL_KEY_EQ, DATEOID},
-	{F_TIMESTAMPTZ_LT_DATE, TL_KEY_LT, DATEOID},
-	{F_TIMESTAMPTZ_LE_DATE, TL_KEY_LE, DATEOID},
-	{F_TIMESTAMPTZ_GT_DATE, TL_KEY_GT, DATEOID},
-	{F_TIMESTAMPTZ_GE_DATE, TL_KEY_GE, DATEOID},
+	{F_TIMESTAMPTZ_EQ, TL_KEY_EQ},			 {F_TIMESTAMPTZ_LT, TL_KEY_LT},
+	{F_TIMESTAMPTZ_LE, TL_KEY_LE},			 {F_TIMESTAMPTZ_GT, TL_KEY_GT},
+	{F_TIMESTAMPTZ_GE, TL_KEY_GE},			 {F_TIMESTAMPTZ_EQ_TIMESTAMP, TL_KEY_EQ},
+	{F_TIMESTAMPTZ_LT_TIMESTAMP, TL_KEY_LT}, {F_TIMESTAMPTZ_LE_TIMESTAMP, TL_KEY_LE},
+	{F_TIMESTAMPTZ_GT_TIMESTAMP, TL_KEY_GT}, {F_TIMESTAMPTZ_GE_TIMESTAMP, TL_KEY_GE},
+	{F_TIMESTAMPTZ_EQ_DATE, TL_KEY_EQ},		 {F_TIMESTAMPTZ_LT_DATE, TL_KEY_LT},
+	{F_TIMESTAMPTZ_LE_DATE, TL_KEY_LE},		 {F_TIMESTAMPTZ_GT_DATE, TL_KEY_GT},
+	{F_TIMESTAMPTZ_GE_DATE, TL_KEY_GE},
 };
 
 /* The key column that an expression is, or -1. */
@@ -75,17 +68,6 @@ is_row_independent(Node *node, Index relid)
 		   !contain_volatile_functions(node) && !contain_subplans(node);
 }
 
-/* A timestamptz out of what ts is compared to. */
-static Expr *
-as_timestamptz(Expr *value, Oid type)
-{
-	if (type == TIMESTAMPTZOID)
-		return value;
-	return (Expr *) makeFuncExpr(type == DATEOID ? F_TIMESTAMPTZ_DATE : F_TIMESTAMPTZ_TIMESTAMP,
-								 TIMESTAMPTZOID, list_make1(value), InvalidOid, InvalidOid,
-								 COERCE_EXPLICIT_CALL);
-}
-
 static bool
 time_key(Oid function, Expr *value, TlScanKey *key)
 {
@@ -93,7 +75,7 @@ time_key(Oid function, Expr *value, TlScanKey *key)
 		if (time_operators[i].function == function)
 		{
 			key->op = time_operators[i].op;
-			key->value = as_timestamptz(value, time_operators[i].other);
+			key->value = value;
 			return true;
 		}
 	return false;
@@ -329,6 +311,27 @@ tl_keys_divide(List *clauses, Index relid, const TlPointMap *map, TlPlanKeys *ke
 	}
 }
 
+/*
+ * What ts is compared to, as a timestamptz.  As in PostgreSQL's own comparisons, a date or timestamp
+ * that no timestamptz is as late or early as is beyond all finite ones: points are of these.
+ */
+static int64
+time_of(Datum value, Oid type)
+{
+	int overflow = 0;
+	int64 ts;
+
+	if (type == DATEOID)
+		ts = date2timestamptz_opt_overflow(DatumGetDateADT(value), &overflow);
+	else if (type == TIMESTAMPOID)
+		ts = timestamp2timestamptz_opt_overflow(DatumGetTimestamp(value), &overflow);
+	else
+		ts = DatumGetTimestampTz(value);
+	if (overflow != 0)
+		return overflow < 0 ? DT_NOBEGIN : DT_NOEND;
+	return ts;
+}
+
 static bool
 apply_time(TlKeyOp op, int64 ts, TlFilter *f)
 {
@@ -398,7 +401,7 @@ apply_prefix(TlSlice prefix, TlSlice *target)
 }
 
 bool
-tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, TlFilter *f)
+tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, Oid type, TlFilter *f)
 {
 	TlSlice *list;
 	uint32 n = 0;
@@ -406,7 +409,7 @@ tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, TlFilter *f)
 	uint32 *n_target = column == TL_POINT_DEVICE_ID ? &f->n_devices : &f->n_metrics;
 
 	if (column == TL_POINT_TS)
-		return apply_time(op, DatumGetInt64(value), f);
+		return apply_time(op, time_of(value, type), f);
 	if (op == TL_KEY_PREFIX)
 		return apply_prefix(tl_slice_of_text(value),
 							column == TL_POINT_DEVICE_ID ? &f->device_prefix : &f->metric_prefix);
@@ -439,11 +442,15 @@ void
 tl_keys_begin(ForeignScanState *node, TlKeyStates *keys)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	ListCell *lc;
 
 	keys->columns = list_nth(plan->fdw_private, TL_PRIVATE_KEY_COLUMNS);
 	keys->ops = list_nth(plan->fdw_private, TL_PRIVATE_KEY_OPS);
 	keys->levels = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_LEVELS));
 	keys->values = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
+	keys->types = NIL;
+	foreach(lc, plan->fdw_exprs)
+		keys->types = lappend_oid(keys->types, exprType(lfirst(lc)));
 }
 
 bool
@@ -452,18 +459,19 @@ tl_keys_filter(const TlKeyStates *keys, ExprContext *econtext, TlFilter *filter)
 	ListCell *column;
 	ListCell *op;
 	ListCell *value;
+	ListCell *type;
 
 	memset(filter, 0, sizeof(TlFilter));
 	filter->from = DT_NOBEGIN;
 	filter->to = DT_NOEND;
 	filter->levels = keys->levels;
-	forthree(column, keys->columns, op, keys->ops, value, keys->values)
+	forfour(column, keys->columns, op, keys->ops, value, keys->values, type, keys->types)
 	{
 		bool isnull;
 		Datum datum = ExecEvalExpr((ExprState *) lfirst(value), econtext, &isnull);
 
-		if (isnull || !tl_key_apply((TlPointColumn) lfirst_int(column), (TlKeyOp) lfirst_int(op),
-									datum, filter))
+		if (isnull || !tl_key_apply((TlPointColumn) lfirst_int(column), (TlKeyOp) lfirst_int(op), datum,
+							 lfirst_oid(type), filter))
 			return false;
 	}
 	return true;

@@ -27,7 +27,7 @@ typedef struct TlScanKey
 {
 	TlPointColumn column; /* ts, device_id or metric */
 	TlKeyOp op;
-	Expr *value; /* timestamptz, text or text[]; no variables of the table, not volatile */
+	Expr *value; /* of a time, text or text[]; no variables of the table, not volatile */
 	bool lossy;	 /* the clause says more */
 } TlScanKey;
 
@@ -35,10 +35,10 @@ typedef struct TlScanKey
 extern bool tl_key_from_clause(Expr *clause, Index relid, const TlPointMap *map, TlScanKey *key);
 
 /*
- * Narrows a filter by a key's value at run time; false if no point can match.  Lists grow by
- * intersection and are sorted and free of repeats afterwards.
+ * Narrows a filter by a key's value of a type at run time; false if no point can match.  Lists grow
+ * by intersection and are sorted and free of repeats afterwards.
  */
-extern bool tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, TlFilter *filter);
+extern bool tl_key_apply(TlPointColumn column, TlKeyOp op, Datum value, Oid type, TlFilter *filter);
 
 /* What a plan has of its keys, and the values at run time. */
 typedef struct TlPlanKeys
@@ -58,11 +58,15 @@ typedef struct TlKeyStates
 	List *columns;
 	List *ops;
 	List *values; /* ExprStates */
+	List *types;  /* of the values */
 	TlLevels levels;
 } TlKeyStates;
 
 extern void tl_keys_begin(ForeignScanState *node, TlKeyStates *keys);
-/* Makes a filter of the keys' current values; false if no point can match. */
+/*
+ * Makes a filter of the keys' current values; false if no point can match.  Lists are sorted and
+ * free of repeats.
+ */
 extern bool tl_keys_filter(const TlKeyStates *keys, ExprContext *econtext, TlFilter *filter);
 
 #endif

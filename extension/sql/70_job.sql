@@ -228,16 +228,21 @@ COMMENT ON FUNCTION telemetry.alter_job(text, interval, boolean, timestamptz) IS
 	'never. The worker follows within a second. '
 	'Errors: undefined_object if there is no such job, check_violation.';
 
-CREATE PROCEDURE telemetry.run_jobs(name text DEFAULT NULL)
+CREATE PROCEDURE telemetry.run_jobs(name text DEFAULT NULL, wait boolean DEFAULT false, timeout interval DEFAULT '10 min')
 	LANGUAGE C
 	AS 'MODULE_PATHNAME', 'telemetry_run_jobs';
-COMMENT ON PROCEDURE telemetry.run_jobs(text) IS
+COMMENT ON PROCEDURE telemetry.run_jobs(text, boolean, interval) IS
 	'One round of all enabled jobs, those that run often first, whether they are due or not; or of the one named, '
 	'also if it is not enabled. Each is called until it has no more to do. '
 	'At top level each call is committed by itself; in a transaction block or a function all are part of the '
 	'caller''s transaction. A job that another session is running is skipped with a notice. '
 	'A job that fails raises a warning, its error is in telemetry.job_status, and the others go on. '
 	'While the database is being restored from a dump a round does nothing. '
+	'wait, for those who have loaded something: only roll_up and roll_up_events are run, or that one of them which is named, and it '
+	'returns when all points and events that were committed at the call are in the rollups, also if another session puts them '
+	'there; nothing is waited for but that, up to timeout, at most a day. It is not for a transaction block. A job that is not '
+	'enabled is an error if there is something to wait for, unless it is named, and so are a restore, a job that fails, and the end of '
+	'the timeout (lock_not_available), which names the open transactions that hold it up. '
 	'Error undefined_object if there is no such job.';
 
 -- Progress of long work.
@@ -506,10 +511,10 @@ REVOKE ALL ON FUNCTION telemetry.alter_job(text, interval, boolean, timestamptz)
 	telemetry.worker_state(), telemetry.wake_launcher(), telemetry.hold_jobs(), telemetry.initialise(), telemetry.job_prune(),
 	telemetry.prune_dead_letters(integer)
 	FROM PUBLIC;
-REVOKE ALL ON PROCEDURE telemetry.run_jobs(text) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE telemetry.run_jobs(text, boolean, interval) FROM PUBLIC;
 GRANT SELECT ON telemetry.job_status, telemetry.progress, telemetry.worker TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.open_ingests(), telemetry.progress_of_backends(), telemetry.worker_state()
 	TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.alter_job(text, interval, boolean, timestamptz),
 	telemetry.report_progress(text, text, bigint, bigint), telemetry.end_progress() TO telemetry_admin;
-GRANT EXECUTE ON PROCEDURE telemetry.run_jobs(text) TO telemetry_admin;
+GRANT EXECUTE ON PROCEDURE telemetry.run_jobs(text, boolean, interval) TO telemetry_admin;

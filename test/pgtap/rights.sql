@@ -130,7 +130,7 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.csv_field(text)', '{reader,writer,admin}', $$SELECT telemetry.csv_field('=1')$$),
 	('telemetry.compact()', '{admin}', 'CALL telemetry.compact()'),
 	('telemetry.refresh(text,text,timestamptz,timestamptz)', '{admin}', $$CALL telemetry.refresh('rights', NULL, NULL, NULL)$$),
-	('telemetry.run_jobs(text)', '{admin}', $$CALL telemetry.run_jobs('roll_up')$$);
+	('telemetry.run_jobs(text,boolean,interval)', '{admin}', $$CALL telemetry.run_jobs('roll_up')$$);
 -- What only computes, for everybody.
 INSERT INTO function (signature, roles)
 SELECT signature, '{reader,writer,admin,nobody}'

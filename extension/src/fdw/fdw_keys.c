@@ -470,8 +470,8 @@ tl_keys_filter(const TlKeyStates *keys, ExprContext *econtext, TlFilter *filter)
 		bool isnull;
 		Datum datum = ExecEvalExpr((ExprState *) lfirst(value), econtext, &isnull);
 
-		if (isnull || !tl_key_apply((TlPointColumn) lfirst_int(column), (TlKeyOp) lfirst_int(op), datum,
-							 lfirst_oid(type), filter))
+		if (isnull || !tl_key_apply((TlPointColumn) lfirst_int(column), (TlKeyOp) lfirst_int(op),
+									datum, lfirst_oid(type), filter))
 			return false;
 	}
 	return true;

@@ -366,7 +366,7 @@ CREATE FUNCTION telemetry.job_roll_up() RETURNS boolean
 COMMENT ON FUNCTION telemetry.job_roll_up() IS
 	'Rolls up about a million of the points that were ingested first: their blocks become blocks of level 1, and they '
 	'count in the rollups and in telemetry.series from then on. True if there are more. Does nothing while another '
-	'transaction does it. Needs READ COMMITTED.';
+	'transaction does it, or drops points of the same days for job retention. Needs READ COMMITTED.';
 
 CREATE FUNCTION telemetry.job_compact() RETURNS boolean
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_job_compact';

@@ -475,7 +475,7 @@ CREATE VIEW telemetry.event_hourly AS
 COMMENT ON VIEW telemetry.event_hourly IS
 	'Events of a subject (null: none) and type in an hour (telemetry.hour_of) of its stream''s clock: n, total_seconds '
 	'(sum of duration_seconds), unique_sessions, unique_users and unique_devices, exact up to 256 and then as telemetry.uniques_of() says. '
-	'sessions, users and devices are their sketches (hll), which can be united: hll_cardinality(hll_union_agg(users)). As '
+	'sessions, users and devices are their sketches (hll), which can be united: unique_count(uniques_of_all(users)). As '
 	'of the last round of job roll_up_events.';
 COMMENT ON COLUMN telemetry.event_hourly.subject_id IS 'What the events are about; null: none of them says.';
 COMMENT ON COLUMN telemetry.event_hourly.unique_sessions IS
@@ -484,11 +484,11 @@ COMMENT ON COLUMN telemetry.event_hourly.unique_users IS 'Different users, exact
 COMMENT ON COLUMN telemetry.event_hourly.unique_devices IS
 	'Different devices, exact up to 256, then as telemetry.uniques_of() says.';
 COMMENT ON COLUMN telemetry.event_hourly.sessions IS
-	'The sessions as a sketch (hll), to be united with those of other rows: hll_cardinality(hll_union_agg(sessions)).';
+	'The sessions as a sketch (hll), to be united with those of other rows: unique_count(uniques_of_all(sessions)).';
 COMMENT ON COLUMN telemetry.event_hourly.users IS
-	'The users as a sketch (hll), to be united with those of other rows: hll_cardinality(hll_union_agg(users)).';
+	'The users as a sketch (hll), to be united with those of other rows: unique_count(uniques_of_all(users)).';
 COMMENT ON COLUMN telemetry.event_hourly.devices IS
-	'The devices as a sketch (hll), to be united with those of other rows: hll_cardinality(hll_union_agg(devices)).';
+	'The devices as a sketch (hll), to be united with those of other rows: unique_count(uniques_of_all(devices)).';
 SELECT telemetry.copy_comments('telemetry.event_rollup_hour', 'telemetry.event_hourly');
 
 CREATE VIEW telemetry.event_hourly_live AS
@@ -572,7 +572,7 @@ COMMENT ON VIEW telemetry.stream_daily IS
 COMMENT ON COLUMN telemetry.stream_daily.unique_subjects IS
 	'Different subjects, exact up to 256, then as telemetry.uniques_of() says.';
 COMMENT ON COLUMN telemetry.stream_daily.subjects IS
-	'The subjects as a sketch (hll), to be united with those of other rows: hll_cardinality(hll_union_agg(subjects)).';
+	'The subjects as a sketch (hll), to be united with those of other rows: unique_count(uniques_of_all(subjects)).';
 SELECT telemetry.copy_comments('telemetry.event_daily', 'telemetry.stream_daily');
 
 CREATE VIEW telemetry.stream_daily_live AS

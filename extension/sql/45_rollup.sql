@@ -364,7 +364,8 @@ INSERT INTO telemetry.compaction_state VALUES (pg_catalog.now(), 0, 0, pg_catalo
 CREATE FUNCTION telemetry.job_roll_up() RETURNS boolean
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_job_roll_up';
 COMMENT ON FUNCTION telemetry.job_roll_up() IS
-	'Rolls up about a million of the points that were ingested first: their blocks become blocks of level 1, and they '
+	'Rolls up about a second''s worth of new points, of up to a million or telemetry.roll_up_rows changed rows of rollups, days that are '
+	'being written to first: their blocks become blocks of level 1, and they '
 	'count in the rollups and in telemetry.series from then on. True if there are more. Does nothing while another '
 	'transaction does it, or drops points of the same days for job retention. Needs READ COMMITTED.';
 

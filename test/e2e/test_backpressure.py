@@ -243,8 +243,13 @@ class HangingTest(BackpressureTestCase):
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
+            wires = []
             for _ in range(2):
-                self.assert_busy(proxy.post(PATH, point(5), timeout=20))
+                # One by one, so that each takes a connection.
+                wires.append(self.post_later(proxy, PATH, point(5)))
+                proxy.settle()
+            for wire in wires:
+                self.assert_busy(wire.response())
             proxy.wait_healthy(60)
             self.assertEqual(proxy.post(PATH, point(5)).status, 200)
             self.assertEqual(self.values(), {"m": 5})

@@ -126,6 +126,21 @@ typedef void (*tl_shmem_request_hook)(void);
 	index_beginscan(table, index, snapshot, n_keys, 0)
 #endif
 
+/* What a changed row needs of indexes: from 16 on perhaps only entries of those that summarize. */
+#if PG_VERSION_NUM >= 160000
+#define TlUpdatedIndexes TU_UpdateIndexes
+#define tl_indexes_updated(indexes) ((indexes) != TU_None)
+#define tl_indexes_summarize(indexes) ((indexes) == TU_Summarizing)
+#define tl_insert_index_tuples(result, slot, estate, update, summarize)                            \
+	ExecInsertIndexTuples(result, slot, estate, update, false, NULL, NIL, summarize)
+#else
+#define TlUpdatedIndexes bool
+#define tl_indexes_updated(indexes) (indexes)
+#define tl_indexes_summarize(indexes) false
+#define tl_insert_index_tuples(result, slot, estate, update, summarize)                            \
+	ExecInsertIndexTuples(result, slot, estate, update, false, NULL, NIL)
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define tl_vacuum_delay_point() vacuum_delay_point(true)
 #else

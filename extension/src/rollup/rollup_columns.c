@@ -61,10 +61,10 @@ tl_bind_own_type(TlStatement *s, int arg, const char *name)
 	return type;
 }
 
-static inline TlRowHead *
-head(const void *rows, uint32 i, size_t size)
+static inline const TlKey *
+key_at(const void *rows, uint32 i, size_t size)
 {
-	return (TlRowHead *) ((uintptr_t) rows + i * size);
+	return (const TlKey *) ((uintptr_t) rows + i * size);
 }
 
 Datum
@@ -74,7 +74,7 @@ tl_device_array(const void *rows, uint32 n, size_t size)
 
 	for (uint32 i = 0; i < n; i++)
 	{
-		c.values[i] = tl_slice_to_text(head(rows, i, size)->key.device);
+		c.values[i] = tl_slice_to_text(key_at(rows, i, size)->device);
 		c.nulls[i] = false;
 	}
 	return tl_column_array(&c, TEXTOID);
@@ -87,23 +87,10 @@ tl_metric_array(const void *rows, uint32 n, size_t size)
 
 	for (uint32 i = 0; i < n; i++)
 	{
-		c.values[i] = tl_slice_to_text(head(rows, i, size)->key.metric);
+		c.values[i] = tl_slice_to_text(key_at(rows, i, size)->metric);
 		c.nulls[i] = false;
 	}
 	return tl_column_array(&c, TEXTOID);
-}
-
-Datum
-tl_place_array(const void *rows, uint32 n, size_t size)
-{
-	TlColumn c = tl_column(n);
-
-	for (uint32 i = 0; i < n; i++)
-	{
-		c.values[i] = PointerGetDatum(&head(rows, i, size)->place.tid);
-		c.nulls[i] = false;
-	}
-	return tl_column_array(&c, TIDOID);
 }
 
 Datum
@@ -121,15 +108,6 @@ static Datum
 field(HeapTuple tuple, int number, bool *isnull)
 {
 	return SPI_getbinval(tuple, SPI_tuptable->tupdesc, number, isnull);
-}
-
-double
-tl_number_field(HeapTuple tuple, int number)
-{
-	bool isnull;
-	Datum value = field(tuple, number, &isnull);
-
-	return isnull ? 0 : DatumGetFloat8(value);
 }
 
 int32
@@ -164,55 +142,4 @@ tl_bytes_field(HeapTuple tuple, int number, MemoryContext context)
 	s.len = (uint32) VARSIZE_ANY_EXHDR(v);
 	s.data = memcpy(MemoryContextAlloc(context, Max(s.len, 1)), VARDATA_ANY(v), s.len);
 	return s;
-}
-
-void
-tl_places_forget(void *rows, uint32 n, size_t size)
-{
-	for (uint32 i = 0; i < n; i++)
-	{
-		head(rows, i, size)->place.known = true;
-		ItemPointerSetInvalid(&head(rows, i, size)->place.tid);
-	}
-}
-
-void
-tl_place_field(HeapTuple tuple, int number, TlRowPlace *place)
-{
-	bool isnull;
-
-	place->tid = *(ItemPointer) DatumGetPointer(field(tuple, number, &isnull));
-}
-
-void
-tl_places_found(void *rows, size_t size)
-{
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple tuple = SPI_tuptable->vals[i];
-
-		tl_place_field(tuple, 2, &head(rows, (uint32) tl_count_field(tuple, 1) - 1, size)->place);
-	}
-}
-
-void *
-tl_rows_stored(const void *rows, uint32 n, size_t size, bool stored, uint32 *n_such)
-{
-	char *such = MemoryContextAllocHuge(CurrentMemoryContext, size * Max(n, 1));
-
-	*n_such = 0;
-	for (uint32 i = 0; i < n; i++)
-		if (ItemPointerIsValid(&head(rows, i, size)->place.tid) == stored)
-			memcpy(such + size * (*n_such)++, head(rows, i, size), size);
-	return such;
-}
-
-void
-tl_rows_update(TlStatement *statement, Datum *values, uint32 n)
-{
-	tl_statement_execute_planned(statement, values, NULL, false, 0);
-	if (SPI_processed != n)
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						errmsg("rollups were changed by another transaction"),
-						errhint("Retry the transaction.")));
 }

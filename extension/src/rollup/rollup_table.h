@@ -2,7 +2,7 @@
  * rollup_table.h
  *		The rows of telemetry.rollup_hour, telemetry.rollup_day and telemetry.series.
  *
- * Rows are read and written many at a time, one statement for all.  Results are palloc'd in the
+ * Rows are read and written many at a time.  Results are palloc'd in the
  * current memory context.  Whoever changes rows holds the lock of the mixed bucket
  * (tl_store_lock_bucket), so there is one at a time.
  */
@@ -55,7 +55,6 @@ extern TlRollupRow *tl_rollup_table_range(const TlSlice *devices, uint32 n_devic
 typedef struct TlSeriesRow
 {
 	TlKey key;
-	TlRowPlace place;
 	int64 points; /* to be added to its count */
 	int64 first_ts;
 	int64 last_ts;
@@ -64,7 +63,7 @@ typedef struct TlSeriesRow
 } TlSeriesRow;
 
 /* Adds to the series' rows; of a series there is one. */
-extern void tl_series_table_add(TlSeriesRow *rows, uint32 n);
+extern void tl_series_table_add(const TlSeriesRow *rows, uint32 n);
 
 /* Writes a series' row anew from its daily rollups, or removes it when there are none. */
 extern void tl_series_table_rebuild(const TlSeriesRow *rows, uint32 n);

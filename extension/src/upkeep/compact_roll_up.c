@@ -12,7 +12,8 @@
  * bucket.  Where a fleet is so wide that the rows of its rollups are the work, a step that has
  * changed enough of them splits what is left: the points of each other bucket become a new block of
  * that bucket.  Those, and what ingest has stored by bucket in the first place, are then taken a
- * bucket at a time with all that it has, which writes its rows once for as many points as there are.
+ * bucket at a time with all that it has, which writes its rows once for as many points as there are;
+ * mixed blocks between them are split before.
  *
  * See compact.h for order and locks.
  */
@@ -168,11 +169,12 @@ finish_bucket(RollUp *r, int bucket, int level)
 }
 
 /*
- * Takes blocks of one day, in the order of their numbers.  They go first, so that what is written
- * may have their keys.
+ * Takes blocks of one day, in the order of their numbers: their points become blocks of a level,
+ * or new ones again from where a step has changed enough rows.  They go first, so that what is
+ * written may have their keys.
  */
 static void
-take(RollUp *r, TlBlockMeta *blocks, uint32 n)
+take(RollUp *r, TlBlockMeta *blocks, uint32 n, int level)
 {
 	TlFilter everything = {
 		.from = DT_NOBEGIN, .to = DT_NOEND, .columns = TL_COLUMN_VALUE | TL_COLUMN_ATTRS};
@@ -180,7 +182,6 @@ take(RollUp *r, TlBlockMeta *blocks, uint32 n)
 	TlBlockMeta *sorted = palloc(sizeof(TlBlockMeta) * n);
 	TlReadStats stats = {0};
 	int current = TL_BUCKET_MIXED;
-	int level = TL_LEVEL_ROLLED;
 	TlMerge *merge;
 	TlRun run;
 
@@ -207,10 +208,8 @@ take(RollUp *r, TlBlockMeta *blocks, uint32 n)
 			finish_bucket(r, current, level);
 			current = bucket;
 			if (tl_rollup_update_rows(r->update) >= ROWS_A_STEP)
-			{
 				level = TL_LEVEL_NEW;
-				r->split = true;
-			}
+			r->split |= level == TL_LEVEL_NEW;
 		}
 		else if (tl_block_writer_size(r->writer) >= BLOCK_BYTES_MAX && may_cut(r))
 			store_block(r, current, level);
@@ -256,9 +255,31 @@ take_by_bucket(RollUp *r, TlBlockMeta *blocks, uint32 n)
 		while (end < n && blocks[end].bucket == blocks[i].bucket)
 			end++;
 		some = enough_of(r, blocks + i, end - i);
-		take(r, blocks + i, some);
+		take(r, blocks + i, some, TL_LEVEL_ROLLED);
 		taken += some;
 		i = end;
+	}
+	return taken;
+}
+
+/* Splits a day's mixed blocks, those that nothing else lies between at once; how many. */
+static uint32
+split_mixed(RollUp *r, TlBlockMeta *blocks, uint32 n)
+{
+	uint32 taken = 0;
+
+	for (uint32 i = 0; i < n && !is_enough(r);)
+	{
+		uint32 end = i;
+		uint32 some;
+
+		while (end < n && blocks[end].bucket == TL_BUCKET_MIXED)
+			end++;
+		some = enough_of(r, blocks + i, end - i);
+		if (some > 0)
+			take(r, blocks + i, some, TL_LEVEL_NEW);
+		taken += some;
+		i = Max(end, i + 1);
 	}
 	return taken;
 }
@@ -268,15 +289,21 @@ static uint32
 roll_up_day(RollUp *r, TlBlockMeta *blocks, uint32 n)
 {
 	uint64 points = 0;
-	uint32 lead = 0;
+	uint32 end = n; /* of those that are of single buckets, the last */
+	uint32 n_mixed = 0;
 	uint32 taken;
 
-	while (lead < n && blocks[lead].bucket != TL_BUCKET_MIXED)
-		points += blocks[lead++].n;
+	while (end > 0 && blocks[end - 1].bucket == TL_BUCKET_MIXED)
+		end--;
+	for (uint32 i = 0; i < end; i++)
+		if (blocks[i].bucket == TL_BUCKET_MIXED)
+			n_mixed++;
+		else
+			points += blocks[i].n;
 	if (points >= POINTS_A_ROW * ROWS_A_STEP)
-		return take_by_bucket(r, blocks, lead);
+		return n_mixed > 0 ? split_mixed(r, blocks, end) : take_by_bucket(r, blocks, end);
 	taken = enough_of(r, blocks, n);
-	take(r, blocks, taken);
+	take(r, blocks, taken, TL_LEVEL_ROLLED);
 	return taken;
 }
 

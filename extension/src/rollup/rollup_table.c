@@ -108,9 +108,7 @@ tl_rollup_table_read(TlPeriod period, TlRollupRow *rows, uint32 n)
 		Datum key[KEY_WIDTH];
 
 		CHECK_FOR_INTERRUPTS();
-		memset(&rows[i].rollup, 0, sizeof(TlRollup));
-		rows[i].place.known = true;
-		ItemPointerSetInvalid(&rows[i].place.tid);
+		tl_rollup_not_stored(&rows[i]);
 		key_of(period, &rows[i], key);
 		if (tl_table_find(t, key, &rows[i].place.tid))
 			rollup_of(t, &rows[i].rollup, caller);

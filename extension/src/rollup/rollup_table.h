@@ -34,6 +34,14 @@ typedef struct TlRollupRow
 	TlRollup rollup;
 } TlRollupRow;
 
+static inline void
+tl_rollup_not_stored(TlRollupRow *row)
+{
+	memset(&row->rollup, 0, sizeof(TlRollup));
+	row->place.known = true;
+	ItemPointerSetInvalid(&row->place.tid);
+}
+
 /* Fills in the rollups of the rows' keys as they are stored; those not there become empty. */
 extern void tl_rollup_table_read(TlPeriod period, TlRollupRow *rows, uint32 n);
 

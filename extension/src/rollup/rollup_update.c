@@ -254,54 +254,86 @@ append_hours(TlRollupUpdate *u, TlRollupRow *stored, bool *late)
 	return n;
 }
 
-/* The days of the fresh rows: one row for each, or a note if one of its hours is late. */
-static uint32
-fresh_days(TlRollupUpdate *u, const bool *late, TlRollupRow *days)
+static bool
+is_same_day(const TlRollupRow *a, const TlRollupRow *b)
 {
+	return a->day == b->day && tl_key_equal(&a->key, &b->key);
+}
+
+/* The days of the fresh rows as they are stored, one row for each. */
+static TlRollupRow *
+read_days(const TlRollupUpdate *u, uint32 *n)
+{
+	const TlRollupRow *fresh = u->fresh.rows;
+	TlRollupRow *days = MemoryContextAllocHuge(u->fresh_context, sizeof(TlRollupRow) * u->fresh.n);
+
+	*n = 0;
+	for (uint32 i = 0; i < u->fresh.n; i++)
+		if (i == 0 || !is_same_day(&fresh[i], &fresh[i - 1]))
+			days[(*n)++] = fresh[i];
+	tl_rollup_table_read(TL_PERIOD_DAY, days, *n);
+	return days;
+}
+
+/*
+ * The fresh rows as they are stored.  A day's row is made of those of its hours: where there is no
+ * day, there are no hours to look for.
+ */
+static TlRollupRow *
+read_hours(const TlRollupUpdate *u, const TlRollupRow *days)
+{
+	Size size = sizeof(TlRollupRow) * u->fresh.n;
+	TlRollupRow *hours = MemoryContextAllocHuge(u->fresh_context, size);
+	TlRollupRow *sought = MemoryContextAllocHuge(u->fresh_context, size);
+	uint32 n_sought = 0;
+	uint32 found = 0;
+
+	for (uint32 i = 0; i < u->fresh.n; i++)
+	{
+		hours[i] = u->fresh.rows[i];
+		tl_rollup_not_stored(&hours[i]);
+		if (!is_same_day(&hours[i], days))
+			days++;
+		if (!tl_rollup_empty(&days->rollup))
+			sought[n_sought++] = hours[i];
+	}
+	tl_rollup_table_read(TL_PERIOD_HOUR, sought, n_sought);
+	for (uint32 i = 0; i < u->fresh.n && found < n_sought; i++)
+		if (tl_rollup_row_compare(&hours[i], &sought[found]) == 0)
+			hours[i] = sought[found++];
+	return hours;
+}
+
+/*
+ * Appends what is fresh of each day to the stored ones.  Days that have a late hour, or are stored
+ * with later hours, are noted; the others are moved to the front of stored[]; returns their number.
+ */
+static uint32
+append_days(TlRollupUpdate *u, const bool *late, TlRollupRow *stored)
+{
+	const TlRollupRow *fresh = u->fresh.rows;
+	uint32 n_days = 0;
 	uint32 n = 0;
 
 	for (uint32 i = 0; i < u->fresh.n;)
 	{
-		const TlRollupRow *first = &u->fresh.rows[i];
-		TlRollupRow *day = &days[n];
-		bool any_late = false;
+		const TlRollupRow *first = &fresh[i];
+		TlRollupRow day = stored[n_days++];
+		bool any_late =
+			!tl_rollup_empty(&day.rollup) && first->rollup.first_ts <= day.rollup.last_ts;
 
-		*day = *first;
-		memset(&day->rollup, 0, sizeof(TlRollup));
-		for (; i < u->fresh.n && u->fresh.rows[i].day == first->day &&
-			   tl_key_equal(&u->fresh.rows[i].key, &first->key);
-			 i++)
+		for (; i < u->fresh.n && is_same_day(&fresh[i], first); i++)
 		{
 			any_late |= late[i];
-			tl_rollup_append(&day->rollup, &u->fresh.rows[i].rollup, &u->builder.sketch);
+			if (!any_late)
+				tl_rollup_append(&day.rollup, &fresh[i].rollup, &u->builder.sketch);
 		}
 		if (any_late)
 			note_late(u, &u->late_days, first);
 		else
-			n++;
+			stored[n++] = day;
 	}
 	return n;
-}
-
-static void
-append_days(TlRollupUpdate *u, const TlRollupRow *days, TlRollupRow *stored, uint32 n_days)
-{
-	uint32 n = 0;
-
-	tl_rollup_table_read(TL_PERIOD_DAY, stored, n_days);
-	for (uint32 i = 0; i < n_days; i++)
-	{
-		TlRollupRow row = stored[i];
-
-		if (!tl_rollup_empty(&row.rollup) && days[i].rollup.first_ts <= row.rollup.last_ts)
-		{
-			note_late(u, &u->late_days, &days[i]);
-			continue;
-		}
-		tl_rollup_append(&row.rollup, &days[i].rollup, &u->builder.sketch);
-		stored[n++] = row;
-	}
-	tl_rollup_table_write(TL_PERIOD_DAY, stored, n);
 }
 
 /* Late points do not count yet: some of them may replace others. */
@@ -353,25 +385,19 @@ add_fresh(TlRollupUpdate *u)
 	close_row(u);
 	if (u->fresh.n > 0)
 	{
-		uint32 n;
-		TlRollupRow *stored;
-		TlRollupRow *days;
 		bool *late;
 		uint32 n_days;
+		TlRollupRow *days;
+		TlRollupRow *hours;
 
 		sort_fresh(u);
-		n = u->fresh.n;
-		stored = MemoryContextAllocHuge(u->fresh_context, sizeof(TlRollupRow) * n);
-		days = MemoryContextAllocHuge(u->fresh_context, sizeof(TlRollupRow) * n);
-		late = palloc(n);
-		memcpy(stored, u->fresh.rows, sizeof(TlRollupRow) * n);
-		tl_rollup_table_read(TL_PERIOD_HOUR, stored, n);
-		tl_rollup_table_write(TL_PERIOD_HOUR, stored, append_hours(u, stored, late));
-		n_days = fresh_days(u, late, days);
-		memcpy(stored, days, sizeof(TlRollupRow) * n_days);
-		append_days(u, days, stored, n_days);
+		late = palloc(u->fresh.n);
+		days = read_days(u, &n_days);
+		hours = read_hours(u, days);
+		tl_rollup_table_write(TL_PERIOD_HOUR, hours, append_hours(u, hours, late));
+		tl_rollup_table_write(TL_PERIOD_DAY, days, append_days(u, late, days));
 		count_series(u, late);
-		u->rows += n + n_days;
+		u->rows += u->fresh.n + n_days;
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(u->fresh_context);

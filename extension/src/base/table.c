@@ -29,6 +29,7 @@
 struct TlTable
 {
 	const TlTableShape *shape;
+	MemoryContext context; /* scans and slots keep some of what they allocate on the way */
 	Relation relation;
 	AttrNumber numbers[TL_TABLE_COLUMNS_MAX]; /* of the shape's columns */
 
@@ -89,6 +90,7 @@ tl_table_open(const TlTableShape *shape)
 
 	PreventCommandIfReadOnly("UPDATE");
 	t->shape = shape;
+	t->context = CurrentMemoryContext;
 	t->relation = table_open(relid, RowExclusiveLock);
 	for (int i = 0; i < shape->n_columns; i++)
 	{
@@ -105,13 +107,17 @@ tl_table_open(const TlTableShape *shape)
 bool
 tl_table_find(TlTable *t, const Datum *key, ItemPointer place)
 {
+	MemoryContext old = MemoryContextSwitchTo(t->context);
+	bool found;
+
 	for (int i = 0; i < t->shape->n_keys; i++)
 		t->keys[i].sk_argument = key[i];
 	index_rescan(t->scan, t->keys, t->shape->n_keys, NULL, 0);
-	if (!index_getnext_slot(t->scan, ForwardScanDirection, t->found))
-		return false;
-	*place = t->found->tts_tid;
-	return true;
+	found = index_getnext_slot(t->scan, ForwardScanDirection, t->found);
+	if (found)
+		*place = t->found->tts_tid;
+	MemoryContextSwitchTo(old);
+	return found;
 }
 
 Datum
@@ -163,6 +169,7 @@ insert_waiting(TlTable *t)
 void
 tl_table_insert(TlTable *t, const Datum *values, const bool *nulls)
 {
+	MemoryContext old = MemoryContextSwitchTo(t->context);
 	bool should_free;
 
 	if (t->n == t->n_slots)
@@ -172,11 +179,13 @@ tl_table_insert(TlTable *t, const Datum *values, const bool *nulls)
 	t->n++;
 	if (t->n == ROWS_AT_ONCE || t->bytes >= BYTES_AT_ONCE)
 		insert_waiting(t);
+	MemoryContextSwitchTo(old);
 }
 
 void
 tl_table_update(TlTable *t, ItemPointer place, const Datum *values, const bool *nulls)
 {
+	MemoryContext old = MemoryContextSwitchTo(t->context);
 	TlUpdatedIndexes indexes;
 	LockTupleMode mode;
 	TM_FailureData failure;
@@ -193,6 +202,7 @@ tl_table_update(TlTable *t, ItemPointer place, const Datum *values, const bool *
 							   tl_indexes_summarize(indexes));
 	ExecClearTuple(t->changed);
 	ResetPerTupleExprContext(t->estate);
+	MemoryContextSwitchTo(old);
 }
 
 void

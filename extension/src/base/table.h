@@ -31,7 +31,7 @@ typedef struct TlTableShape
 
 typedef struct TlTable TlTable;
 
-/* In the current memory context. */
+/* In the current memory context, which must last as long; the other functions may be called in any. */
 extern TlTable *tl_table_open(const TlTableShape *shape);
 
 /*

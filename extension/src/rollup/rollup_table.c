@@ -170,12 +170,12 @@ tl_rollup_table_write(TlPeriod period, TlRollupRow *rows, uint32 n)
 		values_of(period, &rows[i], values, nulls);
 		if (!place->known && !tl_table_find(t, values, &place->tid))
 			ItemPointerSetInvalid(&place->tid);
-		MemoryContextSwitchTo(old);
 		if (ItemPointerIsValid(&place->tid))
 			tl_table_update(t, &place->tid, values, nulls);
 		else
 			tl_table_insert(t, values, nulls);
 		place->known = false;
+		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
 	tl_table_close(t);

@@ -116,18 +116,17 @@ tl_series_table_add(const TlSeriesRow *rows, uint32 n)
 		Datum values[SERIES_WIDTH];
 		bool nulls[SERIES_WIDTH];
 		ItemPointerData place;
-		bool found;
 
 		CHECK_FOR_INTERRUPTS();
 		values_of(&rows[i], values, nulls);
-		found = tl_table_find(t, values, &place);
-		if (found)
+		if (tl_table_find(t, values, &place))
+		{
 			join_stored(t, values, nulls);
-		MemoryContextSwitchTo(old);
-		if (found)
 			tl_table_update(t, &place, values, nulls);
+		}
 		else
 			tl_table_insert(t, values, nulls);
+		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
 	tl_table_close(t);

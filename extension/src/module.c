@@ -6,6 +6,7 @@
 
 #include "base/guc.h"
 #include "base/standby.h"
+#include "fdw/fdw_statistics.h"
 #include "fmgr.h"
 #include "jobs/launcher.h"
 #include "jobs/worker_command.h"
@@ -20,6 +21,7 @@ _PG_init(void)
 {
 	tl_guc_define();
 	tl_standby_define();
+	tl_statistics_define();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		tl_slots_define();

@@ -4,7 +4,7 @@
  *
  * Keys whose values are known at plan time, now() included, make a filter, of which the store and the
  * series are asked.  A value that is not known yet stands for one of the different ones that there
- * are; a time that is not known, for the planner's usual part.
+ * are; a range that is not known, for the planner's usual part.
  */
 #include "fdw/fdw_estimate.h"
 
@@ -100,26 +100,27 @@ gather(PlannerInfo *root, RelOptInfo *rel, List *clauses, Estimate *e)
 	return rest;
 }
 
+/* What part of all so many values are that are not known yet; 0: there is no such key. */
 static double
-part_of_unknown(const Estimate *e)
+part_of(double unknown, double all)
 {
-	TlSeriesCounts counts;
-	double part = e->unknown_part;
+	return unknown > 0 ? Min(unknown / all, 1) : 1;
+}
 
+static double
+part_of_unknown_keys(const Estimate *e, const TlSeriesCounts *counts)
+{
+	return e->unknown_part *
+		   (e->filter.n_devices > 0 ? 1 : part_of(e->unknown_devices, counts->devices)) *
+		   (e->filter.n_metrics > 0 ? 1 : part_of(e->unknown_metrics, counts->metrics));
+}
+
+static double
+part_of_unknown_range(const Estimate *e)
+{
 	if (e->unknown_from && e->unknown_to)
-		part *= DEFAULT_RANGE_INEQ_SEL;
-	else if (e->unknown_from || e->unknown_to)
-		part *= DEFAULT_INEQ_SEL;
-	if (e->unknown_time)
-		part *= DEFAULT_EQ_SEL;
-	if (e->unknown_devices == 0 && e->unknown_metrics == 0)
-		return part;
-	tl_series_counts(&counts);
-	if (e->unknown_devices > 0 && e->filter.n_devices == 0)
-		part *= Min(e->unknown_devices / counts.devices, 1);
-	if (e->unknown_metrics > 0 && e->filter.n_metrics == 0)
-		part *= Min(e->unknown_metrics / counts.metrics, 1);
-	return part;
+		return DEFAULT_RANGE_INEQ_SEL;
+	return e->unknown_from || e->unknown_to ? DEFAULT_INEQ_SEL : 1;
 }
 
 /* Of the blocks in a range, those of the devices' buckets. */
@@ -131,49 +132,87 @@ part_of_blocks(const Estimate *e)
 	return devices > 0 ? Min(devices / tl_store_buckets(), 1) : 1;
 }
 
-/* The points of a range that are of the filter's series, at whatever level they are. */
-static double
-points_of_series(const Estimate *e, const TlStoreEstimate *in_range)
+/* The points of a range that are of the filter's series, at whatever level they are, and those. */
+static void
+match_series(const Estimate *e, const TlStoreEstimate *in_range, TlSeriesMatch *match)
 {
 	TlFilter filter = e->filter;
 	TlStoreEstimate all = *in_range;
 
+	*match = (TlSeriesMatch){.series = 1};
 	if (filter.levels != TL_LEVELS_ALL)
 		tl_store_estimate(TL_LEVELS_ALL, filter.from, filter.to, &all);
 	filter.from = Max(filter.from, all.first);
 	filter.to = Min(filter.to, all.last);
 	if (all.points <= 0 || filter.from > filter.to)
-		return 0;
-	return tl_series_points(&filter, all.points) / all.points * in_range->points;
+		return;
+	tl_series_match(&filter, all.points, match);
+	match->points *= in_range->points / all.points;
 }
 
-double
-tl_estimate_points(TlLevels levels)
+/*
+ * Of so many series: those listed; else what there is of the other kind tells, each series being
+ * another device's if it is the metrics that are chosen, and an average part of one otherwise.
+ */
+static double
+count_different(double listed, double unknown, bool other_is_chosen, double all, double series,
+				double all_series)
 {
-	TlStoreEstimate e;
+	if (listed > 0 || unknown > 0)
+		return Max(Min(listed > 0 ? listed : unknown, series), 1);
+	if (!other_is_chosen)
+		series *= all / all_series;
+	return Max(Min(series, all), 1);
+}
 
-	tl_store_estimate(levels, DT_NOBEGIN, DT_NOEND, &e);
-	return e.points;
+static void
+count_distinct(const Estimate *e, const TlSeriesCounts *counts, double series, double points,
+			   TlDistinct *d)
+{
+	const TlFilter *f = &e->filter;
+	bool chosen_devices = f->n_devices > 0 || f->device_prefix.len > 0 || e->unknown_devices > 0;
+	bool chosen_metrics = f->n_metrics > 0 || f->metric_prefix.len > 0 || e->unknown_metrics > 0;
+
+	d->devices = count_different(f->n_devices, e->unknown_devices, chosen_metrics, counts->devices,
+								 series, counts->series);
+	d->devices = Min(d->devices, points);
+	d->metrics = count_different(f->n_metrics, e->unknown_metrics, chosen_devices, counts->metrics,
+								 series, counts->series);
+	d->metrics = Min(d->metrics, Max(points / d->devices, 1));
+	d->times = Max(points / (d->devices * d->metrics), 1);
 }
 
 void
 tl_estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, TlScanSize *size)
 {
+	TlRelPlan *plan = rel->fdw_private;
 	Estimate e;
 	List *rest = gather(root, rel, clauses, &e);
+	TlSeriesCounts counts;
+	TlSeriesMatch match;
 	TlStoreEstimate in_range;
+	TlDistinct distinct;
 	double part;
 
-	size->rows = 1;
-	size->blocks = 0;
-	size->days = 1;
+	*size = (TlScanSize){.rows = 1, .tuples = 1, .days = 1};
 	if (e.nothing)
 		return;
+	tl_series_counts(&counts);
 	tl_store_estimate(e.filter.levels, e.filter.from, e.filter.to, &in_range);
-	part = part_of_unknown(&e);
-	size->rows = points_of_series(&e, &in_range) * part *
-				 clauselist_selectivity(root, rest, 0, JOIN_INNER, NULL);
-	size->rows = clamp_row_est(size->rows);
+	match_series(&e, &in_range, &match);
+	part = part_of_unknown_keys(&e, &counts);
+	size->tuples = clamp_row_est(match.points * part * part_of_unknown_range(&e));
+	count_distinct(&e, &counts, match.series * part, size->tuples, &distinct);
+	if (e.unknown_time)
+	{
+		size->tuples = clamp_row_est(size->tuples / distinct.times);
+		distinct.times = 1;
+	}
+	if (plan->distinct.devices == 0)
+		plan->distinct = distinct;
+	/* What is no key the planner judges by its own means, which look at the above. */
+	size->rows =
+		clamp_row_est(size->tuples * clauselist_selectivity(root, rest, 0, JOIN_INNER, NULL));
 	size->blocks = in_range.blocks * part_of_blocks(&e);
 	if (e.unknown_from || e.unknown_to || e.unknown_time)
 		size->blocks *= e.unknown_from && e.unknown_to ? DEFAULT_RANGE_INEQ_SEL : DEFAULT_INEQ_SEL;

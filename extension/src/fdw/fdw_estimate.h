@@ -13,13 +13,15 @@
 typedef struct TlScanSize
 {
 	double rows;
+	double tuples; /* before conditions that are no keys */
 	double blocks;
 	double days; /* of the range, where there are points at all */
 } TlScanSize;
 
-/* Of all points of the table. */
-extern double tl_estimate_points(TlLevels levels);
-/* Of a scan by these clauses, which are RestrictInfos. */
+/*
+ * Of a scan by these clauses, which are RestrictInfos.  The first time for a relation also says what its
+ * TlRelPlan has to know of different values.
+ */
 extern void tl_estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, TlScanSize *size);
 
 #endif

@@ -9,6 +9,7 @@
  *		fdw_plan.c		paths and plans
  *		fdw_estimate.c	rows and blocks of a scan
  *		fdw_series.c	series, for estimates
+ *		fdw_statistics.c	different values, for joins and groups
  *		fdw_scan.c		reading
  *		fdw_window.c	rows of many series in the order of time
  *		fdw_count.c		count(*) instead of reading

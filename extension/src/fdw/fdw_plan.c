@@ -55,10 +55,11 @@ tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table)
 	table_close(relation, NoLock);
 	plan->levels = tl_fdw_levels(table);
 	rel->fdw_private = plan;
-	rel->tuples = tl_estimate_points(plan->levels);
+	tl_estimate_scan(root, rel, rel->baserestrictinfo, &size);
+	/* To the planner, the table is what the keys let through: so are the different values of it. */
+	rel->tuples = size.tuples;
 	/* For the width and what conditions cost; the rows are ours. */
 	set_baserel_size_estimates(root, rel);
-	tl_estimate_scan(root, rel, rel->baserestrictinfo, &size);
 	rel->rows = size.rows;
 	plan->blocks = size.blocks;
 	plan->days = size.days;

@@ -22,6 +22,17 @@ enum
 	TL_PRIVATE_ORDER		/* TlScanOrder, and whether by windows: of many series */
 };
 
+/*
+ * How many different values there are among the points that a scan's keys let through.  Their product
+ * is the number of points: so many are expected to match by all three in a join with as many others.
+ */
+typedef struct TlDistinct
+{
+	double devices; /* 0: not known yet */
+	double metrics;
+	double times; /* of one series */
+} TlDistinct;
+
 /* What the planner knows of a table, in RelOptInfo.fdw_private. */
 typedef struct TlRelPlan
 {
@@ -29,6 +40,7 @@ typedef struct TlRelPlan
 	TlLevels levels;
 	double blocks; /* that a scan opens */
 	double days;   /* that its range has */
+	TlDistinct distinct;
 } TlRelPlan;
 
 extern void tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table);

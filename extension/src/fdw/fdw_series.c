@@ -65,6 +65,8 @@ static struct Known
 {
 	Oid relid;
 	uint32 pages;
+	double new_pages; /* of what is not rolled up, as long as nothing is */
+	uint64 changes;
 	TimestampTz since;
 	MemoryContext context; /* of the keys */
 	TlSeriesCounts counts;
@@ -190,12 +192,12 @@ sample_series(void)
 /* What is found while nothing is rolled up. */
 typedef struct NewBlocks
 {
-	int64 day; /* the newest block's */
+	int64 day; /* the latest that was looked at */
 	int opened;
 	double in_mixed;   /* series of the mixed block that has most */
 	double in_buckets; /* of those of buckets that were opened */
 	int n_buckets;	   /* likewise */
-	int buckets;	   /* that have a block of the day */
+	int buckets;	   /* that have a block of the days */
 	bool seen[BUCKETS_MAX];
 	double entries; /* of the frames opened, and their devices */
 	double devices;
@@ -277,7 +279,8 @@ find_new_blocks(NewBlocks *b)
 	{
 		int64 day = tl_day_of(number_of(peek.slot, COLUMN_MAX_TS));
 
-		if (b->opened > 0 && day != b->day)
+		/* A day that has only begun tells little: so the day before is looked at, too. */
+		if (b->opened >= SAMPLE_BLOCKS && day != b->day)
 			break;
 		b->day = day;
 		see_block(b, peek.slot);
@@ -306,19 +309,37 @@ sample_new_blocks(void)
 	known.counts.metrics = count_metrics();
 }
 
+static double
+pages_of(Oid relid)
+{
+	Relation relation = table_open(relid, AccessShareLock);
+	double pages = RelationGetNumberOfBlocks(relation);
+
+	table_close(relation, AccessShareLock);
+	return pages;
+}
+
+static double
+new_pages(void)
+{
+	double without_data;
+
+	return tl_store_pages(TL_LEVELS_NEW, &without_data);
+}
+
+static bool
+has_grown(double pages, double known_pages)
+{
+	return fabs(pages - known_pages) > known_pages / 10;
+}
+
 static bool
 is_stale(Oid relid)
 {
-	Relation relation;
-	double pages;
-
-	if (known.relid != relid ||
-		TimestampDifferenceExceeds(known.since, GetCurrentTimestamp(), KNOWN_FOR_MS))
-		return true;
-	relation = table_open(relid, AccessShareLock);
-	pages = RelationGetNumberOfBlocks(relation);
-	table_close(relation, AccessShareLock);
-	return fabs(pages - known.pages) > known.pages / 10.0;
+	return known.relid != relid || known.changes != tl_store_estimate_changes() ||
+		   TimestampDifferenceExceeds(known.since, GetCurrentTimestamp(), KNOWN_FOR_MS) ||
+		   has_grown(pages_of(relid), known.pages) ||
+		   (!known.rolled_up && has_grown(new_pages(), known.new_pages));
 }
 
 static void
@@ -338,10 +359,14 @@ refresh(void)
 	known.counts = (TlSeriesCounts){0};
 	sample_series();
 	if (!known.rolled_up)
+	{
+		known.new_pages = new_pages();
 		sample_new_blocks();
+	}
 	known.counts.series = Max(known.counts.series, 1);
 	known.counts.devices = Max(known.counts.devices, 1);
 	known.counts.metrics = Max(known.counts.metrics, 1);
+	known.changes = tl_store_estimate_changes();
 	known.since = GetCurrentTimestamp();
 	known.relid = relid;
 }
@@ -377,19 +402,23 @@ typedef struct Search
 	int64 rolled_up_to;
 	TlPeek peek;
 	int steps;
-	double found;  /* series */
-	double points; /* theirs */
+	double found;	/* series */
+	double present; /* those with points in the range */
+	double points;	/* theirs */
 } Search;
 
 static void
 take_row(Search *s)
 {
 	TlKey key = {text_of(s->peek.slot, COLUMN_DEVICE), text_of(s->peek.slot, COLUMN_METRIC)};
+	double points;
 
 	if (!tl_filter_has_key(s->filter, &key))
 		return;
+	points = points_of(s->peek.slot, s->filter, s->rolled_up_to);
 	s->found += 1;
-	s->points += points_of(s->peek.slot, s->filter, s->rolled_up_to);
+	s->present += points > 0;
+	s->points += points;
 }
 
 /* Those of a list; of a long one, some stand for all. */
@@ -411,6 +440,7 @@ search_list(Search *s, const TlSlice *list, uint32 n)
 			take_row(s);
 	}
 	s->found *= (double) n / looked_up;
+	s->present *= (double) n / looked_up;
 	s->points *= (double) n / looked_up;
 }
 
@@ -426,20 +456,24 @@ search_prefix(Search *s, AttrNumber column, TlSlice prefix)
 		take_row(s);
 }
 
-/* The part of all points that are of the filter's series, as far as the sample knows. */
-static double
-part_in_sample(const TlFilter *f, double found)
+/* All series and points that are of the filter's, as far as the sample knows: parts of all. */
+static void
+match_sample(const TlFilter *f, TlSeriesMatch *part)
 {
 	double all = 0;
-	double part = 0;
 
+	*part = (TlSeriesMatch){0};
 	for (uint32 i = 0; i < known.n; i++)
 	{
 		all += known.sample[i].n;
 		if (tl_filter_has_key(f, &known.sample[i].key))
-			part += known.sample[i].n;
+		{
+			part->series += 1;
+			part->points += known.sample[i].n;
+		}
 	}
-	return Max(all == 0 ? 0 : part / all, found / known.counts.series);
+	part->series /= Max(known.n, 1);
+	part->points = all == 0 ? 0 : part->points / all;
 }
 
 /* What a sample without a trace of them still allows. */
@@ -452,26 +486,52 @@ least_part(const TlFilter *f)
 	return Min(devices, 1) * Min(metrics, 1);
 }
 
-/* Without telemetry.series: of a few buckets, which tell nothing of a device in another one. */
-static double
-part_of_new(const TlFilter *f)
+static void
+match_parts(double series, double points, double all, TlSeriesMatch *match)
 {
-	TlFilter others = *f;
-	double part;
-
-	others.n_devices = 0;
-	part = part_in_sample(&others, 0);
-	if (part == 0)
-		return least_part(f);
-	return f->n_devices > 0 ? part * Min(f->n_devices / known.counts.devices, 1) : part;
+	match->series = series * known.counts.series;
+	match->points = points * all;
 }
 
-static double
-search(const TlFilter *f, double all)
+/* Without telemetry.series: of a few buckets, which tell nothing of a device in another one. */
+static void
+match_new(const TlFilter *f, double all, TlSeriesMatch *match)
+{
+	TlFilter others = *f;
+	TlSeriesMatch part;
+	double devices = f->n_devices > 0 ? Min(f->n_devices / known.counts.devices, 1) : 1;
+
+	others.n_devices = 0;
+	match_sample(&others, &part);
+	if (part.points == 0)
+		match_parts(least_part(f), least_part(f), all, match);
+	else
+		match_parts(part.series * devices, part.points * devices, all, match);
+}
+
+/* Looks them up as far as the steps go. */
+static void
+search(Search *s, AttrNumber column)
+{
+	const TlFilter *f = s->filter;
+
+	if (f->n_devices > 0)
+		search_list(s, f->devices, f->n_devices);
+	else if (f->device_prefix.len > 0)
+		search_prefix(s, column, f->device_prefix);
+	else if (f->n_metrics > 0)
+		search_list(s, f->metrics, f->n_metrics);
+	else
+		search_prefix(s, column, f->metric_prefix);
+}
+
+static void
+match_series(const TlFilter *f, double all, TlSeriesMatch *match)
 {
 	AttrNumber column =
 		f->n_devices > 0 || f->device_prefix.len > 0 ? COLUMN_DEVICE : COLUMN_METRIC;
 	Search s = {.filter = f, .steps = STEPS};
+	TlSeriesMatch part;
 	TlStoreEstimate e;
 
 	/* Only for how far it reaches. */
@@ -479,42 +539,48 @@ search(const TlFilter *f, double all)
 	s.rolled_up_to = e.last;
 
 	if (!tl_peek_open(&s.peek, "series", column))
-		return all * least_part(f);
-	if (f->n_devices > 0)
-		search_list(&s, f->devices, f->n_devices);
-	else if (f->device_prefix.len > 0)
-		search_prefix(&s, column, f->device_prefix);
-	else if (f->n_metrics > 0)
-		search_list(&s, f->metrics, f->n_metrics);
-	else
-		search_prefix(&s, column, f->metric_prefix);
+	{
+		match_parts(least_part(f), least_part(f), all, match);
+		return;
+	}
+	search(&s, column);
 	tl_peek_close(&s.peek);
 	if (s.found == 0 && s.steps > 0)
 	{
 		/* Series of which nothing is rolled up yet can only be in what is not. */
 		tl_store_estimate(TL_LEVELS_NEW, f->from, f->to, &e);
-		return e.points * least_part(f);
+		match_parts(least_part(f), least_part(f), e.points, match);
 	}
-	return s.steps > 0 ? s.points : all * part_in_sample(f, s.found);
+	else if (s.steps > 0)
+		*match = (TlSeriesMatch){s.present, s.points};
+	else
+	{
+		double found = s.found / known.counts.series;
+
+		match_sample(f, &part);
+		match_parts(Max(part.series, found), Max(part.points, found), all, match);
+	}
 }
 
-double
-tl_series_points(const TlFilter *f, double all)
+void
+tl_series_match(const TlFilter *f, double all, TlSeriesMatch *match)
 {
-	MemoryContext context;
-	MemoryContext old;
-	double points;
-
+	refresh();
 	if (f->n_devices == 0 && f->n_metrics == 0 && f->device_prefix.len == 0 &&
 		f->metric_prefix.len == 0)
-		return all;
-	refresh();
-	if (!known.rolled_up)
-		return all * part_of_new(f);
-	context = AllocSetContextCreate(CurrentMemoryContext, "telemetry series", ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	points = search(f, all);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	return Min(points, all);
+		match_parts(1, 1, all, match);
+	else if (!known.rolled_up)
+		match_new(f, all, match);
+	else
+	{
+		MemoryContext context =
+			AllocSetContextCreate(CurrentMemoryContext, "telemetry series", ALLOCSET_SMALL_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		match_series(f, all, match);
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(context);
+	}
+	match->series = Max(match->series, 1);
+	match->points = Min(match->points, all);
 }

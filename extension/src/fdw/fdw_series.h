@@ -20,10 +20,17 @@ typedef struct TlSeriesCounts
 
 extern void tl_series_counts(TlSeriesCounts *counts);
 
+typedef struct TlSeriesMatch
+{
+	double series; /* at least 1 */
+	double points;
+} TlSeriesMatch;
+
 /*
- * About how many of the points in a range of time are of the filter's devices and metrics.  The range is
- * the filter's, cut to where the store has points; all is how many lie in it, of any series.
+ * About how many series with points in a range of time are of the filter's devices and metrics, and how
+ * many points they have in it.  The range is the filter's, cut to where the store has points; all is how
+ * many lie in it, of any series.
  */
-extern double tl_series_points(const TlFilter *filter, double all);
+extern void tl_series_match(const TlFilter *filter, double all, TlSeriesMatch *match);
 
 #endif

@@ -132,6 +132,8 @@ typedef struct TlStoreEstimate
 extern void tl_store_estimate(TlLevels levels, int64 from, int64 to, TlStoreEstimate *estimate);
 /* What the backend keeps for that is out of date: it has changed blocks. */
 extern void tl_store_estimate_forget(void);
+/* Another number whenever that may be so, or a transaction that has written is over. */
+extern uint64 tl_store_estimate_changes(void);
 
 /*
  * Pages of the tables of such blocks with their data, which mostly lies in the TOAST tables, while a

@@ -61,8 +61,7 @@ typedef struct Known
 {
 	Oid relid;
 	double pages;
-	uint64 writes;
-	TransactionId transaction; /* that had written before, itself */
+	uint64 changes;
 	TimestampTz since;
 	bool empty;
 	int64 first; /* oldest day */
@@ -72,7 +71,7 @@ typedef struct Known
 } Known;
 
 static Known known_levels[TL_LEVELS_ROLLED + 1];
-static uint64 writes = 0;
+static uint64 changes = 0;
 
 /* The partitions of some levels, opened for one answer. */
 typedef struct Leaves
@@ -85,7 +84,19 @@ typedef struct Leaves
 void
 tl_store_estimate_forget(void)
 {
-	writes++;
+	changes++;
+}
+
+uint64
+tl_store_estimate_changes(void)
+{
+	static TransactionId transaction = InvalidTransactionId;
+
+	/* What a transaction had written is there or not when it is over. */
+	if (transaction != GetCurrentTransactionIdIfAny())
+		changes++;
+	transaction = GetCurrentTransactionIdIfAny();
+	return changes;
 }
 
 static bool
@@ -280,8 +291,7 @@ is_stale(const Known *known, Oid relid, double pages)
 {
 	long age = TimestampDifferenceMilliseconds(known->since, GetCurrentTimestamp());
 
-	return known->relid != relid || known->writes != writes ||
-		   known->transaction != GetCurrentTransactionIdIfAny() ||
+	return known->relid != relid || known->changes != tl_store_estimate_changes() ||
 		   fabs(pages - known->pages) > known->pages / 10 ||
 		   known->n_days > MOST_DAYS - 3 * (MOST_PROBES + 2) ||
 		   age > (pages == known->pages ? KNOWN_FOR_MS : KNOWN_FOR_MS_GROWING);
@@ -300,8 +310,7 @@ refresh(Known *known, Leaves *leaves, TlLevels levels)
 	{
 		known->relid = relid;
 		known->pages = pages;
-		known->writes = writes;
-		known->transaction = GetCurrentTransactionIdIfAny();
+		known->changes = tl_store_estimate_changes();
 		known->since = GetCurrentTimestamp();
 		known->n_days = 0;
 		known->empty = !find_end(leaves, PG_INT64_MIN, PG_INT64_MAX, false, &known->first) ||

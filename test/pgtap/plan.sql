@@ -123,7 +123,8 @@ INSERT INTO shape (query) VALUES
 	('SELECT count(*) FROM device d WHERE NOT EXISTS (SELECT FROM telemetry.point p WHERE p.device_id = d.device_id AND p.ts >= $newest)'),
 	('SELECT d.device_id, p.ts, p.num FROM device d CROSS JOIN LATERAL '
 		'(SELECT * FROM telemetry.point WHERE device_id = d.device_id AND metric = ''fast'' ORDER BY ts DESC LIMIT 1) p'),
-	('SELECT a.* FROM telemetry.point a JOIN (SELECT device_id, metric, max(ts) AS ts FROM telemetry.point WHERE ts >= $newest GROUP BY 1, 2) m USING (device_id, metric, ts)');
+	('SELECT a.* FROM telemetry.point a JOIN (SELECT device_id, metric, max(ts) AS ts FROM telemetry.point WHERE ts >= $newest GROUP BY 1, 2) m USING (device_id, metric, ts)'),
+	('EXECUTE two_metrics (''temperature'', ''humidity'')');
 -- Of hours, which are an expression, the planner supposes 200.
 INSERT INTO shape (query, joins) VALUES
 	('SELECT p.device_id, count(*) FROM telemetry.point p JOIN telemetry.metric_hourly h ON h.device_id = p.device_id AND h.metric = p.metric '
@@ -134,6 +135,8 @@ INSERT INTO shape (query, joins) VALUES
 CREATE TEMP TABLE device (device_id text COLLATE "C" PRIMARY KEY, site text);
 INSERT INTO device SELECT format('device-%s', lpad(d::text, 2, '0')), CASE WHEN d % 4 = 0 THEN 'north' ELSE 'south' END FROM generate_series(0, 19) AS d;
 ANALYZE device;
+PREPARE two_metrics (text, text) AS
+	SELECT count(*) FROM telemetry.point a JOIN telemetry.point b USING (device_id, ts) WHERE a.metric = $1 AND b.metric = $2;
 
 CREATE FUNCTION pg_temp.check(day int, state text) RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT is(pg_temp.faults_of(replace(replace(query, '$newest', quote_literal(newest) || '::timestamptz'), '$age', quote_literal(now() - newest)), joins),

@@ -26,12 +26,16 @@
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "read/scan.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
 
 /* Costs in the planner's units: to start, to open a block, to decode a point. */
 #define COST_START 20.0
 #define COST_BLOCK 5.0
 #define COST_POINT 0.003
+
+/* A store so many times as large, or as small, is not that for which a plan was made. */
+#define OUTGROWN 2.0
 
 /*
  * A table of texts, which cannot be read, has no TlRelPlan.  Its scan is planned all the same, and refuses
@@ -242,6 +246,14 @@ wanted_columns(const TlRelPlan *plan, RelOptInfo *rel, List *local_clauses)
 	return columns;
 }
 
+static int
+pages_of(TlLevels levels)
+{
+	double without_data;
+
+	return (int) Min(tl_store_pages(levels, &without_data), INT_MAX);
+}
+
 ForeignScan *
 tl_fdw_plan(PlannerInfo *root, RelOptInfo *rel, Oid table, ForeignPath *best, List *tlist,
 			List *clauses, Plan *outer)
@@ -258,8 +270,20 @@ tl_fdw_plan(PlannerInfo *root, RelOptInfo *rel, Oid table, ForeignPath *best, Li
 								NIL, NIL, outer);
 	tl_keys_divide(clauses, rel->relid, &plan->map, &keys, &local);
 	return make_foreignscan(tlist, local, rel->relid, keys.values,
-							list_make5(keys.columns, keys.ops, list_make1_int(plan->levels),
-									   list_make1_int(wanted_columns(plan, rel, local)),
-									   best->fdw_private),
+							lappend(list_make5(keys.columns, keys.ops, list_make1_int(plan->levels),
+											   list_make1_int(pages_of(plan->levels)),
+											   list_make1_int(wanted_columns(plan, rel, local))),
+									best->fdw_private),
 							NIL, keys.clauses, outer);
+}
+
+void
+tl_fdw_check_plan(const ForeignScan *plan)
+{
+	int planned = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_PAGES));
+	double pages = pages_of(linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_LEVELS)));
+
+	/* Of this session: ANALYZE would tell all, but never comes, and a standby may tell nobody. */
+	if (pages > OUTGROWN * planned || planned > OUTGROWN * pages)
+		ResetPlanCache();
 }

@@ -12,12 +12,13 @@
 #include "nodes/plannodes.h"
 #include "store/store.h"
 
-/* What ForeignScan.fdw_private holds: integer lists, the last two not for a count. */
+/* What ForeignScan.fdw_private holds: integer lists, the last three not for a count. */
 enum
 {
 	TL_PRIVATE_KEY_COLUMNS, /* beside fdw_exprs */
 	TL_PRIVATE_KEY_OPS,		/* likewise */
 	TL_PRIVATE_LEVELS,		/* TlLevels */
+	TL_PRIVATE_PAGES,		/* of the store when the plan was made */
 	TL_PRIVATE_COLUMNS,		/* set of columns that are wanted */
 	TL_PRIVATE_ORDER		/* TlScanOrder, and whether by windows: of many series */
 };
@@ -44,6 +45,8 @@ typedef struct TlRelPlan
 } TlRelPlan;
 
 extern void tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table);
+/* When a plan is run: if the store has outgrown it, the next run will have another. */
+extern void tl_fdw_check_plan(const ForeignScan *plan);
 extern void tl_fdw_paths(PlannerInfo *root, RelOptInfo *rel, Oid table);
 extern ForeignScan *tl_fdw_plan(PlannerInfo *root, RelOptInfo *rel, Oid table, ForeignPath *best,
 								List *tlist, List *clauses, Plan *outer);

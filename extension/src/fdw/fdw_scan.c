@@ -78,6 +78,7 @@ tl_fdw_begin_scan(ForeignScanState *node, int eflags)
 		return;
 	}
 	refuse_texts(node->ss.ss_currentRelation);
+	tl_fdw_check_plan(plan);
 	s = palloc0(sizeof(FdwScan));
 	wanted = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_COLUMNS));
 	tl_point_map(desc, RelationGetRelationName(node->ss.ss_currentRelation), &map);

@@ -73,13 +73,16 @@ BEGIN;
 TRUNCATE telemetry.block;
 SELECT status FROM telemetry.http_ingest('{"kind": "single", "device_id": "http_1"}', '{"timestamp": 1, "metric_name": "m", "value": 1}');
 SELECT jsonb_pretty(body - 'version' #- '{performance,database_ms}' #- '{components,time_series_db,bytes}' #- '{components,time_series_db,blocks}'
-	#- '{components,time_series_db,points}' #- '{components,data_ingestion,dead_letters_last_hour}') AS body
+	#- '{components,time_series_db,points}' #- '{components,time_series_db,total_bytes}'
+	#- '{components,time_series_db,parts}' #- '{components,data_ingestion,dead_letters_last_hour}') AS body
 FROM telemetry.http_health_detailed('{"port": 8218, "proxy": {"uptime_seconds": 20.0, "points_total": 505, "points_rejected": 5, "connections_down": 0, "pending_rows": 3}}', NULL);
 SELECT (body #>> '{performance,database_ms}')::numeric > 0 AS measured,
 	(body #> '{components,data_ingestion,dead_letters_last_hour}')::int = (SELECT count(*) FROM telemetry.dead_letter) AS dead_letters,
 	(body #> '{components,time_series_db,blocks}')::int = (SELECT count(*) FROM telemetry.block) AS blocks,
 	(body #> '{components,time_series_db,points}')::int = (SELECT sum(n) FROM telemetry.block) AS points,
-	(body #> '{components,time_series_db,bytes}')::int = (SELECT sum(pg_table_size(relid)) FROM pg_partition_tree('telemetry.block') WHERE isleaf) AS bytes
+	(body #> '{components,time_series_db,bytes}')::int = (SELECT sum(pg_table_size(relid)) FROM pg_partition_tree('telemetry.block') WHERE isleaf) AS bytes,
+	(body #> '{components,time_series_db,total_bytes}')::int = (SELECT sum(bytes) FROM telemetry.store_part) AS total_bytes,
+	body #> '{components,time_series_db,parts}' = (SELECT jsonb_object_agg(part, to_jsonb(p) - 'part') FROM telemetry.store_part AS p) AS parts
 FROM telemetry.http_health_detailed('{}');
 ROLLBACK;
 
@@ -101,6 +104,38 @@ TRUNCATE telemetry.block;
 INSERT INTO telemetry.block SELECT 0, 0, '1990-01-01', i, '1990-01-01', '1990-01-01', 10, decode(repeat('00', 1800), 'hex') FROM generate_series(1, 6000) AS i;
 SELECT blocks BETWEEN 5000 AND 7000 AS blocks, points BETWEEN 50000 AND 70000 AS points, bytes = (SELECT sum(pg_table_size(relid)) FROM pg_partition_tree('telemetry.block') WHERE isleaf) AS bytes, estimated
 FROM telemetry.store_size();
+ROLLBACK;
+
+-- every_table_is_in_a_part
+BEGIN;
+TRUNCATE telemetry.block, telemetry.event_log, telemetry.event_key;
+SELECT telemetry.create_event_partition(day) FROM (VALUES (date '1995-03-01'), ('1995-03-02')) AS d (day);
+INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('1995-03-01', 'http_1', 'part', '1'), ('1995-03-02', 'http_1', 'part', '2');
+SELECT telemetry.job_roll_up();
+INSERT INTO telemetry.stream (name, description) VALUES ('part', 'For this test.');
+INSERT INTO telemetry.event (stream, event_id, event_type, received_at) SELECT 'part', i, 'a', '1995-03-01' FROM generate_series(1, 3) AS i;
+SELECT part, CASE WHEN bytes > 0 AND index_bytes BETWEEN 0 AND bytes THEN 'yes' ELSE format('%s of %s', index_bytes, bytes) END AS has_bytes
+FROM telemetry.store_part ORDER BY part;
+SELECT sum(bytes) = (SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace AND relkind = 'r') AS all_bytes,
+	sum(index_bytes) = (SELECT sum(pg_indexes_size(oid)) FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace AND relkind = 'r') AS all_indexes
+FROM telemetry.store_part;
+-- a_part_has_as_many_rows_as_were_noted
+ANALYZE telemetry.rollup_hour, telemetry.rollup_day, telemetry.series, telemetry.event_key, telemetry.event_log_19950301;
+SELECT part, estimated_rows = CASE part
+		WHEN 'rollups' THEN (SELECT count(*) FROM telemetry.rollup_hour) + (SELECT count(*) FROM telemetry.rollup_day)
+		WHEN 'series' THEN (SELECT count(*) FROM telemetry.series)
+		WHEN 'event_keys' THEN (SELECT count(*) FROM telemetry.event_key) END AS all_rows
+FROM telemetry.store_part WHERE part IN ('rollups', 'series', 'event_keys') ORDER BY part;
+-- a_table_that_was_not_analyzed_has_rows_as_the_others_of_its_part
+SELECT estimated_rows AS before FROM telemetry.store_part WHERE part = 'events' \gset
+INSERT INTO telemetry.event (stream, event_id, event_type, received_at) VALUES ('part', 'next', 'a', '1995-03-02');
+SELECT estimated_rows - :before AS more FROM telemetry.store_part WHERE part = 'events';
+-- days_gone_by_are_as_they_were_noted
+SELECT bytes AS before FROM telemetry.store_part WHERE part = 'events' \gset
+INSERT INTO telemetry.event (stream, event_id, event_type, received_at) SELECT 'part', 'many ' || i, 'a', '1995-03-01' FROM generate_series(1, 1000) AS i;
+SELECT bytes = :before AS as_noted FROM telemetry.store_part WHERE part = 'events';
+ANALYZE telemetry.event_log_19950301;
+SELECT bytes BETWEEN :before + 100000 AND :before + 1000000 AS noted_again FROM telemetry.store_part WHERE part = 'events';
 ROLLBACK;
 
 -- each_role_has_its_functions

@@ -97,8 +97,78 @@ COMMENT ON FUNCTION telemetry.http_health(jsonb, jsonb) IS
 	'GET of the service''s health: params {"port": integer}. 200 {"status": "healthy", "service", "port", '
 	'"version"}.';
 
+-- Sizes of files, and what vacuum and ANALYZE have noted: no table is read. Of a table that they have not seen yet, today's
+-- events for instance, a page holds as many rows as one of the others of its part. Of days gone by, of which there may be a
+-- thousand with eight files and more each, it is enough to know what was noted.
+CREATE VIEW telemetry.store_part AS
+	SELECT r.part, sum(r.table_bytes + r.index_bytes)::bigint AS bytes, sum(r.index_bytes)::bigint AS index_bytes,
+		round(sum(CASE WHEN r.pages = 0 THEN 0 ELSE r.pages * coalesce(r.rows_a_page, r.rows_a_page_of_part) END))::bigint AS estimated_rows
+	FROM (
+		SELECT m.part, m.table_bytes, m.index_bytes, m.pages, m.noted_rows / m.noted_pages AS rows_a_page,
+			sum(m.noted_rows) OVER part / sum(m.noted_pages) OVER part AS rows_a_page_of_part
+		FROM (
+			SELECT t.part, s.table_bytes, s.index_bytes, s.pages,
+				CASE WHEN t.relpages > 0 AND t.reltuples >= 0 THEN t.reltuples::float8 END AS noted_rows,
+				CASE WHEN t.relpages > 0 AND t.reltuples >= 0 THEN t.relpages::float8 END AS noted_pages
+			FROM (
+				SELECT c.oid, c.relpages, c.reltuples, c.reltoastrelid, coalesce(p.part, 'other') AS part,
+					current_setting('block_size')::bigint AS page_size,
+					parent.relname = 'event_log' AND c.reltuples >= 0
+						AND c.relname < 'event_log_' || to_char(now() AT TIME ZONE 'UTC' - interval '3 days', 'YYYYMMDD') AS is_past
+				FROM pg_class AS c
+				LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid
+				LEFT JOIN pg_class AS parent ON parent.oid = i.inhparent
+				LEFT JOIN (VALUES
+					('block', 'points'),
+					('rollup_hour', 'rollups'),
+					('rollup_day', 'rollups'),
+					('series', 'series'),
+					('event_log', 'events'),
+					('event_rollup_hour', 'event_rollups'),
+					('event_rollup_day', 'event_rollups'),
+					('stream_rollup_day', 'event_rollups'),
+					('user_rollup_day', 'event_rollups'),
+					('event_key', 'event_keys'),
+					('receipt', 'receipts'),
+					('dead_letter', 'dead_letters')
+				) AS p (name, part) ON p.name = coalesce(parent.relname, c.relname)
+				WHERE c.relnamespace = 'telemetry'::regnamespace AND c.relkind IN ('r', 'p')
+			) AS t
+			CROSS JOIN LATERAL (
+				SELECT pg_table_size(t.oid) AS table_bytes, pg_indexes_size(t.oid) AS index_bytes,
+					pg_relation_size(t.oid) / t.page_size AS pages
+				WHERE t.is_past IS NOT TRUE
+				UNION ALL
+				SELECT (t.relpages + n.of_toast) * t.page_size, n.of_indexes * t.page_size, t.relpages
+				FROM (
+					SELECT coalesce(sum(x.relpages) FILTER (WHERE i.indrelid = t.oid), 0) AS of_indexes,
+						coalesce(sum(x.relpages) FILTER (WHERE i.indrelid <> t.oid), 0)
+							+ coalesce((SELECT toast.relpages FROM pg_class AS toast WHERE toast.oid = t.reltoastrelid), 0) AS of_toast
+					FROM pg_index AS i
+					JOIN pg_class AS x ON x.oid = i.indexrelid
+					WHERE i.indrelid IN (t.oid, t.reltoastrelid)
+				) AS n
+				WHERE t.is_past
+			) AS s
+		) AS m
+		WINDOW part AS (PARTITION BY m.part)
+	) AS r
+	GROUP BY r.part;
+COMMENT ON VIEW telemetry.store_part IS
+	'What the tables of schema telemetry, those of apps included, take on disk, by part. Cheap at any size: no table is read.';
+COMMENT ON COLUMN telemetry.store_part.part IS
+	'points (telemetry.block), rollups (by hour and day), series, events (telemetry.event_log), event_rollups, event_keys (the ledger), '
+	'receipts, dead_letters, and other: all else, such as conflicts, logs and the tables of apps.';
+COMMENT ON COLUMN telemetry.store_part.bytes IS
+	'Bytes on disk, with indexes and TOAST, and with room that is free for new rows; of events received more than three days '
+	'ago as of the last VACUUM or ANALYZE.';
+COMMENT ON COLUMN telemetry.store_part.index_bytes IS 'How much of bytes is indexes.';
+COMMENT ON COLUMN telemetry.store_part.estimated_rows IS
+	'About how many rows, of part points blocks: as many a page as at the last VACUUM or ANALYZE; null before the first.';
+
 -- A few pages are counted, of more a sample is taken: about as many.
-CREATE FUNCTION telemetry.store_size(OUT blocks bigint, OUT points bigint, OUT bytes bigint, OUT estimated boolean)
+CREATE FUNCTION telemetry.store_size(OUT blocks bigint, OUT points bigint, OUT bytes bigint, OUT estimated boolean,
+		OUT total_bytes bigint, OUT parts jsonb)
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -118,12 +188,14 @@ BEGIN
 	ELSE
 		SELECT count(*), coalesce(sum(b.n), 0) INTO blocks, points FROM telemetry.block AS b;
 	END IF;
+	SELECT sum(s.bytes), jsonb_object_agg(s.part, to_jsonb(s) - 'part') INTO total_bytes, parts FROM telemetry.store_part AS s;
 END
 $$;
 COMMENT ON FUNCTION telemetry.store_size() IS
-	'Blocks of the store, points in them (of a key in several blocks each counts) and bytes on disk '
+	'Blocks of the store, points in them (of a key in several blocks each counts) and their bytes on disk '
 	'without indexes; '
-	'blocks and points are estimated from a sample when the table is large.';
+	'blocks and points are estimated from a sample when the table is large. total_bytes is what everything takes on disk, rollups, '
+	'events, their keys and all indexes included; parts are the rows of telemetry.store_part, by part.';
 
 CREATE FUNCTION telemetry.http_health_detailed(params jsonb DEFAULT NULL, body jsonb DEFAULT NULL)
 	RETURNS telemetry.http_response
@@ -188,3 +260,4 @@ REVOKE ALL ON FUNCTION telemetry.http_ingest(jsonb, jsonb), telemetry.http_batch
 GRANT EXECUTE ON FUNCTION telemetry.http_ingest(jsonb, jsonb) TO telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.http_batch(jsonb, jsonb), telemetry.http_health(jsonb, jsonb),
 	telemetry.http_health_detailed(jsonb, jsonb), telemetry.store_size() TO telemetry_reader, telemetry_writer;
+GRANT SELECT ON telemetry.store_part TO telemetry_reader;

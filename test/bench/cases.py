@@ -2,6 +2,7 @@
 
 import os
 
+import backlog
 import cluster
 import compaction
 import events
@@ -128,5 +129,6 @@ CASES = {
     "compact": compaction.case_compact,
     "rollup_cost": compaction.case_rollup_cost,
     "lag": lag.case_lag,
+    "backlog": backlog.case_backlog,
     "event": events.case_event,
 }

@@ -90,7 +90,8 @@ def check_targets(results):
     ]
     for label, goal in ROLLUP_GOALS_MS.items():
         targets.append(below(label, read(label), goal, "{:.3f} ms"))
-    return targets + check_compaction(results) + check_lag(results) + check_events(results)
+    return (targets + check_compaction(results) + check_lag(results) + check_backlog(results)
+            + check_events(results))
 
 
 def check_compaction(results):
@@ -126,6 +127,21 @@ def check_lag(results):
         targets.append(at_least(f"full speed, {connections} conn., workers on / off",
                                 statistics.median(runs["ratios"]) if busy else None, 0.6))
     return targets
+
+
+def check_backlog(results):
+    backfill = figure(results, "backlog", "backfill") or {}
+    wide = figure(results, "backlog", "wide") or {}
+    lags = figure(wide, "steady", "lag_max") or (None, None)
+    return [
+        at_least("daily points rolled up, points/s", backfill.get("points_per_second"), 30_000, "{:,.0f}"),
+        at_most("lag of live points meanwhile", backfill.get("live_lag_max"), LAG_GOAL, "{:.1f} s"),
+        at_most("longest step meanwhile", backfill.get("step_max"), 2, "{:.1f} s"),
+        at_most("delete_points of another device meanwhile", backfill.get("delete_max"), 1, "{:.2f} s"),
+        at_most("10 M points of 500,000 series settle", wide.get("settle_seconds"), 40, "{:.1f} s"),
+        at_most("lag of 500,000 series at 50,000 points/s, first half", lags[0], 60, "{:.1f} s"),
+        at_most("the same, second half", lags[1], 60, "{:.1f} s"),
+    ]
 
 
 def check_events(results):
@@ -341,6 +357,24 @@ def print_lag(taken):
                    thousands(statistics.median(runs["pending_points"])))
 
 
+def print_backlog(taken):
+    backfill = taken["backfill"]
+    print_head(f"{backfill['points']:,} daily points beside live ones", "points/s", "worker CPU us/point",
+               "live points/s", "live lag max s", "longest step s", "delete max s")
+    print_line("one INSERT, one worker", thousands(backfill["points_per_second"]),
+               f"{backfill['worker_cpu_seconds'] * 1e6 / backfill['points']:.1f}",
+               thousands(backfill["live_rows_per_second"]), f"{backfill['live_lag_max']:.1f}",
+               f"{backfill['step_max']:.1f}", f"{backfill['delete_max']:.2f}")
+    if "wide" not in taken:
+        return
+    wide = taken["wide"]
+    print_head(f"{wide['series']:,} series", "load s", "settle s", "lag max s", "in second half", "sent late s")
+    first, second = wide["steady"]["lag_max"]
+    print_line(f"{wide['points']:,} points; then one each ten seconds", seconds(wide["load_seconds"]),
+               seconds(wide["settle_seconds"]), f"{first:.1f}", f"{second:.1f}",
+               f"{wide['steady']['late_max']:.1f}")
+
+
 def print_targets(targets):
     print_head("Targets", "measured", "target", "")
     for target in targets:
@@ -358,7 +392,7 @@ def print_report(results):
     for name, show in (("copy", print_copy), ("small", print_small), ("http", print_http),
                        ("series", print_series), ("read", print_read),
                        ("compact", print_compact), ("rollup_cost", print_rollup_cost),
-                       ("lag", print_lag), ("event", print_event)):
+                       ("lag", print_lag), ("backlog", print_backlog), ("event", print_event)):
         if name in results:
             show(results[name])
     print_targets(results["targets"])

@@ -21,7 +21,7 @@ ALTER TABLE telemetry.block ALTER COLUMN data SET STORAGE EXTERNAL;
 -- A partition for each life time: compaction empties the first two again and again, and vacuum
 -- then gives their files back. What is merged again goes to the other one of the last two, so that
 -- when a whole store is, the one it leaves is emptied too.
-CREATE TABLE telemetry.block_0 PARTITION OF telemetry.block FOR VALUES IN (0)
+CREATE TABLE telemetry.block_0 PARTITION OF telemetry.block FOR VALUES IN (-1, 0)
 	WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 200,
 		toast.autovacuum_vacuum_scale_factor = 0.1, toast.autovacuum_vacuum_threshold = 2000);
 CREATE TABLE telemetry.block_1 PARTITION OF telemetry.block FOR VALUES IN (1)
@@ -39,19 +39,21 @@ ALTER TABLE telemetry.block_2 ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE telemetry.block_3 ALTER COLUMN data SET STORAGE EXTERNAL;
 -- For the newest blocks of all, and for estimates of what a range of time holds.
 CREATE INDEX block_max_ts ON telemetry.block (max_ts);
--- The order in which blocks are rolled up.
-CREATE INDEX block_0_day_seq ON telemetry.block_0 (day, seq, bucket);
+-- The order in which blocks are rolled up; and those that are set aside, which are few if any.
+CREATE INDEX block_0_day_seq ON telemetry.block_0 (day, seq, bucket) WHERE level = 0;
+CREATE INDEX block_0_set_aside ON telemetry.block_0 (day, seq, bucket) WHERE level = -1;
 
 COMMENT ON TABLE telemetry.block IS
 	'Compressed points, written by ingest and read through telemetry.point; not to be changed by hand.';
-COMMENT ON TABLE telemetry.block_0 IS 'Blocks as ingested, until they are rolled up.';
+COMMENT ON TABLE telemetry.block_0 IS 'Blocks as ingested, until they are rolled up, and those set aside.';
 COMMENT ON TABLE telemetry.block_1 IS 'Blocks just rolled up, until they are merged.';
 COMMENT ON TABLE telemetry.block_2 IS 'Merged blocks of even level.';
 COMMENT ON TABLE telemetry.block_3 IS 'Merged blocks of odd level.';
 COMMENT ON COLUMN telemetry.block.bucket IS
 	'Hash of device_id, from 0; -1 for a mixed block, which holds few points of any bucket.';
 COMMENT ON COLUMN telemetry.block.level IS
-	'0 as ingested; 1 rolled up, so that its points count in telemetry.metric_hourly; 2 and more merged, of so many sizes.';
+	'0 as ingested; 1 rolled up, so that its points count in telemetry.metric_hourly; 2 and more merged, of so many sizes; -1 set '
+	'aside, since it cannot be rolled up (telemetry.set_aside).';
 COMMENT ON COLUMN telemetry.block.day IS 'The UTC day that all points lie in.';
 COMMENT ON COLUMN telemetry.block.seq IS
 	'Order number of the flush, from telemetry.block_seq; of merged blocks the highest.';

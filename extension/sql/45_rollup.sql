@@ -167,12 +167,12 @@ CREATE FUNCTION telemetry.forget_rollups() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	AS $$
 BEGIN
-	TRUNCATE telemetry.rollup_hour, telemetry.rollup_day, telemetry.series;
+	TRUNCATE telemetry.rollup_hour, telemetry.rollup_day, telemetry.series, telemetry.set_aside_state;
 	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION telemetry.forget_rollups() IS
-	'Trigger of telemetry.block: TRUNCATE empties the rollups and telemetry.series as well.';
+	'Trigger of telemetry.block: TRUNCATE empties the rollups and telemetry.series as well, and what is known of blocks set aside.';
 CREATE TRIGGER forget_rollups AFTER TRUNCATE ON telemetry.block
 	FOR EACH STATEMENT EXECUTE FUNCTION telemetry.forget_rollups();
 
@@ -350,7 +350,7 @@ CREATE TABLE telemetry.compaction_state (
 	one_row boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_row CHECK (one_row)
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE telemetry.compaction_state IS
-	'What compaction remembers: everything committed before rolled_up_until counts in the rollups; settled_seq and '
+	'What compaction remembers: everything committed before rolled_up_until, but for what is set aside, counts in the rollups; settled_seq and '
 	'noted_seq are two notes of the last order number, the second made at noted_at.';
 COMMENT ON COLUMN telemetry.compaction_state.rolled_up_until IS
 	'What was committed before that time, by the server''s clock, counts in the rollups.';
@@ -361,12 +361,67 @@ COMMENT ON COLUMN telemetry.compaction_state.noted_at IS 'When the two were note
 COMMENT ON COLUMN telemetry.compaction_state.one_row IS 'Always true: a key that only one row can have.';
 INSERT INTO telemetry.compaction_state VALUES (pg_catalog.now(), 0, 0, pg_catalog.now());
 
+-- Blocks that cannot be rolled up.
+CREATE TABLE telemetry.set_aside_state (
+	day date NOT NULL,
+	seq bigint NOT NULL,
+	bucket smallint NOT NULL,
+	set_aside_at timestamptz NOT NULL,
+	error text NOT NULL,
+	error_code text NOT NULL,
+	tries integer NOT NULL,
+	tried_at timestamptz NOT NULL,
+	next_try_at timestamptz NOT NULL,
+	PRIMARY KEY (day, seq, bucket)
+);
+COMMENT ON TABLE telemetry.set_aside_state IS
+	'Why blocks are set aside, which have level -1 in telemetry.block, and when they are tried again. Read telemetry.set_aside.';
+COMMENT ON COLUMN telemetry.set_aside_state.day IS 'The UTC day that all points of the block lie in.';
+COMMENT ON COLUMN telemetry.set_aside_state.seq IS 'Order number of its flush.';
+COMMENT ON COLUMN telemetry.set_aside_state.bucket IS 'As telemetry.block.bucket.';
+COMMENT ON COLUMN telemetry.set_aside_state.set_aside_at IS 'When it was set aside.';
+COMMENT ON COLUMN telemetry.set_aside_state.error IS 'Why it could not be rolled up the last time.';
+COMMENT ON COLUMN telemetry.set_aside_state.error_code IS 'SQLSTATE of that error.';
+COMMENT ON COLUMN telemetry.set_aside_state.tries IS 'How often it has been tried.';
+COMMENT ON COLUMN telemetry.set_aside_state.tried_at IS 'When it was tried the last time.';
+COMMENT ON COLUMN telemetry.set_aside_state.next_try_at IS
+	'When job roll_up tries it again: first after 10 minutes, then after twice as long each time, up to a day.';
+SELECT pg_catalog.pg_extension_config_dump('telemetry.set_aside_state', '');
+
+CREATE VIEW telemetry.set_aside AS
+	SELECT b.day, b.seq, b.bucket, b.min_ts, b.max_ts, b.n AS points, octet_length(b.data) AS bytes,
+		s.set_aside_at, s.error, s.error_code, s.tries, s.tried_at, s.next_try_at
+	FROM telemetry.block AS b
+	LEFT JOIN telemetry.set_aside_state AS s ON s.day = b.day AND s.seq = b.seq AND s.bucket = b.bucket
+	WHERE b.level = -1;
+COMMENT ON VIEW telemetry.set_aside IS
+	'Blocks that job roll_up could not roll up and has set aside, so that they hold up no others: they are damaged, or what their '
+	'points belong to is. Their points are read like all others, by telemetry.point and by the live views, which fail where a block is '
+	'damaged; telemetry.metric_hourly and telemetry.metric_daily are without them.';
+COMMENT ON COLUMN telemetry.set_aside.min_ts IS 'Timestamp of its first point.';
+COMMENT ON COLUMN telemetry.set_aside.max_ts IS 'Timestamp of its last point.';
+COMMENT ON COLUMN telemetry.set_aside.points IS 'Number of its points.';
+COMMENT ON COLUMN telemetry.set_aside.bytes IS 'Size of its data.';
+SELECT telemetry.copy_comments('telemetry.set_aside_state', 'telemetry.set_aside');
+
+CREATE FUNCTION telemetry.retry_set_aside() RETURNS bigint
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	UPDATE telemetry.set_aside_state SET next_try_at = '-infinity';
+	SELECT count(*) FROM telemetry.set_aside;
+END;
+COMMENT ON FUNCTION telemetry.retry_set_aside() IS
+	'Has job roll_up try at its next run what is set aside, such as after a damaged block was restored, rather than when it is due. '
+	'Returns how many blocks these are.';
+
 CREATE FUNCTION telemetry.job_roll_up() RETURNS boolean
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_job_roll_up';
 COMMENT ON FUNCTION telemetry.job_roll_up() IS
 	'Rolls up about a second''s worth of new points, of up to a million or telemetry.roll_up_rows changed rows of rollups, days that are '
 	'being written to first: their blocks become blocks of level 1, and they '
-	'count in the rollups and in telemetry.series from then on. True if there are more. Does nothing while another '
+	'count in the rollups and in telemetry.series from then on. True if there are more. A block that cannot be rolled up is set aside, with '
+	'a warning, see telemetry.set_aside. Does nothing while another '
 	'transaction does it, or drops points of the same days for job retention. Needs READ COMMITTED.';
 
 CREATE FUNCTION telemetry.job_compact() RETURNS boolean
@@ -489,39 +544,47 @@ COMMENT ON FUNCTION telemetry.set_day_timezone(text) IS
 CREATE VIEW telemetry.freshness AS
 	SELECT
 		rolled.newest AS newest_rolled_up,
-		greatest(rolled.newest, pending.newest) AS newest_point,
+		greatest(rolled.newest, pending.newest, aside.newest) AS newest_point,
 		pending.blocks AS pending_blocks,
 		pending.points AS pending_points,
 		CASE WHEN pending.blocks = 0 THEN interval '0' ELSE greatest(clock_timestamp() - s.rolled_up_until, interval '0') END AS lag,
 		t.target,
-		pending.blocks = 0 OR clock_timestamp() - s.rolled_up_until <= t.target AS fresh
+		pending.blocks = 0 OR clock_timestamp() - s.rolled_up_until <= t.target AS fresh,
+		aside.blocks AS set_aside_blocks,
+		aside.points AS set_aside_points
 	FROM telemetry.compaction_state AS s,
 		(SELECT max(b.max_ts) AS newest FROM telemetry.block AS b WHERE b.level >= 1) AS rolled,
 		(SELECT max(b.max_ts) AS newest, count(*) AS blocks, coalesce(sum(b.n), 0) AS points
 			FROM telemetry.block AS b WHERE b.level = 0) AS pending,
+		(SELECT max(b.max_ts) AS newest, count(*) AS blocks, coalesce(sum(b.n), 0) AS points
+			FROM telemetry.block AS b WHERE b.level = -1) AS aside,
 		(SELECT telemetry.setting('lag_target')::interval AS target) AS t;
 COMMENT ON VIEW telemetry.freshness IS
 	'How far behind the rollups are: timestamps of the newest point and of the newest that is rolled up, what is pending, '
-	'lag (all that was committed before that long ago is rolled up; 0 if nothing is pending), and whether it is within the '
-	'target, telemetry.lag_target.';
+	'lag (all that was committed before that long ago is rolled up; 0 if nothing is pending), whether it is within the '
+	'target, telemetry.lag_target; and what is set aside, which is neither pending nor counts as lag.';
 COMMENT ON COLUMN telemetry.freshness.newest_rolled_up IS
 	'Timestamp of the newest point that is rolled up; null if none is.';
 COMMENT ON COLUMN telemetry.freshness.newest_point IS 'Timestamp of the newest point there is; null if there is none.';
-COMMENT ON COLUMN telemetry.freshness.pending_blocks IS 'Blocks that are not rolled up yet.';
+COMMENT ON COLUMN telemetry.freshness.pending_blocks IS 'Blocks that are not rolled up yet, without those set aside.';
 COMMENT ON COLUMN telemetry.freshness.pending_points IS
 	'Points in these blocks; a key counts once for each block that has it.';
 COMMENT ON COLUMN telemetry.freshness.lag IS 'All that was committed so long ago is rolled up; 0 if nothing is pending.';
 COMMENT ON COLUMN telemetry.freshness.target IS 'What lag should not exceed: the setting telemetry.lag_target.';
 COMMENT ON COLUMN telemetry.freshness.fresh IS 'Whether lag is within target.';
+COMMENT ON COLUMN telemetry.freshness.set_aside_blocks IS
+	'Blocks that could not be rolled up and are tried again later, see telemetry.set_aside.';
+COMMENT ON COLUMN telemetry.freshness.set_aside_points IS 'Points in these blocks.';
 
 REVOKE ALL ON FUNCTION telemetry.job_roll_up(), telemetry.job_compact(), telemetry.compact_step(boolean),
 	telemetry.refresh_device(text, text, timestamptz, timestamptz), telemetry.lock_rollups(),
-	telemetry.set_day_timezone(text) FROM PUBLIC;
+	telemetry.set_day_timezone(text), telemetry.retry_set_aside() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE telemetry.compact(), telemetry.refresh(text, text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT SELECT ON telemetry.metric_hourly, telemetry.metric_daily, telemetry.metric_hourly_live, telemetry.metric_daily_live,
 	telemetry.live_hour, telemetry.live_day, telemetry.series, telemetry.compaction,
-	telemetry.compaction_state, telemetry.freshness TO telemetry_reader;
+	telemetry.compaction_state, telemetry.freshness, telemetry.set_aside TO telemetry_reader;
 GRANT SELECT ON telemetry.rollup_hour, telemetry.rollup_day TO telemetry_admin;
 GRANT EXECUTE ON FUNCTION telemetry.job_roll_up(), telemetry.job_compact(), telemetry.compact_step(boolean),
-	telemetry.refresh_device(text, text, timestamptz, timestamptz), telemetry.set_day_timezone(text) TO telemetry_admin;
+	telemetry.refresh_device(text, text, timestamptz, timestamptz), telemetry.set_day_timezone(text), telemetry.retry_set_aside()
+	TO telemetry_admin;
 GRANT EXECUTE ON PROCEDURE telemetry.compact(), telemetry.refresh(text, text, timestamptz, timestamptz) TO telemetry_admin;

@@ -166,8 +166,14 @@ SELECT
 	coalesce(s.failures, 0) AS failures,
 	coalesce(s.runs, 0) AS runs,
 	coalesce(s.total_failures, 0) AS total_failures,
-	coalesce(s.total_steps, 0) AS total_steps
+	coalesce(s.total_steps, 0) AS total_steps,
+	CASE WHEN j.name = 'roll_up' THEN a.blocks END AS set_aside,
+	CASE WHEN j.name = 'roll_up' THEN a.error END AS set_aside_error
 FROM telemetry.job AS j
+CROSS JOIN (
+	SELECT pg_catalog.count(*) AS blocks, (pg_catalog.array_agg(b.error ORDER BY b.set_aside_at))[1] AS error
+	FROM telemetry.set_aside AS b
+) AS a
 LEFT JOIN telemetry.job_state AS s ON s.name = j.name
 LEFT JOIN held AS h ON h.hash = pg_catalog.hashtext(j.name)::bigint & 4294967295
 LEFT JOIN held AS r ON r.hash = pg_catalog.hashtext('')::bigint & 4294967295
@@ -183,6 +189,9 @@ COMMENT ON COLUMN telemetry.job_status.next_run_at IS
 	'When the worker runs it next; null: at once, or never if it is not enabled.';
 COMMENT ON COLUMN telemetry.job_status.last_steps IS 'Calls of its function in the last run.';
 COMMENT ON COLUMN telemetry.job_status.last_error IS 'The last error there was, at last_error_at, also when it runs well now.';
+COMMENT ON COLUMN telemetry.job_status.set_aside IS
+	'Of roll_up: how many blocks it could not roll up and has set aside, see telemetry.set_aside. Null for other jobs.';
+COMMENT ON COLUMN telemetry.job_status.set_aside_error IS 'Why the first of these could not be rolled up.';
 COMMENT ON COLUMN telemetry.job_status.failures IS
 	'Failed runs in a row. After each the job waits twice as long, from run_every on, at least 1 s and at most 5 min.';
 SELECT telemetry.copy_comments('telemetry.job', 'telemetry.job_status');
@@ -239,8 +248,8 @@ COMMENT ON PROCEDURE telemetry.run_jobs(text, boolean, interval) IS
 	'A job that fails raises a warning, its error is in telemetry.job_status, and the others go on. '
 	'While the database is being restored from a dump a round does nothing. '
 	'wait, for those who have loaded something: only roll_up and roll_up_events are run, or that one of them which is named, and it '
-	'returns when all points and events that were committed at the call are in the rollups, also if another session puts them '
-	'there; nothing is waited for but that, up to timeout, at most a day. It is not for a transaction block. A job that is not '
+	'returns when all points and events that were committed at the call are in the rollups, but for what is set aside '
+	'(telemetry.set_aside), also if another session puts them there; nothing is waited for but that, up to timeout, at most a day. It is not for a transaction block. A job that is not '
 	'enabled is an error if there is something to wait for, unless it is named, and so are a restore, a job that fails, and the end of '
 	'the timeout (lock_not_available), which names the open transactions that hold it up. '
 	'Error undefined_object if there is no such job.';
@@ -401,6 +410,11 @@ BEGIN
 	DELETE FROM telemetry.progress_state AS p
 	WHERE NOT EXISTS (
 		SELECT FROM pg_stat_activity AS a WHERE a.pid = p.pid AND a.backend_start = p.backend_start);
+
+	-- Of blocks that were deleted.
+	DELETE FROM telemetry.set_aside_state AS s
+	WHERE NOT EXISTS (
+		SELECT FROM telemetry.block AS b WHERE b.level = -1 AND b.day = s.day AND b.seq = s.seq AND b.bucket = s.bucket);
 
 	-- As telemetry.prune_receipts(), but only so many in a transaction.
 	WITH expired AS MATERIALIZED (

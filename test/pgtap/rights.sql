@@ -63,6 +63,7 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.job_compact()', '{admin}', 'SELECT telemetry.job_compact()'),
 	('telemetry.compact_step(boolean)', '{admin}', 'SELECT telemetry.compact_step(true)'),
 	('telemetry.refresh_device(text,text,timestamptz,timestamptz)', '{admin}', $$SELECT telemetry.refresh_device('rights', NULL, NULL, NULL)$$),
+	('telemetry.retry_set_aside()', '{admin}', $$SELECT telemetry.retry_set_aside()$$),
 	('telemetry.set_day_timezone(text)', '{admin}', $$SELECT telemetry.set_day_timezone('Europe/Paris')$$),
 	('telemetry.ingest(jsonb,text,text)', '{writer,admin}', $$SELECT telemetry.ingest('{"timestamp": 1, "metric_name": "m", "value": 1}', 'rights')$$),
 	('telemetry.prune_receipts()', '{admin}', 'SELECT telemetry.prune_receipts()'),
@@ -334,14 +335,14 @@ SELECT name, '{reader,admin}' FROM unnest(ARRAY['pending_point', 'point', 'rolle
 	'stream_field', 'audit_status', 'core_module_daily', 'event', 'event_daily', 'event_daily_live', 'event_freshness',
 	'event_hourly', 'event_hourly_live', 'event_partition', 'flash_count_daily', 'freshness', 'job_status', 'listener_daily', 'live_day',
 	'live_hour', 'metric_daily', 'metric_daily_live', 'metric_hourly', 'metric_hourly_live', 'out_of_reach', 'playback_daily', 'progress',
-	'recent_failures', 'store_part', 'stream_daily', 'stream_daily_live', 'sync_health', 'track_daily', 'user_daily', 'user_daily_live', 'worker']) AS n (name);
+	'recent_failures', 'set_aside', 'store_part', 'stream_daily', 'stream_daily_live', 'sync_health', 'track_daily', 'user_daily', 'user_daily_live', 'worker']) AS n (name);
 INSERT INTO readable
 SELECT name, '{admin}' FROM unnest(ARRAY['block', 'event_log', 'erasure', 'event_batch', 'event_change', 'event_key', 'event_rollup_day',
 	'event_rollup_hour', 'layout', 'retention_state', 'retention_todo', 'rollup_day', 'rollup_hour', 'stream_rollup_day',
 	'user_rollup_day', 'retention_class']) AS n (name);
 INSERT INTO readable VALUES ('subject', '{reader,writer,admin}');
 INSERT INTO readable
-SELECT name, '{}' FROM unnest(ARRAY['event_key_pass', 'event_template', 'job', 'job_state', 'progress_state', 'batch_event',
+SELECT name, '{}' FROM unnest(ARRAY['event_key_pass', 'event_template', 'job', 'job_state', 'progress_state', 'set_aside_state', 'batch_event',
 	'changed_cell', 'http_event', 'pending_event', 'point_text']) AS n (name);
 SELECT set_eq(
 	$$SELECT relname::text FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace AND relkind IN ('v', 'f', 'r', 'p') AND NOT relispartition$$,

@@ -8,7 +8,7 @@
 \pset tuples_only true
 \pset pager off
 
-SET client_min_messages = warning;
+SET client_min_messages = error;
 SET timezone = 'UTC';
 SET jit = off;
 SET work_mem = '256MB';
@@ -228,15 +228,33 @@ BEGIN
 END
 $$;
 
--- Steps of few rows split mixed blocks, and take buckets one by one.
+-- Blocks of these buckets cannot be rolled up, and are set aside: {} for none.
+CREATE FUNCTION telemetry_test_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.bucket = ANY (coalesce(nullif(current_setting('tap.refused', true), ''), '{}')::int[]) THEN
+		RAISE EXCEPTION USING ERRCODE = 'data_exception', MESSAGE = 'refused by the test';
+	END IF;
+	RETURN NEW;
+END
+$$;
+CREATE TRIGGER refuse BEFORE INSERT ON telemetry.block_1 FOR EACH ROW EXECUTE FUNCTION telemetry_test_refuse();
+
+-- Steps of few rows split mixed blocks, and take buckets one by one. Some blocks are set aside, and some tried again.
 CREATE FUNCTION pg_temp.roll_up() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	steps CONSTANT int := pg_temp.pick(1, 2, 5, 1000);
 BEGIN
 	PERFORM set_config('telemetry.roll_up_rows', pg_temp.pick_text('1', '20', '300', '50000'), true);
+	IF random() < 0.3 THEN
+		PERFORM set_config('tap.refused', (SELECT array_agg(b) FILTER (WHERE random() < 0.3) FROM generate_series(0, 63) AS b)::text, true);
+	END IF;
+	IF random() < 0.3 THEN
+		PERFORM telemetry.retry_set_aside();
+	END IF;
 	FOR i IN 1 .. steps LOOP
 		EXIT WHEN NOT telemetry.job_roll_up();
 	END LOOP;
+	PERFORM set_config('tap.refused', '{}', true);
 	RETURN NULL;
 END
 $$;
@@ -253,6 +271,7 @@ $$;
 CREATE FUNCTION pg_temp.roll_up_all() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('telemetry.roll_up_rows', pg_temp.pick_text('10', '300', '50000'), true);
+	PERFORM telemetry.retry_set_aside();
 	FOR i IN 1 .. 5000 LOOP
 		IF NOT telemetry.job_roll_up() THEN
 			RETURN NULL;
@@ -412,7 +431,7 @@ $$;
 CREATE FUNCTION pg_temp.check_at_rest(at text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN NEXT is(pg_temp.roll_up_all(), NULL, at || ': all is rolled up');
-	RETURN NEXT is((SELECT pending_points FROM telemetry.freshness)::bigint, 0::bigint, at || ': nothing is pending');
+	RETURN NEXT is((SELECT pending_points + set_aside_points FROM telemetry.freshness)::bigint, 0::bigint, at || ': nothing is pending');
 	RETURN NEXT is(pg_temp.wrong_rollups('telemetry.metric_hourly', 'hour', 'model_point'), NULL, at || ': the hours have all points');
 	RETURN NEXT is(pg_temp.wrong_rollups('telemetry.metric_daily', 'day', 'model_point'), NULL, at || ': the days have all points');
 	RETURN NEXT is(pg_temp.wrong_series(), NULL, at || ': the series are those of the model');

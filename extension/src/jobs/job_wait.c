@@ -21,7 +21,7 @@
 
 static const char *const rolling_job[N_JOBS] = {"roll_up", "roll_up_events"};
 
-/* The highest order numbers of what is pending; 0 if nothing is. */
+/* The highest order numbers of what is pending, without what is set aside; 0 if nothing is. */
 typedef struct Target
 {
 	int64 block;
@@ -30,7 +30,7 @@ typedef struct Target
 } Target;
 
 static TlStatement read_target = {
-	"SELECT coalesce((SELECT max(b.seq) FROM telemetry.block_0 AS b), 0),"
+	"SELECT coalesce((SELECT max(b.seq) FROM telemetry.block_0 AS b WHERE b.level = 0), 0),"
 	" coalesce((SELECT max(b.id) FROM telemetry.event_batch AS b), 0),"
 	" coalesce((SELECT max(c.id) FROM telemetry.event_change AS c), 0)",
 	0,
@@ -38,7 +38,7 @@ static TlStatement read_target = {
 	NULL};
 
 static TlStatement read_pending = {
-	"SELECT EXISTS (SELECT FROM telemetry.block_0 AS b WHERE b.seq <= $1),"
+	"SELECT EXISTS (SELECT FROM telemetry.block_0 AS b WHERE b.level = 0 AND b.seq <= $1),"
 	" EXISTS (SELECT FROM telemetry.event_batch AS b WHERE b.id <= $2)"
 	" OR EXISTS (SELECT FROM telemetry.event_change AS c WHERE c.id <= $3)",
 	3,

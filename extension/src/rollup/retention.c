@@ -172,6 +172,16 @@ tl_retention_latest_expiry(const TlRetention *r)
 	return r->latest;
 }
 
+int64
+tl_retention_earliest_expiry(const TlRetention *r)
+{
+	int64 earliest = r->others;
+
+	for (uint32 i = 0; i < r->n_rules; i++)
+		earliest = Min(earliest, r->rules[i].expiry);
+	return earliest;
+}
+
 static inline bool
 expired_since(int64 expiry, int64 day, int64 before)
 {

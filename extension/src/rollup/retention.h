@@ -25,6 +25,9 @@ extern int64 tl_retention_expiry(const TlRetention *retention, TlSlice metric);
 /* The latest of all metrics' expiries: no point from it on is to be dropped. */
 extern int64 tl_retention_latest_expiry(const TlRetention *retention);
 
+/* The earliest: all points before it are to be dropped, whatever their metric. */
+extern int64 tl_retention_earliest_expiry(const TlRetention *retention);
+
 /* Whether any metric's points of a day are to be dropped that were not so much time before. */
 extern bool tl_retention_is_due(const TlRetention *retention, int64 day, int64 before);
 

@@ -12,13 +12,14 @@
 #include "executor/spi.h"
 #include "storage/bufmgr.h"
 #include "storage/lock.h"
+#include "store/store_row.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#define META_COLUMNS "bucket, level, seq, min_ts, max_ts, n, octet_length(data)"
+#define META_COLUMNS TL_STORE_ROW_COLUMNS
 
 /* The partitions by level; whoever knows a block's level need not look into the others. */
 #define LEAVES 4
@@ -57,8 +58,8 @@ static TlStatement list_blocks[] = {LIST_BLOCKS(ALL_BLOCKS " WHERE"),
 
 #define LIST_NEW(days)                                                                             \
 	{                                                                                              \
-		"SELECT " META_COLUMNS " FROM " NEW_BLOCKS " WHERE day " days " $1 AND seq <= $2"          \
-		" ORDER BY day, seq, bucket LIMIT $3",                                                     \
+		"SELECT " META_COLUMNS " FROM " NEW_BLOCKS " WHERE level = 0 AND day " days " $1"          \
+		" AND seq <= $2 ORDER BY day, seq, bucket LIMIT $3",                                       \
 			3, {DATEOID, INT8OID, INT8OID}, NULL                                                   \
 	}
 
@@ -134,7 +135,9 @@ static TlStatement list_places[] = {LIST_PLACES(ROLLED_BLOCKS, "HAVING count(*) 
 static inline TlStatement *
 of_level(TlStatement *leaves, int level)
 {
-	return &leaves[level < 2 ? level : 2 + level % 2];
+	if (level <= TL_LEVEL_NEW)
+		return &leaves[0];
+	return &leaves[level == TL_LEVEL_ROLLED ? 1 : 2 + level % 2];
 }
 
 #define TOTAL_BLOCKS(blocks)                                                                       \
@@ -221,8 +224,8 @@ column(HeapTuple tuple, TupleDesc desc, int number)
 	}
 }
 
-static void
-read_meta(HeapTuple tuple, TupleDesc desc, TlBlockMeta *meta)
+void
+tl_store_row_read(HeapTuple tuple, TupleDesc desc, TlBlockMeta *meta)
 {
 	meta->bucket = (int) column(tuple, desc, 1);
 	meta->level = (int) column(tuple, desc, 2);
@@ -241,7 +244,7 @@ read_metas(MemoryContext context, uint32 *n)
 		MemoryContextAllocHuge(context, sizeof(TlBlockMeta) * Max(SPI_processed, 1));
 
 	for (uint64 i = 0; i < SPI_processed; i++)
-		read_meta(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &list[i]);
+		tl_store_row_read(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &list[i]);
 	*n = (uint32) SPI_processed;
 	return list;
 }
@@ -305,7 +308,7 @@ list_new(TlStatement *statement, int64 day, int64 horizon, TlBlockMeta *list, ui
 	tl_statement_execute(statement, values, NULL, true, 0);
 	complete = SPI_processed <= room;
 	for (uint64 i = 0; i < Min(SPI_processed, room); i++)
-		read_meta(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &list[(*n)++]);
+		tl_store_row_read(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &list[(*n)++]);
 	tl_statement_end(&scope);
 	return complete;
 }
@@ -386,7 +389,7 @@ fetch_next(TlStoreCursor *cursor)
 	cursor->n_fetched = (int) SPI_processed;
 	cursor->next = 0;
 	for (int i = 0; i < cursor->n_fetched; i++)
-		read_meta(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &cursor->fetched[i]);
+		tl_store_row_read(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &cursor->fetched[i]);
 	tl_statement_end(&scope);
 	cursor->fetch =
 		cursor->n_fetched < cursor->fetch ? 0 : Min(cursor->fetch * 2, CURSOR_FETCH_MOST);

@@ -22,9 +22,12 @@
 /*
  * A block's level is 0 as ingested, 1 once its points are counted in the rollups, and 2 and more
  * when such blocks have been merged.  Of all blocks of a bucket and day, those of level 0 have the
- * highest order numbers.  Each of the first levels is a partition of its own; merged blocks are in
- * one of two, by whether their level is even.
+ * highest order numbers.  A new block that cannot be rolled up is set aside: its level is -1 then,
+ * and it may have any place among the others; see store_aside.c.  New blocks and those set aside
+ * are in one partition, rolled ones in another; merged blocks are in one of two, by whether their
+ * level is even.
  */
+#define TL_LEVEL_ASIDE (-1)
 #define TL_LEVEL_NEW 0
 #define TL_LEVEL_ROLLED 1
 #define TL_LEVEL_LAST 9
@@ -32,7 +35,7 @@
 typedef enum TlLevels
 {
 	TL_LEVELS_ALL,
-	TL_LEVELS_NEW,	 /* 0: not in the rollups yet */
+	TL_LEVELS_NEW,	 /* 0 and less: not in the rollups yet */
 	TL_LEVELS_ROLLED /* 1 and more: what the rollups are of */
 } TlLevels;
 
@@ -69,6 +72,25 @@ extern TlBlockMeta *tl_store_list(const int *buckets, int n_buckets, int64 from,
  * their order, each with all of its blocks.  *more tells whether there are others.
  */
 extern TlBlockMeta *tl_store_list_new(int64 horizon, int64 fresh, uint32 *n_blocks, bool *more);
+
+/*
+ * Sets aside a new block that could not be rolled up, or notes that one which is has failed again,
+ * with the error; it is due to be tried again the later the more often it has failed.
+ */
+extern void tl_store_set_aside(const TlBlockMeta *meta, const struct ErrorData *error);
+/* A block that is set aside and due to be tried again, or false; *more tells whether others are. */
+extern bool tl_store_aside_due(TlBlockMeta *meta, bool *more);
+/* Forgets what was noted of a block that was set aside. */
+extern void tl_store_aside_forget(const TlBlockMeta *meta);
+
+/*
+ * The numbers of the blocks that are set aside and hold points of a bucket (TL_BUCKET_MIXED: any) and
+ * of days from one to another.  Blocks are merged only if they are of one stretch between those.
+ */
+typedef struct TlBarriers TlBarriers;
+extern TlBarriers *tl_store_barriers(int bucket, int64 first_day, int64 last_day);
+extern bool tl_barriers_between(const TlBarriers *barriers, const TlBlockMeta *a,
+								const TlBlockMeta *b);
 
 /*
  * The highest order number of which it is certain that every flush up to it has ended: what is

@@ -9,7 +9,8 @@
  *
  * Order: of a bucket's day, the new blocks have the highest order numbers, since rolling up always
  * takes the lowest there are, up to a horizon below which no more can appear; and merging takes
- * neighbours only.  So the output of either may have the highest number of its input.
+ * neighbours only.  So the output of either may have the highest number of its input.  What cannot
+ * be rolled up is set aside (store/store_aside.c), and neither step merges across its number.
  *
  * Locks: rolling up holds that of the mixed bucket, as does deletion, so that no one else removes
  * new blocks or changes rollups; merging holds that of its bucket.  Both leave it for later rather

@@ -122,22 +122,13 @@ merge_blocks(const TlBlockMeta *blocks, uint32 n)
 	return (uint64) stats.points_in;
 }
 
-/* Merges what is due in one bucket's day; returns the points read. */
+/* Merges what is due of blocks that follow each other; returns the points read. */
 static uint64
-merge_place(const TlStorePlace *place, int64 settled_seq, bool everything)
+merge_stretch(const TlBlockMeta *blocks, uint32 n, int64 settled_seq, bool everything)
 {
-	TlBlockMeta *blocks;
+	bool settled = blocks[n - 1].seq <= settled_seq;
 	uint64 points = 0;
-	bool settled;
-	uint32 n;
 
-	if (!tl_store_try_lock_bucket(place->bucket))
-		return 0;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	blocks = tl_store_list(&place->bucket, 1, place->day, place->day + TL_USECS_PER_DAY - 1,
-						   TL_LEVELS_ROLLED, &n);
-	qsort(blocks, n, sizeof(TlBlockMeta), compare_seq);
-	settled = n > 0 && blocks[n - 1].seq <= settled_seq;
 	while (n > 1)
 	{
 		uint32 first = choose(blocks, n, settled, everything);
@@ -146,6 +137,33 @@ merge_place(const TlStorePlace *place, int64 settled_seq, bool everything)
 			points += merge_blocks(blocks + first, n - first);
 		/* What is left is merged only if everything is, below a block that is full. */
 		n = !everything ? 0 : first < n ? first : n - 1;
+	}
+	return points;
+}
+
+/* Merges what is due in one bucket's day; returns the points read. */
+static uint64
+merge_place(const TlStorePlace *place, int64 settled_seq, bool everything)
+{
+	TlBarriers *barriers;
+	TlBlockMeta *blocks;
+	uint64 points = 0;
+	uint32 n;
+
+	if (!tl_store_try_lock_bucket(place->bucket))
+		return 0;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	blocks = tl_store_list(&place->bucket, 1, place->day, place->day + TL_USECS_PER_DAY - 1,
+						   TL_LEVELS_ROLLED, &n);
+	barriers = tl_store_barriers(place->bucket, place->day, place->day);
+	qsort(blocks, n, sizeof(TlBlockMeta), compare_seq);
+	for (uint32 i = 0; i < n;)
+	{
+		uint32 start = i;
+
+		while (i < n && !tl_barriers_between(barriers, &blocks[start], &blocks[i]))
+			i++;
+		points += merge_stretch(blocks + start, i - start, settled_seq, everything);
 	}
 	PopActiveSnapshot();
 	return points;

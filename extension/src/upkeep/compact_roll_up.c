@@ -15,6 +15,11 @@
  * bucket at a time with all that it has, which writes its rows once for as many points as there are;
  * mixed blocks between them are split before.
  *
+ * A block that cannot be rolled up (it is damaged, or a rolled one that it has late points of is) must
+ * not hold up the others.  So a step is a subtransaction; if it fails for a reason that lies in the
+ * data, it is tried again with one half of the blocks and then the other, down to the single block,
+ * which is set aside (store/store_aside.c) and tried again later (compact_retry.c).
+ *
  * See compact.h for order and locks.
  */
 #include "upkeep/compact.h"
@@ -27,6 +32,8 @@
 #include "fmgr.h"
 #include "read/merge_day.h"
 #include "rollup/rollup_update.h"
+#include "upkeep/attempt.h"
+#include "upkeep/compact_retry.h"
 #include "upkeep/late.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -38,6 +45,7 @@
 #define BYTES_A_STEP (64 * 1024 * 1024)
 #define BLOCKS_A_STEP 8192
 #define ROWS_A_STEP ((uint64) tl_guc_roll_up_rows)
+#define ATTEMPTS_A_STEP 64
 
 /*
  * A day's oldest blocks, if they are of single buckets, are taken bucket by bucket if they have so
@@ -307,47 +315,154 @@ roll_up_day(RollUp *r, TlBlockMeta *blocks, uint32 n)
 	return taken;
 }
 
-static int64
-first_day(const TlBlockMeta *blocks, uint32 n)
+/* A step, of one or several attempts. */
+typedef struct Step
 {
-	int64 first = tl_day_of(blocks[0].max_ts);
+	const TlLate *late;
+	const TlBarriers *barriers;
+	int64 points;
+	uint32 attempts;
+} Step;
 
-	for (uint32 i = 1; i < n; i++)
-		first = Min(first, tl_day_of(blocks[i].max_ts));
-	return first;
-}
-
-/* Whether that was all. */
-static bool
-roll_up_blocks(TlBlockMeta *blocks, uint32 n, const TlLate *late)
+/* An attempt at some blocks, in order, or as many of them as there is work for. */
+typedef struct Attempt
 {
-	RollUp r = {.buckets = tl_store_buckets(), .late = late};
-	uint32 taken = 0;
+	const Step *step;
+	const TlBlockMeta *blocks;
+	uint32 n;
 
+	/* What became of it. */
+	int64 points;
+	uint32 taken;
+	bool split; /* some points are in new blocks again */
+} Attempt;
+
+static void
+roll_up_blocks(void *arg)
+{
+	Attempt *a = arg;
+	const TlBarriers *barriers = a->step->barriers;
+	RollUp r = {.buckets = tl_store_buckets(), .late = a->step->late};
+	/* Their order changes, and another attempt may follow. */
+	TlBlockMeta *blocks = palloc(sizeof(TlBlockMeta) * a->n);
+
+	memcpy(blocks, a->blocks, sizeof(TlBlockMeta) * a->n);
 	r.context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry roll up", ALLOCSET_DEFAULT_SIZES);
 	r.writer = tl_block_writer_create(tl_guc_compression_level);
 	r.builder = tl_run_builder_create(r.writer);
 	r.update = tl_rollup_update_begin(tl_zone_load(), r.buckets, tl_retention_load());
-	for (uint32 i = 0; i < n && !is_enough(&r);)
+	for (uint32 i = 0; i < a->n && !is_enough(&r);)
 	{
 		uint32 start = i;
+		int64 day = tl_day_of(a->blocks[start].max_ts);
+		uint32 taken;
 
-		while (i < n && tl_day_of(blocks[i].max_ts) == tl_day_of(blocks[start].max_ts))
+		while (i < a->n && tl_day_of(a->blocks[i].max_ts) == day &&
+			   !tl_barriers_between(barriers, &a->blocks[start], &a->blocks[i]))
 			i++;
-		taken += roll_up_day(&r, blocks + start, i - start);
+		/* One update takes several merges only of different days. */
+		if (start > 0 && tl_day_of(a->blocks[start - 1].max_ts) == day)
+			tl_rollup_update_apply(r.update);
+		taken = roll_up_day(&r, blocks + start, i - start);
+		a->taken += taken;
+		/* What comes next of the day must not be taken before the rest of this. */
+		if ((taken < i - start || r.split) && i < a->n && tl_day_of(a->blocks[i].max_ts) == day)
+			break;
 	}
 	tl_rollup_update_end(r.update);
 	tl_compact_record("roll_up", &r.stats);
-	return taken == n && !r.split;
+	a->points = r.stats.points_in;
+	a->split = r.split;
+}
+
+static void
+split_block(void *arg)
+{
+	tl_compact_split(arg);
+}
+
+/*
+ * One block cannot be rolled up.  If it is mixed, that may be due to one of the buckets: it is divided
+ * among them, and those follow, each by itself: false.  Else it is set aside, and holds up no other.
+ */
+static bool
+roll_up_without(const TlBlockMeta *block, ErrorData *error)
+{
+	TlBlockMeta copy = *block;
+
+	if (block->bucket == TL_BUCKET_MIXED && tl_attempt(split_block, &copy) == NULL)
+		return false;
+	tl_store_set_aside(block, error);
+	ereport(WARNING, (errcode(error->sqlerrcode),
+					  errmsg("a block of %u points cannot be rolled up and is set aside: %s",
+							 block->n, error->message),
+					  error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,
+					  errhint("View telemetry.set_aside lists such blocks.")));
+	return true;
+}
+
+/* Where to cut a list in two: between two flushes, if there are several, and not far from the middle. */
+static uint32
+middle_of(const TlBlockMeta *blocks, uint32 n)
+{
+	for (uint32 away = 0; away < n / 2 + 1; away++)
+		for (int side = -1; side <= 1; side += 2)
+		{
+			int64 i = (int64) (n / 2) + side * (int64) away;
+
+			if (i > 0 && i < n &&
+				(blocks[i].seq != blocks[i - 1].seq ||
+				 tl_day_of(blocks[i].max_ts) != tl_day_of(blocks[i - 1].max_ts)))
+				return (uint32) i;
+		}
+	return n / 2;
+}
+
+/*
+ * Rolls up blocks in their order; false if it is enough for a step, or more has come of it.  If they
+ * cannot be, the first half is by itself, and then the second, down to the blocks that are to blame.
+ * What is rolled up stays so.
+ */
+static bool
+roll_up_list(Step *step, const TlBlockMeta *blocks, uint32 n)
+{
+	Attempt attempt = {.step = step, .blocks = blocks, .n = n};
+	ErrorData *error;
+	uint32 middle;
+
+	if (step->attempts++ >= ATTEMPTS_A_STEP)
+		return false;
+	error = tl_attempt(roll_up_blocks, &attempt);
+	if (error == NULL)
+	{
+		step->points += attempt.points;
+		return attempt.taken == n && !attempt.split && step->points < POINTS_A_STEP;
+	}
+	if (n == 1)
+		return roll_up_without(&blocks[0], error);
+	middle = middle_of(blocks, n);
+	return roll_up_list(step, blocks, middle) && roll_up_list(step, blocks + middle, n - middle);
+}
+
+/* The first and the last of the days that blocks lie in. */
+static void
+days_of(const TlBlockMeta *blocks, uint32 n, int64 *first, int64 *last)
+{
+	*first = *last = tl_day_of(blocks[0].max_ts);
+	for (uint32 i = 1; i < n; i++)
+	{
+		*first = Min(*first, tl_day_of(blocks[i].max_ts));
+		*last = Max(*last, tl_day_of(blocks[i].max_ts));
+	}
 }
 
 static bool
 roll_up(void)
 {
 	int64 now = GetCurrentTimestamp();
+	Step step = {0};
 	TlBlockMeta *blocks;
-	TlLate *late;
 	int64 horizon;
 	uint32 n;
 	bool open;
@@ -363,16 +478,25 @@ roll_up(void)
 	/* A new snapshot: it sees all that is committed up to the horizon. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	blocks = tl_store_list_new(horizon, tl_day_of(now - FRESH_FOR), &n, &more);
-	late = n > 0 ? tl_late_load(first_day(blocks, n), tl_store_buckets()) : NULL;
-	if (n > 0 && late == NULL)
-	{
-		PopActiveSnapshot();
-		return false;
-	}
 	if (n > 0)
-		more |= !roll_up_blocks(blocks, n, late);
+	{
+		int64 first;
+		int64 last;
+
+		days_of(blocks, n, &first, &last);
+		step.late = tl_late_load(first, tl_store_buckets());
+		if (step.late == NULL)
+		{
+			PopActiveSnapshot();
+			return false;
+		}
+		step.barriers = tl_store_barriers(TL_BUCKET_MIXED, first, last);
+		more |= !roll_up_list(&step, blocks, n);
+	}
 	if (!more && !open)
 		note_rolled_up_until(now);
+	if (!more)
+		more = tl_compact_retry();
 	PopActiveSnapshot();
 	return more;
 }

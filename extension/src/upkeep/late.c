@@ -125,3 +125,9 @@ tl_late_is_dropped(const TlLate *late, int bucket, TlSlice metric, int64 day)
 	/* There is nothing before what the pass may drop, and it would not be in the ledger. */
 	return day < late->todo[bucket] || day < tl_retention_dropped_from(late->pass, metric);
 }
+
+bool
+tl_late_is_day_dropped(const TlLate *late, int64 day)
+{
+	return day < tl_retention_earliest_expiry(late->applied);
+}

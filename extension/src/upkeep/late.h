@@ -26,4 +26,7 @@ extern TlLate *tl_late_load(int64 first_day, int buckets);
 /* Whether a bucket's points of a metric and UTC day are to be dropped as they are rolled up. */
 extern bool tl_late_is_dropped(const TlLate *late, int bucket, TlSlice metric, int64 day);
 
+/* Whether all points of a UTC day are, whatever they are of. */
+extern bool tl_late_is_day_dropped(const TlLate *late, int64 day);
+
 #endif

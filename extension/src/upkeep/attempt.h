@@ -1,0 +1,19 @@
+/*
+ * attempt.h
+ *		Work on blocks that may turn out to be impossible because of one of them.
+ */
+#ifndef TL_ATTEMPT_H
+#define TL_ATTEMPT_H
+
+#include "base/compat.h"
+
+typedef void (*TlAttemptFn)(void *arg);
+
+/*
+ * Calls the function in a subtransaction and a memory context of its own.  If it raises an error that the same blocks would raise
+ * again, the subtransaction is rolled back, and the error returned, in the current context; NULL if
+ * all went well.  Any other error goes on to the caller.
+ */
+extern ErrorData *tl_attempt(TlAttemptFn function, void *arg);
+
+#endif

@@ -543,6 +543,9 @@ END
 $$;
 SELECT pg_temp.many_flushes(8600) \g /dev/null
 SELECT pg_temp.check('many_blocks: before');
+SET telemetry.merge_memory = '64kB';
+SELECT pg_temp.check('many_blocks: before, with little memory', 'hours');
+RESET telemetry.merge_memory;
 SELECT is(telemetry.job_roll_up(), true, 'many_blocks: not all are rolled up at once');
 SELECT cmp_ok((SELECT pending_points FROM telemetry.freshness)::bigint, '>', 0::bigint, 'many_blocks: some are pending');
 SELECT pg_temp.check('many_blocks: in between', 'rolled', 'hours');
@@ -557,6 +560,56 @@ SELECT pg_temp.check_at_rest('many_blocks: after');
 CALL telemetry.compact();
 SELECT is(max(blocks), 1::bigint, 'many_blocks: a bucket''s day becomes one block') FROM (SELECT count(*) AS blocks FROM telemetry.block GROUP BY bucket, day) AS b;
 SELECT pg_temp.check('many_blocks: compacted');
+
+-- Mixed blocks that are small, which are folded, and large, which are read piece by piece, between blocks of buckets.
+SELECT pg_temp.forget() \g /dev/null
+SELECT pg_temp.begin_chapter('large blocks', 'UTC', '{2024-05-01 12:00}') \g /dev/null
+TRUNCATE flush;
+CREATE FUNCTION pg_temp.noise(size int) RETURNS bytea LANGUAGE sql AS
+	$$ SELECT decode(string_agg(md5(random()::text), ''), 'hex') FROM generate_series(0, size / 16) $$;
+CREATE FUNCTION pg_temp.large_flushes(flushes int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM setseed(0.25);
+	INSERT INTO flush (flush, ts, device_id, value)
+	SELECT f, '2024-05-01 UTC'::timestamptz + floor(random() * 250) * interval '5 minutes', 'device-' || floor(random() * 20),
+		CASE WHEN f % 10 < 3 THEN pg_temp.noise(floor(4 * 2 ^ (random() * 13))::int)::telemetry.value ELSE f::float8::telemetry.value END
+	FROM generate_series(1, flushes) AS f, generate_series(1, 1 + f % 6) AS k;
+	FOR f IN 1 .. flushes LOOP
+		PERFORM set_config('telemetry.mixed_block_points', CASE f % 97 WHEN 0 THEN '0' ELSE '16384' END, true);
+		INSERT INTO telemetry.point (ts, device_id, metric, value)
+		SELECT ts, device_id, 'any', value FROM flush WHERE flush = f ORDER BY at;
+	END LOOP;
+	INSERT INTO model (device_id, metric, ts, value)
+	SELECT DISTINCT ON (device_id, ts) device_id, 'any', ts, value FROM flush ORDER BY device_id, ts, flush DESC, at DESC;
+END
+$$;
+SELECT pg_temp.large_flushes(900) \g /dev/null
+CREATE FUNCTION pg_temp.check_large(at text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	memory text;
+BEGIN
+	FOREACH memory IN ARRAY '{64kB,1MB,64MB}'::text[] LOOP
+		PERFORM set_config('telemetry.merge_memory', memory, true);
+		RETURN NEXT is(pg_temp.wrong_points(), NULL, format('%s, %s: the points are those of the model', at, memory));
+		RETURN NEXT is((SELECT count(*) FROM telemetry.point), (SELECT count(*) FROM model), format('%s, %s: they are counted', at, memory));
+		RETURN NEXT is((SELECT count(*) FROM telemetry.point WHERE ts < '2024-05-01 12:00 UTC'),
+			(SELECT count(*) FROM model WHERE ts < '2024-05-01 12:00 UTC'), format('%s, %s: those of some hours are counted', at, memory));
+		RETURN NEXT results_eq($q$SELECT ts, device_id, format('%s', value) FROM telemetry.point WHERE device_id IN ('device-3', 'device-7') ORDER BY 1, 2$q$,
+			$q$SELECT ts, device_id, format('%s', value) FROM model WHERE device_id IN ('device-3', 'device-7') ORDER BY 1, 2$q$, format('%s, %s: of two devices', at, memory));
+		RETURN NEXT results_eq($q$SELECT device_id, max(ts) FROM telemetry.point WHERE device_id LIKE 'device-1%' GROUP BY 1 ORDER BY 1$q$,
+			$q$SELECT device_id, max(ts) FROM model WHERE device_id LIKE 'device-1%' GROUP BY 1 ORDER BY 1$q$, format('%s, %s: by a prefix', at, memory));
+	END LOOP;
+END
+$$;
+SELECT pg_temp.check_large('large_blocks: before');
+SET telemetry.merge_memory = '64kB';
+SELECT pg_temp.check_at_rest('large_blocks: after');
+RESET telemetry.merge_memory;
+SELECT pg_temp.check_large('large_blocks: rolled up');
+SET telemetry.merge_memory = '64kB';
+CALL telemetry.compact();
+RESET telemetry.merge_memory;
+SELECT pg_temp.check_large('large_blocks: compacted');
 
 -- As many blocks of one flush: its first days are rolled up first, with what the next flush has of them.
 SELECT pg_temp.forget() \g /dev/null

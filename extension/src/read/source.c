@@ -12,6 +12,9 @@
 /* All of a block is fetched at once when at least this part of it is wanted. */
 #define WHOLE_BLOCK_PART 8
 
+/* So much is fetched at once of a block that is read piece by piece, or a frame if that is larger. */
+#define PIECE_BYTES (256 * 1024)
+
 struct TlSource
 {
 	MemoryContext context;
@@ -27,6 +30,10 @@ struct TlSource
 	bool owns_data;
 	bool choice_made; /* whether to fetch the whole block or single frames */
 	bool *skipped;	  /* of each frame, or NULL */
+	bool in_pieces;
+	char *piece; /* of the block, from an offset on */
+	uint32 piece_at;
+	uint32 piece_len;
 
 	bool started;
 	int64 frame_no; /* of the open frame; -1 or n_frames outside */
@@ -77,6 +84,12 @@ tl_source_create_memory(const struct varlena *data, int bucket, int64 seq, const
 }
 
 void
+tl_source_read_in_pieces(TlSource *s)
+{
+	s->in_pieces = s->owns_data;
+}
+
+void
 tl_source_free(TlSource *s)
 {
 	MemoryContextDelete(s->context);
@@ -113,7 +126,7 @@ open_index(TlSource *s, bool whole)
 
 	s->stats->blocks++;
 	if (s->owns_data)
-		fetch(s, whole ? s->meta.length : Min(FIRST_READ, s->meta.length));
+		fetch(s, whole && !s->in_pieces ? s->meta.length : Min(FIRST_READ, s->meta.length));
 	need = tl_block_index_size(s->data, s->have);
 	if (need > s->have && s->owns_data)
 		fetch(s, need);
@@ -265,7 +278,7 @@ tl_source_read_frame(TlSource *s, uint32 number)
 	{
 		if (!s->owns_data)
 			tl_corrupt("the block ends early");
-		if (!s->choice_made && wants_whole(s))
+		if (!s->choice_made && !s->in_pieces && wants_whole(s))
 			fetch(s, s->meta.length);
 		s->choice_made = true;
 	}
@@ -280,14 +293,46 @@ tl_source_read_frame(TlSource *s, uint32 number)
 	return tl_frame_open(s->index, info, stored, got);
 }
 
+/* A frame from the current piece of the block, or from the next one, which begins with it. */
+static TlFrame *
+read_from_piece(TlSource *s, const TlFrameInfo *info)
+{
+	bool has_it = s->piece != NULL && info->offset >= s->piece_at &&
+				  info->offset - s->piece_at <= s->piece_len &&
+				  info->stored_len <= s->piece_len - (info->offset - s->piece_at);
+
+	if (!has_it)
+	{
+		MemoryContext old = MemoryContextSwitchTo(s->context);
+
+		if (s->piece != NULL)
+			pfree(s->piece);
+		s->piece = NULL;
+		s->piece = tl_store_read(&s->meta, info->offset, Max(info->stored_len, PIECE_BYTES),
+								 &s->piece_len);
+		s->piece_at = info->offset;
+		s->stats->bytes += s->piece_len;
+		MemoryContextSwitchTo(old);
+	}
+	s->stats->frames++;
+	return tl_frame_open(s->index, info, s->piece + (info->offset - s->piece_at),
+						 Min(info->stored_len, s->piece_len - (info->offset - s->piece_at)));
+}
+
+/* The frame before, which may point into what was fetched for it, is not used any more. */
 static void
 open_frame(TlSource *s)
 {
+	const TlFrameInfo *info = &s->index->frames[s->frame_no];
 	MemoryContext old;
 
 	MemoryContextReset(s->frame_context);
 	old = MemoryContextSwitchTo(s->frame_context);
-	s->frame = tl_source_read_frame(s, (uint32) s->frame_no);
+	if (s->in_pieces && s->filter->n_devices == 0 && s->filter->device_prefix.len == 0 &&
+		!is_fetched(s, info))
+		s->frame = read_from_piece(s, info);
+	else
+		s->frame = tl_source_read_frame(s, (uint32) s->frame_no);
 	MemoryContextSwitchTo(old);
 }
 
@@ -432,6 +477,18 @@ tl_source_index(TlSource *s)
 	if (s->index == NULL)
 		open_index(s, false);
 	return s->index;
+}
+
+int
+tl_source_first_bucket(TlSource *s)
+{
+	const TlBlockIndex *index;
+
+	if (!s->in_pieces || s->meta.bucket != TL_BUCKET_MIXED)
+		return s->meta.bucket;
+	index = tl_source_index(s);
+	return index->n_frames == 0 ? s->meta.bucket
+								: tl_bucket_of(index->frames[0].first.device, s->buckets);
 }
 
 void

@@ -49,6 +49,8 @@ extern TlSource *tl_source_create(const TlBlockMeta *meta, const TlFilter *filte
 extern TlSource *tl_source_create_memory(const struct varlena *data, int bucket, int64 seq,
 										 const TlFilter *filter, int buckets, TlReadStats *stats);
 extern void tl_source_free(TlSource *source);
+/* Has a block, which has not been looked at yet, read piece by piece rather than as a whole. */
+extern void tl_source_read_in_pieces(TlSource *source);
 
 /*
  * Steps to the next run that the filter lets through, cut to its time range; false at the end.
@@ -73,6 +75,12 @@ extern const TlEntry *tl_source_entry(const TlSource *source);
 extern const TlBlockIndex *tl_source_index(TlSource *source);
 extern TlFrame *tl_source_read_frame(TlSource *source, uint32 number);
 extern void tl_source_skip_frame(TlSource *source, uint32 number);
+
+/*
+ * The first bucket that the block may have something of, as far as is known without reading more of
+ * it than its index, which is read if it is one that is read in pieces.
+ */
+extern int tl_source_first_bucket(TlSource *source);
 
 /* The order of its block; the bucket of the current run's device, before the first the block's. */
 extern int64 tl_source_seq(const TlSource *source);

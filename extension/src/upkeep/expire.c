@@ -27,7 +27,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "read/merge.h"
+#include "read/merge_day.h"
 #include "rollup/retention.h"
 #include "upkeep/compact.h"
 #include "utils/memutils.h"
@@ -161,11 +161,15 @@ count_merged(Pass *pass, const TlBlockMeta *blocks, uint32 n, int64 day)
 {
 	TlReadStats read = {0};
 	TlMerge *merge = tl_merge_create_counting(&everything, pass->buckets, &read);
+	TlBlockMeta *copy = palloc(sizeof(TlBlockMeta) * n);
+	uint32 n_sources;
+	TlSource **sources;
 	TlRun run;
 
-	for (uint32 i = 0; i < n; i++)
-		tl_merge_add(merge, tl_source_create(&blocks[i], &everything, pass->buckets, &read),
-					 blocks[i].bucket);
+	memcpy(copy, blocks, sizeof(TlBlockMeta) * n);
+	sources = tl_day_sources(&everything, pass->buckets, &read, copy, n, &n_sources);
+	for (uint32 i = 0; i < n_sources; i++)
+		tl_merge_add(merge, sources[i], tl_source_bucket(sources[i]));
 	while (tl_merge_next(merge, &run))
 	{
 		CHECK_FOR_INTERRUPTS();

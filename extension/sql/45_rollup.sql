@@ -344,6 +344,7 @@ COMMENT ON COLUMN telemetry.compaction.points_out IS 'Points in the blocks writt
 
 CREATE TABLE telemetry.compaction_state (
 	rolled_up_until timestamptz NOT NULL,
+	live_rolled_up_until timestamptz NOT NULL,
 	settled_seq bigint NOT NULL,
 	noted_seq bigint NOT NULL,
 	noted_at timestamptz NOT NULL,
@@ -354,12 +355,14 @@ COMMENT ON TABLE telemetry.compaction_state IS
 	'noted_seq are two notes of the last order number, the second made at noted_at.';
 COMMENT ON COLUMN telemetry.compaction_state.rolled_up_until IS
 	'What was committed before that time, by the server''s clock, counts in the rollups.';
+COMMENT ON COLUMN telemetry.compaction_state.live_rolled_up_until IS
+	'The same of points of days that are being written to, which come first.';
 COMMENT ON COLUMN telemetry.compaction_state.settled_seq IS
 	'Last order number, of telemetry.block_seq, at a time telemetry.settle_time or more before noted_at.';
 COMMENT ON COLUMN telemetry.compaction_state.noted_seq IS 'Last order number as of noted_at.';
 COMMENT ON COLUMN telemetry.compaction_state.noted_at IS 'When the two were noted last, by the server''s clock.';
 COMMENT ON COLUMN telemetry.compaction_state.one_row IS 'Always true: a key that only one row can have.';
-INSERT INTO telemetry.compaction_state VALUES (pg_catalog.now(), 0, 0, pg_catalog.now());
+INSERT INTO telemetry.compaction_state VALUES (pg_catalog.now(), pg_catalog.now(), 0, 0, pg_catalog.now());
 
 -- Blocks that cannot be rolled up.
 CREATE TABLE telemetry.set_aside_state (
@@ -548,20 +551,24 @@ CREATE VIEW telemetry.freshness AS
 		pending.blocks AS pending_blocks,
 		pending.points AS pending_points,
 		CASE WHEN pending.blocks = 0 THEN interval '0' ELSE greatest(clock_timestamp() - s.rolled_up_until, interval '0') END AS lag,
+		CASE WHEN pending.live_blocks = 0 THEN interval '0'
+			ELSE greatest(clock_timestamp() - greatest(s.live_rolled_up_until, s.rolled_up_until), interval '0') END AS live_lag,
 		t.target,
 		pending.blocks = 0 OR clock_timestamp() - s.rolled_up_until <= t.target AS fresh,
 		aside.blocks AS set_aside_blocks,
 		aside.points AS set_aside_points
 	FROM telemetry.compaction_state AS s,
 		(SELECT max(b.max_ts) AS newest FROM telemetry.block AS b WHERE b.level >= 1) AS rolled,
-		(SELECT max(b.max_ts) AS newest, count(*) AS blocks, coalesce(sum(b.n), 0) AS points
+		-- The days are those that job roll_up takes first (extension/src/upkeep/compact_roll_up.c).
+		(SELECT max(b.max_ts) AS newest, count(*) AS blocks, coalesce(sum(b.n), 0) AS points,
+				count(*) FILTER (WHERE b.day >= ((clock_timestamp() - interval '1 hour') AT TIME ZONE 'UTC')::date) AS live_blocks
 			FROM telemetry.block AS b WHERE b.level = 0) AS pending,
 		(SELECT max(b.max_ts) AS newest, count(*) AS blocks, coalesce(sum(b.n), 0) AS points
 			FROM telemetry.block AS b WHERE b.level = -1) AS aside,
 		(SELECT telemetry.setting('lag_target')::interval AS target) AS t;
 COMMENT ON VIEW telemetry.freshness IS
 	'How far behind the rollups are: timestamps of the newest point and of the newest that is rolled up, what is pending, '
-	'lag (all that was committed before that long ago is rolled up; 0 if nothing is pending), whether it is within the '
+	'lag (all that was committed before that long ago is rolled up; 0 if nothing is pending), the same of live data alone, whether it is within the '
 	'target, telemetry.lag_target; and what is set aside, which is neither pending nor counts as lag.';
 COMMENT ON COLUMN telemetry.freshness.newest_rolled_up IS
 	'Timestamp of the newest point that is rolled up; null if none is.';
@@ -570,6 +577,9 @@ COMMENT ON COLUMN telemetry.freshness.pending_blocks IS 'Blocks that are not rol
 COMMENT ON COLUMN telemetry.freshness.pending_points IS
 	'Points in these blocks; a key counts once for each block that has it.';
 COMMENT ON COLUMN telemetry.freshness.lag IS 'All that was committed so long ago is rolled up; 0 if nothing is pending.';
+COMMENT ON COLUMN telemetry.freshness.live_lag IS
+	'The same of points that lie in UTC days being written to, today and, until 1:00, yesterday: they are rolled up before all others, so a load of older '
+	'ones may make lag large while these are up to date. 0 if none of them is pending.';
 COMMENT ON COLUMN telemetry.freshness.target IS 'What lag should not exceed: the setting telemetry.lag_target.';
 COMMENT ON COLUMN telemetry.freshness.fresh IS 'Whether lag is within target.';
 COMMENT ON COLUMN telemetry.freshness.set_aside_blocks IS

@@ -561,6 +561,39 @@ CALL telemetry.compact();
 SELECT is(max(blocks), 1::bigint, 'many_blocks: a bucket''s day becomes one block') FROM (SELECT count(*) AS blocks FROM telemetry.block GROUP BY bucket, day) AS b;
 SELECT pg_temp.check('many_blocks: compacted');
 
+-- Live data come first, and their lag is told apart from that of what else is loaded.
+SELECT pg_temp.forget() \g /dev/null
+INSERT INTO telemetry.point (ts, device_id, metric, value)
+	SELECT '2024-05-01 UTC'::timestamptz + i * interval '1 day', 'device-' || d, 'eighths', '1' FROM generate_series(1, 100) AS i, generate_series(1, 20) AS d;
+SELECT results_eq('SELECT pending_points > 0, lag > ''0'', live_lag FROM telemetry.freshness', $$VALUES (true, true, interval '0')$$,
+	'live_lag: old points are not live data');
+INSERT INTO telemetry.point (ts, device_id, metric, value) SELECT now() - i * interval '1 minute', 'device-' || i, 'eighths', '1' FROM generate_series(0, 5) AS i;
+SELECT results_eq('SELECT lag > ''0'', live_lag > ''0'' FROM telemetry.freshness', $$VALUES (true, true)$$, 'live_lag: points of now are');
+SET telemetry.roll_up_rows = 1;
+UPDATE telemetry.compaction_state SET rolled_up_until = '2024-01-01', live_rolled_up_until = '2024-01-01' \g /dev/null
+CREATE FUNCTION pg_temp.roll_up_live() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. 50 LOOP
+		IF (SELECT live_lag = '0' FROM telemetry.freshness) THEN
+			RETURN true;
+		END IF;
+		PERFORM telemetry.job_roll_up();
+	END LOOP;
+	RETURN false;
+END
+$$;
+SELECT ok(pg_temp.roll_up_live(), 'live_lag: what is of now is rolled up first');
+SELECT results_eq('SELECT pending_points > 0, lag > ''1 year'', live_lag FROM telemetry.freshness', $$VALUES (true, true, interval '0')$$,
+	'live_lag: it is so while others are pending');
+SELECT results_eq('SELECT rolled_up_until < ''2024-01-02'', live_rolled_up_until > now() - interval ''1 hour'' FROM telemetry.compaction_state',
+	'VALUES (true, true)', 'live_lag: until when is noted');
+INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES (now(), 'device-1', 'eighths', '1');
+SELECT results_eq('SELECT lag > ''1 year'', live_lag BETWEEN ''0'' AND ''1 hour'' FROM telemetry.freshness', $$VALUES (true, true)$$,
+	'live_lag: it is since then');
+RESET telemetry.roll_up_rows;
+SELECT is(pg_temp.roll_up_all(), NULL, 'live_lag: all is rolled up');
+SELECT results_eq('SELECT lag, live_lag, fresh FROM telemetry.freshness', $$VALUES (interval '0', interval '0', true)$$, 'live_lag: then there is none');
+
 -- Mixed blocks that are small, which are folded, and large, which are read piece by piece, between blocks of buckets.
 SELECT pg_temp.forget() \g /dev/null
 SELECT pg_temp.begin_chapter('large blocks', 'UTC', '{2024-05-01 12:00}') \g /dev/null

@@ -76,19 +76,20 @@ typedef struct RollUp
 	uint32 n_numbered; /* of these numbers, the newest were given to the bucket's blocks */
 } RollUp;
 
-static TlStatement note_done = {"UPDATE telemetry.compaction_state SET rolled_up_until = $1"
-								" WHERE rolled_up_until <"
-								"  ($1 - make_interval(secs => 1))",
-								1,
-								{TIMESTAMPTZOID},
+static TlStatement note_done = {"UPDATE telemetry.compaction_state SET live_rolled_up_until = $1,"
+								" rolled_up_until = CASE WHEN $2 THEN $1 ELSE rolled_up_until END"
+								" WHERE CASE WHEN $2 THEN rolled_up_until"
+								"  ELSE live_rolled_up_until END < $1 - make_interval(secs => 1)",
+								2,
+								{TIMESTAMPTZOID, BOOLOID},
 								NULL};
 
-/* Everything that was committed before this time counts in the rollups. */
+/* Everything that was committed before this time counts in the rollups, or all of the fresh days. */
 static void
-note_rolled_up_until(int64 time)
+note_rolled_up_until(int64 time, bool everything)
 {
 	TlStatementScope scope;
-	Datum values[1] = {TimestampTzGetDatum(time)};
+	Datum values[2] = {TimestampTzGetDatum(time), BoolGetDatum(everything)};
 
 	tl_statement_begin(&scope);
 	tl_statement_execute(&note_done, values, NULL, false, 0);
@@ -320,8 +321,11 @@ typedef struct Step
 {
 	const TlLate *late;
 	const TlBarriers *barriers;
+	int64 fresh; /* days from this one on are being written to */
 	int64 points;
 	uint32 attempts;
+	uint32 fresh_taken; /* blocks of such days that were rolled up or set aside */
+	bool fresh_split;	/* some of their points are in new blocks again */
 } Step;
 
 /* An attempt at some blocks, in order, or as many of them as there is work for. */
@@ -334,7 +338,9 @@ typedef struct Attempt
 	/* What became of it. */
 	int64 points;
 	uint32 taken;
+	uint32 fresh_taken;
 	bool split; /* some points are in new blocks again */
+	bool fresh_split;
 } Attempt;
 
 static void
@@ -366,6 +372,11 @@ roll_up_blocks(void *arg)
 			tl_rollup_update_apply(r.update);
 		taken = roll_up_day(&r, blocks + start, i - start);
 		a->taken += taken;
+		if (day >= a->step->fresh)
+		{
+			a->fresh_taken += taken;
+			a->fresh_split = r.split;
+		}
 		/* What comes next of the day must not be taken before the rest of this. */
 		if ((taken < i - start || r.split) && i < a->n && tl_day_of(a->blocks[i].max_ts) == day)
 			break;
@@ -437,12 +448,29 @@ roll_up_list(Step *step, const TlBlockMeta *blocks, uint32 n)
 	if (error == NULL)
 	{
 		step->points += attempt.points;
+		step->fresh_taken += attempt.fresh_taken;
+		step->fresh_split |= attempt.fresh_split;
 		return attempt.taken == n && !attempt.split && step->points < POINTS_A_STEP;
 	}
 	if (n == 1)
-		return roll_up_without(&blocks[0], error);
+	{
+		bool is_set_aside = roll_up_without(&blocks[0], error);
+
+		step->fresh_taken += is_set_aside && tl_day_of(blocks[0].max_ts) >= step->fresh;
+		return is_set_aside;
+	}
 	middle = middle_of(blocks, n);
 	return roll_up_list(step, blocks, middle) && roll_up_list(step, blocks + middle, n - middle);
+}
+
+static uint32
+count_fresh(const TlBlockMeta *blocks, uint32 n, int64 fresh)
+{
+	uint32 count = 0;
+
+	while (count < n && tl_day_of(blocks[count].max_ts) >= fresh)
+		count++;
+	return count;
 }
 
 /* The first and the last of the days that blocks lie in. */
@@ -461,10 +489,12 @@ static bool
 roll_up(void)
 {
 	int64 now = GetCurrentTimestamp();
-	Step step = {0};
+	Step step = {.fresh = tl_day_of(now - FRESH_FOR)};
 	TlBlockMeta *blocks;
 	int64 horizon;
 	uint32 n;
+	uint32 n_fresh;
+	bool fresh_left;
 	bool open;
 	bool more;
 
@@ -477,7 +507,10 @@ roll_up(void)
 
 	/* A new snapshot: it sees all that is committed up to the horizon. */
 	PushActiveSnapshot(GetTransactionSnapshot());
-	blocks = tl_store_list_new(horizon, tl_day_of(now - FRESH_FOR), &n, &more);
+	blocks = tl_store_list_new(horizon, step.fresh, &n, &more);
+	n_fresh = count_fresh(blocks, n, step.fresh);
+	/* Those of other days come after all of these. */
+	fresh_left = more && n_fresh == n;
 	if (n > 0)
 	{
 		int64 first;
@@ -493,8 +526,9 @@ roll_up(void)
 		step.barriers = tl_store_barriers(TL_BUCKET_MIXED, first, last);
 		more |= !roll_up_list(&step, blocks, n);
 	}
-	if (!more && !open)
-		note_rolled_up_until(now);
+	fresh_left |= step.fresh_taken < n_fresh || step.fresh_split;
+	if (!fresh_left && !open)
+		note_rolled_up_until(now, !more);
 	if (!more)
 		more = tl_compact_retry();
 	PopActiveSnapshot();

@@ -636,13 +636,51 @@ END
 $$;
 SELECT pg_temp.check_large('large_blocks: before');
 SET telemetry.merge_memory = '64kB';
+SET telemetry.block_size = '64kB';
 SELECT pg_temp.check_at_rest('large_blocks: after');
 RESET telemetry.merge_memory;
 SELECT pg_temp.check_large('large_blocks: rolled up');
+-- Late points in the hours of several blocks; with what is deleted of them.
+DELETE FROM flush WHERE flush % 9 > 0;
+INSERT INTO telemetry.point (ts, device_id, metric, value) SELECT DISTINCT ON (device_id, ts) ts, device_id, 'any', '-1' FROM flush;
+UPDATE model SET value = '-1' WHERE EXISTS (SELECT FROM flush AS f WHERE f.device_id = model.device_id AND f.ts = model.ts);
+SELECT pg_temp.check_at_rest('large_blocks: late');
+SELECT is(telemetry.delete_points('device-5', NULL, '2024-05-01 05:00 UTC', '2024-05-01 09:00 UTC'), count(*), 'large_blocks: points are deleted')
+FROM model WHERE device_id = 'device-5' AND ts >= '2024-05-01 05:00 UTC' AND ts < '2024-05-01 09:00 UTC';
+DELETE FROM model WHERE device_id = 'device-5' AND ts >= '2024-05-01 05:00 UTC' AND ts < '2024-05-01 09:00 UTC';
+SELECT pg_temp.check_at_rest('large_blocks: deleted');
 SET telemetry.merge_memory = '64kB';
 CALL telemetry.compact();
 RESET telemetry.merge_memory;
+SELECT cmp_ok(max(octet_length(data)), '<', 2 * 65536 + 2 * 262144, 'large_blocks: merged ones do not grow beyond their bound') FROM telemetry.block;
 SELECT pg_temp.check_large('large_blocks: compacted');
+-- Values that are nearly as large as a block may be, of one device and of many.
+SELECT pg_temp.forget() \g /dev/null
+TRUNCATE batch RESTART IDENTITY;
+INSERT INTO batch (ts, device_id, metric, value)
+	SELECT '2024-05-01 UTC'::timestamptz + i * interval '1 minute', CASE WHEN i <= 110 THEN 'one' ELSE 'device-' || i END, 'any', pg_temp.noise(60000)::telemetry.value
+	FROM generate_series(1, 220) AS i;
+-- Each in a flush of its own, since so many numbers there must be for blocks to be cut.
+CREATE FUNCTION pg_temp.ingest_one_by_one() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. (SELECT max(at) FROM batch) LOOP
+		INSERT INTO telemetry.point (ts, device_id, metric, value) SELECT ts, device_id, metric, value FROM batch WHERE at = i;
+	END LOOP;
+	INSERT INTO model (ts, device_id, metric, value) SELECT ts, device_id, metric, value FROM batch;
+END
+$$;
+SELECT pg_temp.ingest_one_by_one() \g /dev/null
+SELECT pg_temp.check_large('large_values: before');
+SET telemetry.merge_memory = '64kB';
+SELECT is(telemetry.job_roll_up(), false, 'large_values: all are rolled up at once');
+SELECT cmp_ok(max(octet_length(data)), '<', 65536 + 3 * 262144, 'large_values: blocks are cut') FROM telemetry.block;
+SELECT cmp_ok(max(blocks), '>', 5::bigint, 'large_values: a bucket has several of a day') FROM (SELECT count(*) AS blocks FROM telemetry.block GROUP BY bucket) AS b;
+SELECT pg_temp.check_at_rest('large_values: after');
+RESET telemetry.merge_memory;
+SELECT pg_temp.check_large('large_values: rolled up');
+CALL telemetry.compact();
+RESET telemetry.block_size;
+SELECT pg_temp.check_large('large_values: compacted');
 
 -- As many blocks of one flush: its first days are rolled up first, with what the next flush has of them.
 SELECT pg_temp.forget() \g /dev/null

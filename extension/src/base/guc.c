@@ -26,6 +26,7 @@ bool tl_guc_workers;
 int tl_guc_compaction_level;
 int tl_guc_settle_time;
 int tl_guc_merge_memory;
+int tl_guc_block_size;
 int tl_guc_roll_up_rows;
 char *tl_guc_text_nulls;
 bool tl_guc_text_decimal_comma;
@@ -89,6 +90,9 @@ static const IntSetting settings[] = {
 	{"telemetry.merge_memory", "Memory for the blocks that reading one day holds open at once.",
 	 "Where a day has more, small blocks are first merged, and large ones read piece by piece.",
 	 &tl_guc_merge_memory, 64 * 1024, 64, 256 * 1024, PGC_USERSET, GUC_UNIT_KB},
+	{"telemetry.block_size", "Size from which on a block gets no more points when it is rolled up.",
+	 "Merged blocks have up to twice as much.  Fewer bytes are for tests.", &tl_guc_block_size,
+	 32 * 1024, 64, 256 * 1024, PGC_SUSET, GUC_UNIT_KB},
 	{"telemetry.roll_up_rows", "After how many changed rows of rollups a step of job roll_up ends.",
 	 "Fewer make steps shorter, more write the rows of a wide fleet less often.",
 	 &tl_guc_roll_up_rows, 50000, 1, 10000000, PGC_SUSET, 0},

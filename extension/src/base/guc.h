@@ -20,6 +20,7 @@ extern int tl_guc_batch_window; /* seconds */
 extern int tl_guc_compaction_level;
 extern int tl_guc_settle_time;	/* seconds */
 extern int tl_guc_merge_memory; /* kilobytes */
+extern int tl_guc_block_size;	/* kilobytes */
 extern int tl_guc_roll_up_rows;
 
 /* How telemetry.point_text reads. */

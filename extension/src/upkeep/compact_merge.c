@@ -27,7 +27,7 @@
 
 /* No block grows larger than this. */
 #define POINTS_MAX 4000000
-#define BYTES_MAX (64 * 1024 * 1024)
+#define BYTES_MAX ((uint64) tl_guc_block_size * 2 * 1024)
 
 /* A transaction ends after so many points; the places looked at are remembered. */
 #define POINTS_AT_ONCE 2000000

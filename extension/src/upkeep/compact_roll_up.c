@@ -54,7 +54,7 @@
 #define POINTS_A_ROW 5
 
 /* A block grows no larger, where its bucket's points come from several flushes. */
-#define BLOCK_BYTES_MAX (32 * 1024 * 1024)
+#define BLOCK_BYTES_MAX ((size_t) tl_guc_block_size * 1024)
 
 /* Days that points of so long ago lie in are being written to. */
 #define FRESH_FOR USECS_PER_HOUR

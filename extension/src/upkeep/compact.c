@@ -12,6 +12,10 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+/* How long a step tries to get the rollups' lock, in milliseconds. */
+#define LOCK_PATIENCE 1000
+#define LOCK_INTERVAL 10
+
 static TlStatement record = {
 	"INSERT INTO telemetry.compaction AS c (step, day, transactions, blocks_in, blocks_out,"
 	" points_in, points_out, expired, bytes_in, bytes_out)"
@@ -80,6 +84,19 @@ tl_compact_check_isolation(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("compaction needs a transaction of isolation level READ COMMITTED")));
+}
+
+bool
+tl_compact_lock_rollups(void)
+{
+	for (int waited = 0; waited < LOCK_PATIENCE; waited += LOCK_INTERVAL)
+	{
+		if (tl_store_try_lock_bucket(TL_BUCKET_MIXED))
+			return true;
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(LOCK_INTERVAL * 1000L);
+	}
+	return false;
 }
 
 /* Two notes of the last order number, of which the older one counts until the newer is old enough. */

@@ -13,8 +13,8 @@
  * be rolled up is set aside (store/store_aside.c), and neither step merges across its number.
  *
  * Locks: rolling up holds that of the mixed bucket, as does deletion, so that no one else removes
- * new blocks or changes rollups; merging holds that of its bucket.  Both leave it for later rather
- * than wait.  Ingest takes none.
+ * new blocks or changes rollups; merging holds that of its bucket.  Merging leaves it for later
+ * rather than wait, rolling up after a second.  Ingest takes none.
  */
 #ifndef TL_COMPACT_H
 #define TL_COMPACT_H
@@ -44,6 +44,13 @@ extern void tl_compact_record(const char *step, const TlCompactStats *stats);
 
 /* Compaction relies on seeing what has just been committed; raises in other transactions. */
 extern void tl_compact_check_isolation(void);
+
+/*
+ * Locks the rollups, which is to lock the mixed bucket.  Others hold that lock for a moment, such as a
+ * deletion that waited for the last step, but also for as long as somebody leaves a transaction open
+ * that has deleted points: so false after a second.
+ */
+extern bool tl_compact_lock_rollups(void);
 
 /*
  * The highest order number that had been given out telemetry.settle_time ago: blocks up to it are

@@ -499,7 +499,7 @@ roll_up(void)
 	bool more;
 
 	tl_compact_check_isolation();
-	if (!tl_store_try_lock_bucket(TL_BUCKET_MIXED))
+	if (!tl_compact_lock_rollups())
 		return false;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	horizon = tl_store_horizon(&open);

@@ -38,10 +38,6 @@
 #define BLOCKS_AT_ONCE 100
 #define POINTS_AT_ONCE 2000000
 
-/* How long a pass that wants to begin tries to get the rollups' lock, in milliseconds. */
-#define LOCK_PATIENCE 1000
-#define LOCK_INTERVAL 10
-
 static const TlFilter everything = {
 	.from = DT_NOBEGIN, .to = DT_NOEND, .columns = TL_COLUMN_VALUE | TL_COLUMN_ATTRS};
 
@@ -302,21 +298,10 @@ telemetry_drop_expired_points(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(drop_expired(as_of, since));
 }
 
-/*
- * Not waited for long: the lock is held for a second by roll_up, but also for as long as somebody
- * leaves a transaction open that has deleted points.
- */
 PG_FUNCTION_INFO_V1(telemetry_try_lock_rollups);
 Datum
 telemetry_try_lock_rollups(PG_FUNCTION_ARGS)
 {
 	tl_compact_check_isolation();
-	for (int waited = 0; waited < LOCK_PATIENCE; waited += LOCK_INTERVAL)
-	{
-		if (tl_store_try_lock_bucket(TL_BUCKET_MIXED))
-			PG_RETURN_BOOL(true);
-		CHECK_FOR_INTERRUPTS();
-		pg_usleep(LOCK_INTERVAL * 1000L);
-	}
-	PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(tl_compact_lock_rollups());
 }

@@ -31,8 +31,12 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-/* A job that has more to do lets the others have their turn after so long. */
-#define RUN_TIME_LIMIT (10 * USECS_PER_SEC)
+/*
+ * A job that has more to do lets the others have their turn after so long: one that is to run every
+ * few seconds, such as those that keep aggregates, waits less for the others than they for it.
+ */
+#define TURN (5 * USECS_PER_SEC)
+#define SHORT_TURN (1 * USECS_PER_SEC)
 
 /* So long runs are written ahead: see tl_job_run.  A server that is killed by a job starts anew. */
 #define PROBATION (60 * USECS_PER_SEC)
@@ -239,27 +243,27 @@ is_on_probation(void)
 	return GetCurrentTimestamp() - MyStartTimestamp < PROBATION;
 }
 
-static const TlJobDriver driver = {.begin = begin_job,
-								   .commit = commit_job,
-								   .commits = true,
-								   .now = GetCurrentTimestamp,
-								   .time_limit = RUN_TIME_LIMIT,
-								   .writes_ahead = is_on_probation,
-								   .skip_level = DEBUG1};
+static TlJobDriver driver = {.begin = begin_job,
+							 .commit = commit_job,
+							 .commits = true,
+							 .now = GetCurrentTimestamp,
+							 .writes_ahead = is_on_probation,
+							 .skip_level = DEBUG1};
 
 /* An error outside of a job's function, such as one of commit, is the job's nevertheless. */
 static TlJobOutcome
-run_job(const char *name)
+run_job(const TlJob *job)
 {
 	MemoryContext context = CurrentMemoryContext;
 	TlJobOutcome outcome = TL_JOB_RAN;
 	char activity[128];
 
-	snprintf(activity, sizeof(activity), "telemetry.job_%s()", name);
+	snprintf(activity, sizeof(activity), "telemetry.job_%s()", job->name);
+	driver.time_limit = job->run_every < TURN ? TURN : SHORT_TURN;
 	pgstat_report_activity(STATE_RUNNING, activity);
 	PG_TRY();
 	{
-		outcome = tl_job_run(&driver, name);
+		outcome = tl_job_run(&driver, job->name);
 	}
 	PG_CATCH();
 	{
@@ -270,7 +274,7 @@ run_job(const char *name)
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
 		MemoryContextSwitchTo(context);
-		tl_job_fail(&driver, name, error);
+		tl_job_fail(&driver, job->name, error);
 		outcome = TL_JOB_RAN;
 	}
 	PG_END_TRY();
@@ -322,7 +326,7 @@ run_due_jobs(void)
 		if (jobs[i].due > now)
 			sleep = Min(sleep, jobs[i].due - now);
 		else
-			switch (run_job(jobs[i].name))
+			switch (run_job(&jobs[i]))
 			{
 				case TL_JOB_RAN:
 					sleep = 0;

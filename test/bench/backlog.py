@@ -12,6 +12,7 @@ LIVE_SERIES = 1_000
 TICK = 0.1
 LAG_EVERY = 5  # ticks
 DELETE_EVERY = 20
+TICKS_MIN = 100  # so that something is rolled up
 WIDE_METRICS = 5
 WIDE_TICK = 10  # seconds between two reports of a series
 SETTLE_MAX = 600
@@ -104,7 +105,7 @@ def measure_backfill(bench, series):
         cpu = cluster.read_cpu_seconds(worker)
         begin = time.monotonic()
         tick = 0
-        while loaded is None or pending(session) > LIVE_SERIES / TICK:
+        while loaded is None or tick < TICKS_MIN or pending(session) > LIVE_SERIES / TICK:
             insert_live(live)
             steps.append(age_of_step(session, worker))
             if tick % LAG_EVERY == 0 and (age := live_lag(session)) is not None:

@@ -5,7 +5,7 @@
  * The index on max_ts tells for any day what its blocks hold.  Of a range of many days only some are
  * looked at: its ends, and then the middle of that gap between two known days which is supposed
  * to hold most, until no gap holds much of the whole.  In between, days are supposed to be like
- * those on either side.  Where the index has nothing, it tells at once which day is the next.
+ * those on either side.  Where the index has nothing, it tells at once which days end the gap.
  *
  * What was found is kept by the backend.  The newest day is asked for each time, days that have
  * grown since are looked at again, and all are forgotten with time, or when the store's size is
@@ -47,6 +47,8 @@
 #define KNOWN_FOR_MS 10000
 #define KNOWN_FOR_MS_GROWING 500
 #define MOST_DAYS 512
+/* A day, the ends of its gap, and the empty days beside those. */
+#define DAYS_A_PROBE 5
 
 typedef struct Day
 {
@@ -265,25 +267,39 @@ is_known(const Known *known, int64 day)
 	return place < known->n_days && known->days[place].day == day;
 }
 
-/* Looks at a day; if it holds nothing, also at the next that does, which ends the gap. */
+static void learn(Known *known, Leaves *leaves, int64 start);
+
+/* Between an empty day and the next one or the last one before that is not, days are empty. */
+static void
+learn_nearest(Known *known, Leaves *leaves, int64 empty, bool before)
+{
+	int64 from = before ? PG_INT64_MIN : empty + TL_USECS_PER_DAY;
+	int64 nearest;
+	Day last_empty = {0};
+
+	if (!find_end(leaves, from, before ? empty : PG_INT64_MAX, before, &nearest))
+		return;
+	nearest = tl_day_of(nearest);
+	last_empty.day = before ? nearest + TL_USECS_PER_DAY : nearest - TL_USECS_PER_DAY;
+	keep(known, &last_empty);
+	learn(known, leaves, nearest);
+}
+
+/* Looks at a day; if it holds nothing, also at those that end the gap. */
 static void
 learn(Known *known, Leaves *leaves, int64 start)
 {
 	Day day = {.day = start};
-	Day before_next = {.day = known->last};
-	int64 next;
 
 	if (is_known(known, start))
 		return;
 	for (int i = 0; i < leaves->n; i++)
 		read_day(leaves, &leaves->peek[i], &day);
 	keep(known, &day);
-	if (day.blocks > 0 || !find_end(leaves, start + TL_USECS_PER_DAY, PG_INT64_MAX, false, &next))
+	if (day.blocks > 0)
 		return;
-	before_next.day = tl_day_of(next) - TL_USECS_PER_DAY;
-	keep(known, &before_next);
-	if (!is_known(known, tl_day_of(next)))
-		learn(known, leaves, tl_day_of(next));
+	learn_nearest(known, leaves, start, false);
+	learn_nearest(known, leaves, start, true);
 }
 
 static bool
@@ -293,7 +309,7 @@ is_stale(const Known *known, Oid relid, double pages)
 
 	return known->relid != relid || known->changes != tl_store_estimate_changes() ||
 		   fabs(pages - known->pages) > known->pages / 10 ||
-		   known->n_days > MOST_DAYS - 3 * (MOST_PROBES + 2) ||
+		   known->n_days > MOST_DAYS - DAYS_A_PROBE * (MOST_PROBES + 2) ||
 		   age > (pages == known->pages ? KNOWN_FOR_MS : KNOWN_FOR_MS_GROWING);
 }
 

@@ -86,7 +86,7 @@ BEGIN
 END
 $$;
 CREATE VIEW pg_temp.status AS
-	SELECT s.status, s.set_aside, s.set_aside_error, f.pending_blocks, f.pending_points, f.lag, f.set_aside_blocks, f.set_aside_points
+	SELECT s.status, s.set_aside, regexp_replace(s.set_aside_error, 'seq \d+', 'seq N') AS set_aside_error, f.pending_blocks, f.pending_points, f.lag, f.set_aside_blocks, f.set_aside_points
 	FROM job_status AS s, freshness AS f WHERE s.name = 'roll_up';
 
 -- a_damaged_block_holds_up_nothing_else: one device's, between others of its bucket and day
@@ -169,7 +169,7 @@ SELECT * FROM pg_temp.check_rolled_up();
 SELECT pg_temp.forget();
 SELECT pg_temp.write('{a,b,c,d}', 0, 30, 0, true);
 SELECT job_roll_up();
-SELECT pg_temp.refuse('b', '22003');
+SELECT pg_temp.refuse('b', '54000');
 SELECT pg_temp.write('{a,b,c,d}', 20, 50, 0.25, true);
 SELECT pg_temp.write('{a,b,c,d}', 45, 60, 0.5, true);
 CALL run_jobs('roll_up');
@@ -191,7 +191,7 @@ SELECT * FROM pg_temp.status;
 SELECT * FROM pg_temp.check();
 SELECT * FROM pg_temp.check_rolled_up();
 -- once_all_of_its_points_are_deleted nothing is left of it
-SELECT pg_temp.refuse('b', '22003');
+SELECT pg_temp.refuse('b', '54000');
 SELECT pg_temp.write('{b}', 100, 110, 0, false);
 CALL run_jobs('roll_up');
 SELECT delete_points('b', NULL, '2024-01-01 16:40', NULL);
@@ -265,6 +265,32 @@ SELECT retry_set_aside();
 CALL run_jobs('roll_up');
 SELECT set_aside_blocks FROM freshness;
 SELECT count(*) FROM block;
+DELETE FROM retention;
+CALL run_jobs('retention');
+
+-- nor_does_what_was_damaged_when_rolled_up: retention leaves its day alone until all of it has expired, and job compact
+SELECT pg_temp.forget();
+SET telemetry.settle_time = 0;
+SELECT pg_temp.write('{c}', 0, 30, k / 10.0, false), pg_temp.write('{c}', 150, 170, k / 10.0, false), job_roll_up() FROM generate_series(1, 3) AS k \g /dev/null
+SELECT count(*) AS blocks, min(level) AS level FROM block;
+UPDATE block AS b SET data = set_byte(b.data, length(b.data) - 1, get_byte(b.data, length(b.data) - 1) # 255)
+WHERE seq = (SELECT max(seq) FROM block WHERE day = '2024-01-01');
+SELECT day, level, points, error FROM damaged_blocks();
+CALL run_jobs('compact');
+CALL compact();
+SELECT day, count(*) AS blocks FROM block GROUP BY 1 ORDER BY 1;
+INSERT INTO retention VALUES ('another', NULL, NULL), ('m', 60, NULL);
+SET client_min_messages = error;
+CALL run_jobs('retention');
+RESET client_min_messages;
+SELECT day, count(*) AS blocks FROM block GROUP BY 1 ORDER BY 1;
+SELECT last_status FROM job_state WHERE name = 'retention';
+SELECT sum(points) FROM drop_log WHERE cause = 'retention';
+INSERT INTO retention VALUES (NULL, 60, NULL);
+UPDATE retention SET retention_days = 60;
+CALL run_jobs('retention');
+SELECT count(*) AS blocks FROM block;
+RESET telemetry.settle_time;
 DELETE FROM retention;
 CALL run_jobs('retention');
 

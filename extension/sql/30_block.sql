@@ -101,10 +101,43 @@ CREATE FUNCTION telemetry.check_block(data bytea) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'telemetry_check_block';
 COMMENT ON FUNCTION telemetry.check_block(bytea) IS
 	'Decodes every point of a block and returns their number. Error data_corrupted if any byte is not '
-	'as it was written. SELECT sum(telemetry.check_block(data)) FROM telemetry.block checks a whole store.';
+	'as it was written. telemetry.damaged_blocks() does so for a whole store.';
 
-REVOKE ALL ON FUNCTION telemetry.block_series(bytea), telemetry.check_block(bytea) FROM PUBLIC;
+CREATE FUNCTION telemetry.damaged_blocks()
+	RETURNS TABLE (day date, seq bigint, bucket smallint, level smallint, points integer, error text)
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	block record;
+	said text;
+BEGIN
+	FOR block IN SELECT b.day, b.seq, b.bucket, b.level, b.n, b.data FROM telemetry.block AS b LOOP
+		BEGIN
+			IF telemetry.check_block(block.data) = block.n THEN
+				CONTINUE;
+			END IF;
+			error := 'its number of points is not that of its row';
+		EXCEPTION WHEN data_corrupted THEN
+			GET STACKED DIAGNOSTICS error = MESSAGE_TEXT, said = PG_EXCEPTION_DETAIL;
+			error := concat_ws(': ', error, nullif(said, ''));
+		END;
+		day := block.day;
+		seq := block.seq;
+		bucket := block.bucket;
+		level := block.level;
+		points := block.n;
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION telemetry.damaged_blocks() IS
+	'Decodes every point of the store, and returns the rows of telemetry.block that are not as they were written, with the error. Reads '
+	'all there is, which takes as long as a full dump.';
+
+REVOKE ALL ON FUNCTION telemetry.block_series(bytea), telemetry.check_block(bytea), telemetry.damaged_blocks() FROM PUBLIC;
 GRANT SELECT ON telemetry.block, telemetry.block_0, telemetry.block_1, telemetry.block_2, telemetry.block_3, telemetry.layout
 	TO telemetry_admin;
-GRANT EXECUTE ON FUNCTION telemetry.block_series(bytea), telemetry.check_block(bytea)
+GRANT EXECUTE ON FUNCTION telemetry.block_series(bytea), telemetry.check_block(bytea), telemetry.damaged_blocks()
 	TO telemetry_admin;

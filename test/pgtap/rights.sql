@@ -57,6 +57,7 @@ CREATE TEMP TABLE function (signature text, roles text[], call text);
 INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.block_series(bytea)', '{admin}', NULL),
 	('telemetry.check_block(bytea)', '{admin}', NULL),
+	('telemetry.damaged_blocks()', '{admin}', NULL),
 	('telemetry.ingest_result()', '{reader,writer,admin,nobody}', 'SELECT telemetry.ingest_result() FROM public.rights_ingest()'),
 	('telemetry.delete_points(text,text,timestamptz,timestamptz)', '{admin}', $$SELECT telemetry.delete_points('rights', NULL, NULL, NULL)$$),
 	('telemetry.job_roll_up()', '{admin}', 'SELECT telemetry.job_roll_up()'),

@@ -126,6 +126,13 @@ typedef void (*tl_shmem_request_hook)(void);
 	index_beginscan(table, index, snapshot, n_keys, 0)
 #endif
 
+/* A deferrable key, of which an index may have several entries, is none here. */
+#if PG_VERSION_NUM >= 180000
+#define tl_primary_key_index(relation) RelationGetPrimaryKeyIndex(relation, false)
+#else
+#define tl_primary_key_index(relation) RelationGetPrimaryKeyIndex(relation)
+#endif
+
 /* What a changed row needs of indexes: from 16 on perhaps only entries of those that summarize. */
 #if PG_VERSION_NUM >= 160000
 #define TlUpdatedIndexes TU_UpdateIndexes

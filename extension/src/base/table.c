@@ -16,6 +16,7 @@
 #include "catalog/pg_collation.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
+#include "rewrite/rewriteHandler.h"
 #include "tcop/utility.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -39,6 +40,11 @@ struct TlTable
 	IndexScanDesc scan;
 	TupleTableSlot *found;
 
+	/* Columns that a DBA has added: they keep what they have, and begin with their defaults. */
+	AttrNumber *others;
+	ExprState **defaults; /* of each, or NULL */
+	int n_others;
+
 	EState *estate;
 	ResultRelInfo *result;
 	CommandId command;
@@ -53,7 +59,13 @@ struct TlTable
 static void
 open_key(TlTable *t)
 {
-	t->key = index_open(RelationGetPrimaryKeyIndex(t->relation), AccessShareLock);
+	Oid index = tl_primary_key_index(t->relation);
+
+	if (!OidIsValid(index))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("table telemetry.%s has no primary key", t->shape->name),
+						errdetail("It comes with one, which cannot be deferred.")));
+	t->key = index_open(index, AccessShareLock);
 	for (int i = 0; i < t->shape->n_keys; i++)
 	{
 		Oid type = TupleDescAttr(RelationGetDescr(t->key), i)->atttypid;
@@ -82,6 +94,35 @@ open_indexes(TlTable *t)
 	t->changed = table_slot_create(t->relation, NULL);
 }
 
+static bool
+is_in_shape(const TlTable *t, AttrNumber number)
+{
+	for (int i = 0; i < t->shape->n_columns; i++)
+		if (t->numbers[i] == number)
+			return true;
+	return false;
+}
+
+static void
+find_others(TlTable *t)
+{
+	TupleDesc desc = RelationGetDescr(t->relation);
+
+	t->others = palloc(sizeof(AttrNumber) * desc->natts);
+	t->defaults = palloc(sizeof(ExprState *) * desc->natts);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+		Expr *value;
+
+		if (column->attisdropped || column->attgenerated != '\0' || is_in_shape(t, column->attnum))
+			continue;
+		value = (Expr *) build_column_default(t->relation, column->attnum);
+		t->defaults[t->n_others] = value == NULL ? NULL : ExecPrepareExpr(value, t->estate);
+		t->others[t->n_others++] = column->attnum;
+	}
+}
+
 TlTable *
 tl_table_open(const TlTableShape *shape)
 {
@@ -101,6 +142,7 @@ tl_table_open(const TlTableShape *shape)
 	CommandCounterIncrement();
 	open_key(t);
 	open_indexes(t);
+	find_others(t);
 	return t;
 }
 
@@ -126,9 +168,28 @@ tl_table_value(TlTable *t, int column, bool *isnull)
 	return slot_getattr(t->found, t->numbers[column], isnull);
 }
 
+/* What is in the other columns, of a row that is stored or of a new one. */
+static void
+fill_others(TlTable *t, TupleTableSlot *slot, TupleTableSlot *stored)
+{
+	for (int i = 0; i < t->n_others; i++)
+	{
+		AttrNumber number = t->others[i];
+		Datum *value = &slot->tts_values[number - 1];
+		bool *isnull = &slot->tts_isnull[number - 1];
+
+		if (stored != NULL)
+			*value = slot_getattr(stored, number, isnull);
+		else if (t->defaults[i] != NULL)
+			*value = ExecEvalExprSwitchContext(t->defaults[i], GetPerTupleExprContext(t->estate),
+											   isnull);
+	}
+}
+
 /* A row as it is to be stored, with memory of its own. */
 static void
-fill(TlTable *t, TupleTableSlot *slot, const Datum *values, const bool *nulls)
+fill(TlTable *t, TupleTableSlot *slot, const Datum *values, const bool *nulls,
+	 TupleTableSlot *stored)
 {
 	TupleDesc desc = RelationGetDescr(t->relation);
 
@@ -139,6 +200,7 @@ fill(TlTable *t, TupleTableSlot *slot, const Datum *values, const bool *nulls)
 		slot->tts_values[t->numbers[i] - 1] = values[i];
 		slot->tts_isnull[t->numbers[i] - 1] = nulls[i];
 	}
+	fill_others(t, slot, stored);
 	ExecStoreVirtualTuple(slot);
 	slot->tts_tableOid = RelationGetRelid(t->relation);
 	if (desc->constr != NULL && desc->constr->has_generated_stored)
@@ -174,7 +236,7 @@ tl_table_insert(TlTable *t, const Datum *values, const bool *nulls)
 
 	if (t->n == t->n_slots)
 		t->slots[t->n_slots++] = table_slot_create(t->relation, NULL);
-	fill(t, t->slots[t->n], values, nulls);
+	fill(t, t->slots[t->n], values, nulls, NULL);
 	t->bytes += ExecFetchSlotHeapTuple(t->slots[t->n], true, &should_free)->t_len;
 	t->n++;
 	if (t->n == ROWS_AT_ONCE || t->bytes >= BYTES_AT_ONCE)
@@ -190,7 +252,10 @@ tl_table_update(TlTable *t, ItemPointer place, const Datum *values, const bool *
 	LockTupleMode mode;
 	TM_FailureData failure;
 
-	fill(t, t->changed, values, nulls);
+	if (t->n_others > 0 &&
+		!table_tuple_fetch_row_version(t->relation, place, t->snapshot, t->found))
+		elog(ERROR, "a row of \"%s\" is not where it was", t->shape->name);
+	fill(t, t->changed, values, nulls, t->n_others > 0 ? t->found : NULL);
 	if (table_tuple_update(t->relation, place, t->changed, t->command, t->snapshot, InvalidSnapshot,
 						   true, &failure, &mode, &indexes) != TM_Ok)
 		ereport(ERROR,

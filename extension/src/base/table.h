@@ -43,7 +43,10 @@ extern bool tl_table_find(TlTable *t, const Datum *key, ItemPointer place);
 /* A column of the row that was found last, until another is looked for. */
 extern Datum tl_table_value(TlTable *t, int column, bool *isnull);
 
-/* Columns that the shape does not name are null, or computed if they are generated. */
+/*
+ * Columns that the shape does not name have their defaults in a new row, and keep what they have in
+ * one that is changed; those that are generated are computed.
+ */
 extern void tl_table_insert(TlTable *t, const Datum *values, const bool *nulls);
 extern void tl_table_update(TlTable *t, ItemPointer place, const Datum *values, const bool *nulls);
 

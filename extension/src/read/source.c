@@ -4,6 +4,7 @@
  */
 #include "read/source.h"
 
+#include "utils/datetime.h"
 #include "utils/memutils.h"
 
 /* The first read of a filtered block: enough for index and frames of most small ones. */
@@ -42,6 +43,40 @@ struct TlSource
 	int bucket;
 	TlRunArrays arrays;
 };
+
+/* Whoever has to repair a damaged block needs to know which one it is. */
+static void
+name_block(void *arg)
+{
+	const TlBlockMeta *meta = &((TlSource *) arg)->meta;
+	int year;
+	int month;
+	int day;
+
+	if (geterrcode() != ERRCODE_DATA_CORRUPTED)
+		return;
+	j2date((int) (tl_day_of(meta->max_ts) / TL_USECS_PER_DAY) + POSTGRES_EPOCH_JDATE, &year, &month,
+		   &day);
+	errcontext("telemetry.block with day %04d-%02d-%02d, seq " INT64_FORMAT ", bucket %d, level %d",
+			   year, month, day, meta->seq, meta->bucket, meta->level);
+}
+
+/* From enter to leave the block's data are looked at; those in memory have been checked when they came there. */
+static inline void
+enter(TlSource *s, ErrorContextCallback *context)
+{
+	context->previous = error_context_stack;
+	context->callback = name_block;
+	context->arg = s;
+	if (s->owns_data)
+		error_context_stack = context;
+}
+
+static inline void
+leave(const ErrorContextCallback *context)
+{
+	error_context_stack = context->previous;
+}
 
 static TlSource *
 create(const TlFilter *filter, int buckets, TlReadStats *stats)
@@ -267,8 +302,8 @@ is_fetched(const TlSource *s, const TlFrameInfo *info)
 	return info->stored_len <= s->have && info->offset <= s->have - info->stored_len;
 }
 
-TlFrame *
-tl_source_read_frame(TlSource *s, uint32 number)
+static TlFrame *
+read_frame(TlSource *s, uint32 number)
 {
 	const TlFrameInfo *info = &s->index->frames[number];
 	const char *stored;
@@ -291,6 +326,18 @@ tl_source_read_frame(TlSource *s, uint32 number)
 	}
 	s->stats->frames++;
 	return tl_frame_open(s->index, info, stored, got);
+}
+
+TlFrame *
+tl_source_read_frame(TlSource *s, uint32 number)
+{
+	ErrorContextCallback context;
+	TlFrame *frame;
+
+	enter(s, &context);
+	frame = read_frame(s, number);
+	leave(&context);
+	return frame;
 }
 
 /* A frame from the current piece of the block, or from the next one, which begins with it. */
@@ -332,7 +379,7 @@ open_frame(TlSource *s)
 		!is_fetched(s, info))
 		s->frame = read_from_piece(s, info);
 	else
-		s->frame = tl_source_read_frame(s, (uint32) s->frame_no);
+		s->frame = read_frame(s, (uint32) s->frame_no);
 	MemoryContextSwitchTo(old);
 }
 
@@ -426,19 +473,22 @@ next_entry(TlSource *s, bool backward)
 bool
 tl_source_next(TlSource *s, bool backward, TlRun *run)
 {
+	ErrorContextCallback context;
 	const TlEntry *e;
+	bool found = false;
 
-	while ((e = next_entry(s, backward)) != NULL)
+	enter(s, &context);
+	while (!found && (e = next_entry(s, backward)) != NULL)
 	{
 		decode(s, e, run);
-		if (cut_to_range(s->filter, run))
-			return true;
+		found = cut_to_range(s->filter, run);
 	}
-	return false;
+	leave(&context);
+	return found;
 }
 
-bool
-tl_source_next_undecoded(TlSource *s, TlRun *run)
+static bool
+next_undecoded(TlSource *s, TlRun *run)
 {
 	const TlEntry *e;
 
@@ -459,10 +509,26 @@ tl_source_next_undecoded(TlSource *s, TlRun *run)
 	return false;
 }
 
+bool
+tl_source_next_undecoded(TlSource *s, TlRun *run)
+{
+	ErrorContextCallback context;
+	bool found;
+
+	enter(s, &context);
+	found = next_undecoded(s, run);
+	leave(&context);
+	return found;
+}
+
 void
 tl_source_decode(TlSource *s, TlRun *run)
 {
+	ErrorContextCallback context;
+
+	enter(s, &context);
 	decode(s, tl_source_entry(s), run);
+	leave(&context);
 }
 
 const TlEntry *
@@ -474,8 +540,12 @@ tl_source_entry(const TlSource *s)
 const TlBlockIndex *
 tl_source_index(TlSource *s)
 {
+	ErrorContextCallback context;
+
+	enter(s, &context);
 	if (s->index == NULL)
 		open_index(s, false);
+	leave(&context);
 	return s->index;
 }
 

@@ -16,6 +16,7 @@
 #include "base/statement.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "lib/stringinfo.h"
 #include "store/store_row.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -83,11 +84,19 @@ date_of(int64 ts)
 	return DateADTGetDatum((DateADT) (tl_day_of(ts) / TL_USECS_PER_DAY));
 }
 
+/* Of damage, the innermost context says which block could not be read, which may be another one. */
 static char *
 text_of(const ErrorData *error)
 {
-	return error->detail == NULL ? psprintf("%s", error->message)
-								 : psprintf("%s: %s", error->message, error->detail);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, error->message);
+	if (error->detail != NULL)
+		appendStringInfo(&text, ": %s", error->detail);
+	if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED && error->context != NULL)
+		appendStringInfo(&text, " (%.*s)", (int) strcspn(error->context, "\n"), error->context);
+	return text.data;
 }
 
 void

@@ -7,19 +7,22 @@
 #include "access/xact.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+/* Of the same job in the same session. */
+#define WARNINGS_EVERY USECS_PER_MINUTE
 
 /*
- * Damaged bytes, values that something cannot be computed of, sizes beyond what is possible.  Not what
- * is wrong with the server, another session or this one (memory, disk, locks, a cancelled
- * statement), nor mistakes of ours, which would concern any block.
+ * Damaged bytes, and sizes beyond what is possible.  Not what is wrong with the server, another
+ * session, this one or a setting (memory, disk, locks, a time zone that is not there, a cancelled
+ * statement), nor mistakes of ours, nor what somebody's own index or column cannot take: those would concern
+ * any block, and whoever sets them right wants the job to go on at once.
  */
 static bool
 is_of_the_data(int code)
 {
-	int category = ERRCODE_TO_CATEGORY(code);
-
-	return code == ERRCODE_DATA_CORRUPTED || code == ERRCODE_INDEX_CORRUPTED ||
-		   category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+	return code == ERRCODE_DATA_CORRUPTED ||
+		   ERRCODE_TO_CATEGORY(code) == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 }
 
 ErrorData *
@@ -53,4 +56,25 @@ tl_attempt(TlAttemptFn function, void *arg)
 	CurrentResourceOwner = owner;
 	MemoryContextDelete(work);
 	return error;
+}
+
+bool
+tl_attempt_or_warn(TlAttemptFn function, void *arg, const char *what)
+{
+	static TimestampTz warned = DT_NOBEGIN;
+	ErrorData *error = tl_attempt(function, arg);
+	TimestampTz now;
+
+	if (error == NULL)
+		return true;
+	now = GetCurrentTimestamp();
+	if (now - WARNINGS_EVERY < warned)
+		return false;
+	warned = now;
+	ereport(WARNING,
+			(errcode(error->sqlerrcode), errmsg("%s: %s", what, error->message),
+			 error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,
+			 error->context != NULL ? errcontext_msg("%s", error->context) : 0,
+			 errhint("The rest goes on. telemetry.damaged_blocks() lists what cannot be read.")));
+	return false;
 }

@@ -16,4 +16,10 @@ typedef void (*TlAttemptFn)(void *arg);
  */
 extern ErrorData *tl_attempt(TlAttemptFn function, void *arg);
 
+/*
+ * The same, where what is left undone is to be tried again and again: whether all went well, and else a
+ * warning, but not each time.
+ */
+extern bool tl_attempt_or_warn(TlAttemptFn function, void *arg, const char *what);
+
 #endif

@@ -250,6 +250,23 @@ tl_retention_count_dropped(TlRetention *r, TlSlice metric, uint64 points)
 		}
 }
 
+uint64 *
+tl_retention_copy_counts(const TlRetention *r)
+{
+	uint64 *counts = palloc(sizeof(uint64) * Max(r->n_drops, 1));
+
+	for (uint32 i = 0; i < r->n_drops; i++)
+		counts[i] = r->drops[i].dropped;
+	return counts;
+}
+
+void
+tl_retention_restore_counts(TlRetention *r, const uint64 *counts)
+{
+	for (uint32 i = 0; i < r->n_drops; i++)
+		r->drops[i].dropped = counts[i];
+}
+
 void
 tl_retention_write_counts(const TlRetention *r)
 {

@@ -44,4 +44,8 @@ extern int64 tl_retention_dropped_from(const TlRetention *retention, TlSlice met
 extern void tl_retention_count_dropped(TlRetention *retention, TlSlice metric, uint64 points);
 extern void tl_retention_write_counts(const TlRetention *retention);
 
+/* What was counted so far, palloc'd, to count anew from there. */
+extern uint64 *tl_retention_copy_counts(const TlRetention *retention);
+extern void tl_retention_restore_counts(TlRetention *retention, const uint64 *counts);
+
 #endif

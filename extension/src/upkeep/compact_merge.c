@@ -14,6 +14,7 @@
 #include "block/run_builder.h"
 #include "fmgr.h"
 #include "read/merge.h"
+#include "upkeep/attempt.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -141,17 +142,26 @@ merge_stretch(const TlBlockMeta *blocks, uint32 n, int64 settled_seq, bool every
 	return points;
 }
 
-/* Merges what is due in one bucket's day; returns the points read. */
-static uint64
-merge_place(const TlStorePlace *place, int64 settled_seq, bool everything)
+typedef struct MergePlace
 {
+	const TlStorePlace *place;
+	int64 settled_seq;
+	bool everything;
+	uint64 points; /* read */
+} MergePlace;
+
+/* Merges what is due in one bucket's day. */
+static void
+merge_place(void *arg)
+{
+	MergePlace *m = arg;
+	const TlStorePlace *place = m->place;
 	TlBarriers *barriers;
 	TlBlockMeta *blocks;
-	uint64 points = 0;
 	uint32 n;
 
 	if (!tl_store_try_lock_bucket(place->bucket))
-		return 0;
+		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	blocks = tl_store_list(&place->bucket, 1, place->day, place->day + TL_USECS_PER_DAY - 1,
 						   TL_LEVELS_ROLLED, &n);
@@ -163,10 +173,9 @@ merge_place(const TlStorePlace *place, int64 settled_seq, bool everything)
 
 		while (i < n && !tl_barriers_between(barriers, &blocks[start], &blocks[i]))
 			i++;
-		points += merge_stretch(blocks + start, i - start, settled_seq, everything);
+		m->points += merge_stretch(blocks + start, i - start, m->settled_seq, m->everything);
 	}
 	PopActiveSnapshot();
-	return points;
 }
 
 /*
@@ -197,8 +206,11 @@ compact(bool everything, bool restart)
 	for (uint32 i = 0; i < n; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
+		MergePlace merge = {&places[i], settled_seq, everything, 0};
 
-		points += merge_place(&places[i], settled_seq, everything);
+		/* What cannot be merged, since a block is damaged, stays as it is. */
+		if (tl_attempt_or_warn(merge_place, &merge, "blocks cannot be merged"))
+			points += merge.points;
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 		if (points >= POINTS_AT_ONCE || i == PLACES_AT_ONCE - 1)

@@ -29,6 +29,7 @@
 #include "fmgr.h"
 #include "read/merge_day.h"
 #include "rollup/retention.h"
+#include "upkeep/attempt.h"
 #include "upkeep/compact.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -197,10 +198,21 @@ rewrite(Pass *pass, const TlBlockMeta *meta, int64 day)
 	tl_compact_store(&pass->stats, writer, meta->bucket, meta->level, meta->seq);
 }
 
+typedef struct Day
+{
+	Pass *pass;
+	const TlBlockMeta *blocks;
+	uint32 n;
+} Day;
+
 /* The blocks of one bucket's day. */
 static void
-drop_from_day(Pass *pass, const TlBlockMeta *blocks, uint32 n)
+drop_from_day(void *arg)
 {
+	const Day *d = arg;
+	Pass *pass = d->pass;
+	const TlBlockMeta *blocks = d->blocks;
+	uint32 n = d->n;
 	int64 day = tl_day_of(blocks[0].max_ts);
 	Fate *fates = palloc(sizeof(Fate) * n);
 	bool any = false;
@@ -224,6 +236,37 @@ drop_from_day(Pass *pass, const TlBlockMeta *blocks, uint32 n)
 		else
 			tl_store_delete(&blocks[i]);
 	}
+}
+
+/* All points of a day have expired, whatever they are: its blocks need not be read. */
+static void
+drop_unread(Pass *pass, const TlBlockMeta *blocks, uint32 n)
+{
+	for (uint32 i = 0; i < n; i++)
+	{
+		tl_compact_count_in(&pass->stats, &blocks[i]);
+		tl_store_delete(&blocks[i]);
+		pass->stats.expired += blocks[i].n;
+	}
+}
+
+/*
+ * A day of which a block is damaged stays as it is, unless all of it has expired, and holds up no
+ * other.
+ */
+static void
+drop_or_warn(Pass *pass, const TlBlockMeta *blocks, uint32 n)
+{
+	Day day = {pass, blocks, n};
+	TlCompactStats stats = pass->stats;
+	uint64 *counts = tl_retention_copy_counts(pass->retention);
+
+	if (tl_attempt_or_warn(drop_from_day, &day, "expired points cannot be dropped"))
+		return;
+	pass->stats = stats;
+	tl_retention_restore_counts(pass->retention, counts);
+	if (tl_day_of(blocks[0].max_ts) < tl_retention_earliest_expiry(pass->retention))
+		drop_unread(pass, blocks, n);
 }
 
 /* Goes on with a bucket; false if the transaction has done enough. */
@@ -252,7 +295,7 @@ drop_from_bucket(Pass *pass, const TlExpireTodo *todo)
 		if (!tl_retention_is_due(pass->retention, tl_day_of(blocks[start].max_ts), pass->before))
 			continue;
 		old = MemoryContextSwitchTo(context);
-		drop_from_day(pass, blocks + start, i - start);
+		drop_or_warn(pass, blocks + start, i - start);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 		enough = pass->blocks >= BLOCKS_AT_ONCE || pass->points >= POINTS_AT_ONCE;

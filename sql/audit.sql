@@ -106,7 +106,8 @@ BEGIN
 END
 $$;
 CALL pg_temp.run_while_drifting();
-SELECT device_id, metric, count(hour) > 0 AS hours, bool_or(hour IS NULL) AS days_or_series, bool_and(repaired) AS repaired FROM audit GROUP BY 1, 2 ORDER BY 1, 2;
+-- Of d2's day, whose hours are gone as well, either may be found first and repaired with the other.
+SELECT device_id, metric, count(hour) > 0 AS hours, bool_or(hour IS NULL) OR (device_id, metric) = ('d2', 'far') AS days_or_series, bool_and(repaired) AS repaired FROM audit GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT * FROM audit_rollups();
 SELECT device_id, metric, n = (SELECT count(*) FROM rolled_up_point AS p WHERE (p.device_id, p.metric) = (s.device_id, s.metric)) AS n_is_right,
 	(first_ts, last_ts) = (SELECT min(ts), max(ts) FROM rolled_up_point AS p WHERE (p.device_id, p.metric) = (s.device_id, s.metric)) AS times_are_right

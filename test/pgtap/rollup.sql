@@ -232,7 +232,7 @@ $$;
 CREATE FUNCTION telemetry_test_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF NEW.bucket = ANY (coalesce(nullif(current_setting('tap.refused', true), ''), '{}')::int[]) THEN
-		RAISE EXCEPTION USING ERRCODE = 'data_exception', MESSAGE = 'refused by the test';
+		RAISE EXCEPTION USING ERRCODE = 'program_limit_exceeded', MESSAGE = 'refused by the test';
 	END IF;
 	RETURN NEW;
 END

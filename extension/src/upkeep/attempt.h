@@ -7,6 +7,9 @@
 
 #include "base/compat.h"
 
+/* So many in a transaction: of more subtransactions than 64 others would have to look them up. */
+#define TL_ATTEMPTS_AT_ONCE 48
+
 typedef void (*TlAttemptFn)(void *arg);
 
 /*

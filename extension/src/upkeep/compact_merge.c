@@ -32,7 +32,7 @@
 
 /* A transaction ends after so many points; the places looked at are remembered. */
 #define POINTS_AT_ONCE 2000000
-#define PLACES_AT_ONCE 64
+#define PLACES_AT_ONCE TL_ATTEMPTS_AT_ONCE
 
 static int
 compare_seq(const void *a, const void *b)

@@ -54,7 +54,8 @@ typedef struct Pass
 	TlRetention *retention;
 	int64 before; /* a day is looked at if it has points that were not to be dropped so long ago */
 	int buckets;
-	uint32 blocks; /* looked at by this transaction, and their points */
+	uint32 days; /* of a bucket, looked at by this transaction; their blocks and points */
+	uint32 blocks;
 	uint64 points;
 	TlCompactStats stats;
 } Pass;
@@ -298,7 +299,8 @@ drop_from_bucket(Pass *pass, const TlExpireTodo *todo)
 		drop_or_warn(pass, blocks + start, i - start);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
-		enough = pass->blocks >= BLOCKS_AT_ONCE || pass->points >= POINTS_AT_ONCE;
+		enough = ++pass->days >= TL_ATTEMPTS_AT_ONCE || pass->blocks >= BLOCKS_AT_ONCE ||
+				 pass->points >= POINTS_AT_ONCE;
 	}
 	write_todo(todo->bucket, i == n, i < n ? tl_day_of(blocks[i].max_ts) : 0);
 	PopActiveSnapshot();

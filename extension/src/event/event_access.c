@@ -6,9 +6,9 @@
 
 #include <signal.h>
 
-#include "access/xact.h"
 #include "base/run_as.h"
 #include "base/slice_text.h"
+#include "base/subtransaction.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "fmgr.h"
@@ -16,7 +16,6 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timeout.h"
 #include "value/json_value.h"
 
@@ -126,12 +125,36 @@ call_check(const TlStream *stream, TlSlice subject, TlSlice user)
 	return !fcinfo->isnull && DatumGetBool(answer);
 }
 
+typedef struct Question
+{
+	const TlStream *stream;
+	TlSlice subject;
+	TlSlice user;
+	bool allowed;
+} Question;
+
+static void
+check_in_time(void *arg)
+{
+	Question *q = arg;
+
+	begin_limit();
+	PG_TRY();
+	{
+		q->allowed = call_check(q->stream, q->subject, q->user);
+	}
+	PG_FINALLY();
+	{
+		end_limit();
+	}
+	PG_END_TRY();
+}
+
 static Access
 ask(const TlStream *stream, TlSlice subject, TlSlice user)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile Access access = UNKNOWN;
+	Question question = {.stream = stream, .subject = subject, .user = user};
+	ErrorData *error;
 
 	if (is_checking)
 		ereport(ERROR,
@@ -139,40 +162,17 @@ ask(const TlStream *stream, TlSlice subject, TlSlice user)
 				 errmsg("an access check cannot bring events whose access is checked"),
 				 errdetail("Stream \"%.*s\" has the access check %s.", (int) stream->name.len,
 						   stream->name.data, stream->access_check)));
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		begin_limit();
-		access = call_check(stream, subject, user) ? ALLOWED : DENIED;
-		end_limit();
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		end_limit();
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		CurrentResourceOwner = owner;
-		if ((!timed_out || cancelled) &&
-			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-			ReThrowError(error);
-		ereport(WARNING,
-				(errmsg("could not check access to subject \"%s\": %s", tl_json_quote(subject),
-						timed_out ? "it took too long" : error->message),
-				 errdetail(stream->denies_unchecked ? "The event is rejected."
-													: "The event is taken.")));
-		access = UNKNOWN;
-	}
-	PG_END_TRY();
-	return access;
+	error = tl_subtransaction(check_in_time, &question);
+	if (error == NULL)
+		return question.allowed ? ALLOWED : DENIED;
+	if ((!timed_out || cancelled) &&
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		ReThrowError(error);
+	ereport(WARNING, (errmsg("could not check access to subject \"%s\": %s", tl_json_quote(subject),
+							 timed_out ? "it took too long" : error->message),
+					  errdetail(stream->denies_unchecked ? "The event is rejected."
+														 : "The event is taken.")));
+	return UNKNOWN;
 }
 
 static int

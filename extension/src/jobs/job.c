@@ -7,6 +7,7 @@
 #include "access/xact.h"
 #include "base/run_as.h"
 #include "base/statement.h"
+#include "base/subtransaction.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
@@ -17,7 +18,6 @@
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/resowner.h"
 
 /*
  * Advisory locks of users have 1 or 2 here.  The view telemetry.job_status finds our locks by
@@ -86,38 +86,18 @@ call_function(const char *name)
 	return DatumGetBool(value);
 }
 
-/* One step; what it raised, if it did, is in *error. */
-static bool
-call_step(const char *name, ErrorData **error)
+typedef struct Step
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	bool more = false;
+	const char *name;
+	bool more;
+} Step;
 
-	*error = NULL;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		more = call_function(name);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		*error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		CurrentResourceOwner = owner;
-		if (ERRCODE_TO_CATEGORY((*error)->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-			ReThrowError(*error);
-		more = false;
-	}
-	PG_END_TRY();
-	return more;
+static void
+call_step(void *arg)
+{
+	Step *step = arg;
+
+	step->more = call_function(step->name);
 }
 
 /* The user of CALL, or the log, learns of it as well. */
@@ -151,7 +131,6 @@ static TlJobOutcome
 run_steps(const TlJobDriver *driver, const char *name)
 {
 	TlJobRun run = {.status = TL_JOB_RUNNING};
-	bool more = true;
 	TlJob job;
 
 	if (!tl_job_look_up(name, &job) || !(job.enabled || driver->runs_disabled))
@@ -169,16 +148,20 @@ run_steps(const TlJobDriver *driver, const char *name)
 	}
 	while (run.status == TL_JOB_RUNNING)
 	{
+		Step step = {.name = name};
 		ErrorData *error;
 
 		CHECK_FOR_INTERRUPTS();
-		more = call_step(name, &error);
+		error = tl_subtransaction(call_step, &step);
+		if (error != NULL &&
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+			ReThrowError(error);
 		run.steps++;
 		run.finished = driver->now();
 		run.error = error;
 		if (error != NULL)
 			run.status = TL_JOB_FAILURE;
-		else if (!more)
+		else if (!step.more)
 			run.status = TL_JOB_SUCCESS;
 		else if (driver->time_limit > 0 && run.finished - run.started >= driver->time_limit)
 			run.status = TL_JOB_UNFINISHED;

@@ -4,12 +4,11 @@
  */
 #include "upkeep/attempt.h"
 
-#include "access/xact.h"
+#include "base/subtransaction.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
-/* Of the same job in the same session. */
+/* Of a session, whichever job it is. */
 #define WARNINGS_EVERY USECS_PER_MINUTE
 
 /*
@@ -25,36 +24,34 @@ is_of_the_data(int code)
 		   ERRCODE_TO_CATEGORY(code) == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 }
 
+typedef struct Attempt
+{
+	TlAttemptFn function;
+	void *arg;
+	MemoryContext context;
+} Attempt;
+
+static void
+call_in_context(void *arg)
+{
+	const Attempt *a = arg;
+	MemoryContext old = MemoryContextSwitchTo(a->context);
+
+	a->function(a->arg);
+	MemoryContextSwitchTo(old);
+}
+
 ErrorData *
 tl_attempt(TlAttemptFn function, void *arg)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext work = AllocSetContextCreate(caller, "telemetry attempt", ALLOCSET_DEFAULT_SIZES);
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData *volatile error = NULL;
+	Attempt attempt = {
+		function, arg,
+		AllocSetContextCreate(CurrentMemoryContext, "telemetry attempt", ALLOCSET_DEFAULT_SIZES)};
+	ErrorData *error = tl_subtransaction(call_in_context, &attempt);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(work);
-	PG_TRY();
-	{
-		function(arg);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		CurrentResourceOwner = owner;
-		if (!is_of_the_data(error->sqlerrcode))
-			ReThrowError(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
-	MemoryContextDelete(work);
+	if (error != NULL && !is_of_the_data(error->sqlerrcode))
+		ReThrowError(error);
+	MemoryContextDelete(attempt.context);
 	return error;
 }
 

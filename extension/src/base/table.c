@@ -8,12 +8,10 @@
 #include "base/table.h"
 
 #include "access/genam.h"
-#include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "base/statement.h"
-#include "catalog/pg_collation.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
 #include "rewrite/rewriteHandler.h"
@@ -31,6 +29,7 @@ struct TlTable
 {
 	const TlTableShape *shape;
 	MemoryContext context; /* scans and slots keep some of what they allocate on the way */
+	MemoryContext row_context;
 	Relation relation;
 	AttrNumber numbers[TL_TABLE_COLUMNS_MAX]; /* of the shape's columns */
 
@@ -132,6 +131,8 @@ tl_table_open(const TlTableShape *shape)
 	PreventCommandIfReadOnly("UPDATE");
 	t->shape = shape;
 	t->context = CurrentMemoryContext;
+	t->row_context =
+		AllocSetContextCreate(CurrentMemoryContext, "telemetry row", ALLOCSET_DEFAULT_SIZES);
 	t->relation = table_open(relid, RowExclusiveLock);
 	for (int i = 0; i < shape->n_columns; i++)
 	{
@@ -144,6 +145,13 @@ tl_table_open(const TlTableShape *shape)
 	open_indexes(t);
 	find_others(t);
 	return t;
+}
+
+MemoryContext
+tl_table_row_context(TlTable *t)
+{
+	MemoryContextReset(t->row_context);
+	return t->row_context;
 }
 
 bool
@@ -282,6 +290,7 @@ tl_table_close(TlTable *t)
 		ExecDropSingleTupleTableSlot(t->slots[i]);
 	ExecCloseIndices(t->result);
 	FreeExecutorState(t->estate);
+	MemoryContextDelete(t->row_context);
 	index_close(t->key, AccessShareLock);
 	table_close(t->relation, NoLock);
 	CommandCounterIncrement();

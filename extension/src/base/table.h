@@ -34,6 +34,9 @@ typedef struct TlTable TlTable;
 /* In the current memory context, which must last as long; the other functions may be called in any. */
 extern TlTable *tl_table_open(const TlTableShape *shape);
 
+/* Where the values of a row may be made, as they are copied: it is empty again each time. */
+extern MemoryContext tl_table_row_context(TlTable *t);
+
 /*
  * Looks for the row with a key, among those that are committed and those of this transaction from
  * before the table was opened, and says where it is.

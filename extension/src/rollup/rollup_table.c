@@ -35,14 +35,6 @@ static const TlTableShape shapes[] = {{"rollup_hour",
 									   KEY_WIDTH + ROLLUP_WIDTH,
 									   {"device_id", "metric", "day", ROLLUP_COLUMNS}}};
 
-/* The memory that a row's values need for a moment. */
-static MemoryContext
-row_context(void)
-{
-	return AllocSetContextCreate(CurrentMemoryContext, "telemetry rollup row",
-								 ALLOCSET_DEFAULT_SIZES);
-}
-
 static void
 key_of(TlPeriod period, const TlRollupRow *row, Datum *values)
 {
@@ -94,17 +86,15 @@ tl_rollup_table_read(TlPeriod period, TlRollupRow *rows, uint32 n)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	TlStatementScope scope;
-	MemoryContext context;
 	TlTable *t;
 
 	if (n == 0)
 		return;
 	tl_statement_begin(&scope);
 	t = tl_table_open(&shapes[period]);
-	context = row_context();
 	for (uint32 i = 0; i < n; i++)
 	{
-		MemoryContext old = MemoryContextSwitchTo(context);
+		MemoryContext old = MemoryContextSwitchTo(tl_table_row_context(t));
 		Datum key[KEY_WIDTH];
 
 		CHECK_FOR_INTERRUPTS();
@@ -113,7 +103,6 @@ tl_rollup_table_read(TlPeriod period, TlRollupRow *rows, uint32 n)
 		if (tl_table_find(t, key, &rows[i].place.tid))
 			rollup_of(t, &rows[i].rollup, caller);
 		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
 	}
 	tl_table_close(t);
 	tl_statement_end(&scope);
@@ -151,17 +140,15 @@ void
 tl_rollup_table_write(TlPeriod period, TlRollupRow *rows, uint32 n)
 {
 	TlStatementScope scope;
-	MemoryContext context;
 	TlTable *t;
 
 	if (n == 0)
 		return;
 	tl_statement_begin(&scope);
 	t = tl_table_open(&shapes[period]);
-	context = row_context();
 	for (uint32 i = 0; i < n; i++)
 	{
-		MemoryContext old = MemoryContextSwitchTo(context);
+		MemoryContext old = MemoryContextSwitchTo(tl_table_row_context(t));
 		TlRowPlace *place = &rows[i].place;
 		Datum values[TL_TABLE_COLUMNS_MAX];
 		bool nulls[TL_TABLE_COLUMNS_MAX];
@@ -176,7 +163,6 @@ tl_rollup_table_write(TlPeriod period, TlRollupRow *rows, uint32 n)
 			tl_table_insert(t, values, nulls);
 		place->known = false;
 		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
 	}
 	tl_table_close(t);
 	tl_statement_end(&scope);

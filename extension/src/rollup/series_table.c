@@ -101,18 +101,15 @@ void
 tl_series_table_add(const TlSeriesRow *rows, uint32 n)
 {
 	TlStatementScope scope;
-	MemoryContext context;
 	TlTable *t;
 
 	if (n == 0)
 		return;
 	tl_statement_begin(&scope);
 	t = tl_table_open(&shape);
-	context =
-		AllocSetContextCreate(CurrentMemoryContext, "telemetry series row", ALLOCSET_DEFAULT_SIZES);
 	for (uint32 i = 0; i < n; i++)
 	{
-		MemoryContext old = MemoryContextSwitchTo(context);
+		MemoryContext old = MemoryContextSwitchTo(tl_table_row_context(t));
 		Datum values[SERIES_WIDTH];
 		bool nulls[SERIES_WIDTH];
 		ItemPointerData place;
@@ -127,7 +124,6 @@ tl_series_table_add(const TlSeriesRow *rows, uint32 n)
 		else
 			tl_table_insert(t, values, nulls);
 		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
 	}
 	tl_table_close(t);
 	tl_statement_end(&scope);

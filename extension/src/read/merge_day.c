@@ -238,15 +238,23 @@ tl_day_sources(const TlFilter *filter, int buckets, TlReadStats *stats, TlBlockM
 	return sources;
 }
 
-TlMerge *
-tl_merge_create_day(const TlFilter *filter, int buckets, TlReadStats *stats, TlBlockMeta *blocks,
-					uint32 n)
+void
+tl_merge_add_day(TlMerge *merge, const TlFilter *filter, int buckets, TlReadStats *stats,
+				 TlBlockMeta *blocks, uint32 n)
 {
-	TlMerge *merge = tl_merge_create(filter, buckets, stats);
 	uint32 n_sources;
 	TlSource **sources = tl_day_sources(filter, buckets, stats, blocks, n, &n_sources);
 
 	for (uint32 i = 0; i < n_sources; i++)
 		tl_merge_add(merge, sources[i], tl_source_first_bucket(sources[i]));
+}
+
+TlMerge *
+tl_merge_create_day(const TlFilter *filter, int buckets, TlReadStats *stats, TlBlockMeta *blocks,
+					uint32 n)
+{
+	TlMerge *merge = tl_merge_create(filter, buckets, stats);
+
+	tl_merge_add_day(merge, filter, buckets, stats, blocks, n);
 	return merge;
 }

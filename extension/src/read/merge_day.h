@@ -15,6 +15,10 @@
 extern TlMerge *tl_merge_create_day(const TlFilter *filter, int buckets, TlReadStats *stats,
 									TlBlockMeta *blocks, uint32 n);
 
+/* Adds them to a merge, of another kind perhaps. */
+extern void tl_merge_add_day(TlMerge *merge, const TlFilter *filter, int buckets,
+							 TlReadStats *stats, TlBlockMeta *blocks, uint32 n);
+
 /* The sources of such a merge, for who wants to see them first. */
 extern TlSource **tl_day_sources(const TlFilter *filter, int buckets, TlReadStats *stats,
 								 TlBlockMeta *blocks, uint32 n, uint32 *n_sources);

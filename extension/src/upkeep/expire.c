@@ -160,14 +160,10 @@ count_merged(Pass *pass, const TlBlockMeta *blocks, uint32 n, int64 day)
 	TlReadStats read = {0};
 	TlMerge *merge = tl_merge_create_counting(&everything, pass->buckets, &read);
 	TlBlockMeta *copy = palloc(sizeof(TlBlockMeta) * n);
-	uint32 n_sources;
-	TlSource **sources;
 	TlRun run;
 
 	memcpy(copy, blocks, sizeof(TlBlockMeta) * n);
-	sources = tl_day_sources(&everything, pass->buckets, &read, copy, n, &n_sources);
-	for (uint32 i = 0; i < n_sources; i++)
-		tl_merge_add(merge, sources[i], tl_source_bucket(sources[i]));
+	tl_merge_add_day(merge, &everything, pass->buckets, &read, copy, n);
 	while (tl_merge_next(merge, &run))
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -117,3 +117,13 @@ tl_peek_pages(const char *table, uint32 most, uint32 *pages, uint32 *seen, TlPee
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(relation, AccessShareLock);
 }
+
+double
+tl_relation_pages(Oid relid)
+{
+	Relation relation = table_open(relid, AccessShareLock);
+	double pages = RelationGetNumberOfBlocks(relation);
+
+	table_close(relation, AccessShareLock);
+	return pages;
+}

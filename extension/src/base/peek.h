@@ -45,6 +45,8 @@ typedef void (*TlPeekRowFn)(void *arg, TupleTableSlot *slot);
 extern void tl_peek_pages(const char *table, uint32 most, uint32 *pages, uint32 *seen,
 						  TlPeekRowFn row, void *arg);
 
+extern double tl_relation_pages(Oid relid);
+
 static inline Datum
 tl_peek_column(const TlPeek *peek, AttrNumber column)
 {

@@ -249,9 +249,7 @@ wanted_columns(const TlRelPlan *plan, RelOptInfo *rel, List *local_clauses)
 static int
 pages_of(TlLevels levels)
 {
-	double without_data;
-
-	return (int) Min(tl_store_pages(levels, &without_data), INT_MAX);
+	return (int) Min(tl_store_recent_pages(levels), INT_MAX);
 }
 
 ForeignScan *

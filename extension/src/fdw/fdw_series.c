@@ -309,24 +309,6 @@ sample_new_blocks(void)
 	known.counts.metrics = count_metrics();
 }
 
-static double
-pages_of(Oid relid)
-{
-	Relation relation = table_open(relid, AccessShareLock);
-	double pages = RelationGetNumberOfBlocks(relation);
-
-	table_close(relation, AccessShareLock);
-	return pages;
-}
-
-static double
-new_pages(void)
-{
-	double without_data;
-
-	return tl_store_pages(TL_LEVELS_NEW, &without_data);
-}
-
 static bool
 has_grown(double pages, double known_pages)
 {
@@ -338,8 +320,8 @@ is_stale(Oid relid)
 {
 	return known.relid != relid || known.changes != tl_store_estimate_changes() ||
 		   TimestampDifferenceExceeds(known.since, GetCurrentTimestamp(), KNOWN_FOR_MS) ||
-		   has_grown(pages_of(relid), known.pages) ||
-		   (!known.rolled_up && has_grown(new_pages(), known.new_pages));
+		   has_grown(tl_relation_pages(relid), known.pages) ||
+		   (!known.rolled_up && has_grown(tl_store_pages(TL_LEVELS_NEW), known.new_pages));
 }
 
 static void
@@ -360,7 +342,7 @@ refresh(void)
 	sample_series();
 	if (!known.rolled_up)
 	{
-		known.new_pages = new_pages();
+		known.new_pages = tl_store_pages(TL_LEVELS_NEW);
 		sample_new_blocks();
 	}
 	known.counts.series = Max(known.counts.series, 1);

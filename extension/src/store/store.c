@@ -5,6 +5,7 @@
 #include "store/store.h"
 
 #include "access/table.h"
+#include "base/peek.h"
 #include "base/standby.h"
 #include "base/statement.h"
 #include "catalog/pg_class.h"
@@ -522,28 +523,21 @@ tl_store_list_places(const TlStorePlace *after, bool level_1_only, uint32 limit,
 }
 
 double
-tl_store_pages(TlLevels levels, double *without_data)
+tl_store_pages(TlLevels levels)
 {
 	static const char *const leaves[LEAVES] = {"block_0", "block_1", "block_2", "block_3"};
-	double data = 0;
+	double pages = 0;
 
-	*without_data = 0;
 	for (int i = levels == TL_LEVELS_ROLLED; i < (levels == TL_LEVELS_NEW ? 1 : LEAVES); i++)
 	{
 		Relation leaf = table_open(tl_relation(leaves[i]), AccessShareLock);
-		Relation toast = OidIsValid(leaf->rd_rel->reltoastrelid)
-							 ? table_open(leaf->rd_rel->reltoastrelid, AccessShareLock)
-							 : NULL;
 
-		*without_data += RelationGetNumberOfBlocks(leaf);
-		if (toast != NULL)
-		{
-			data += RelationGetNumberOfBlocks(toast);
-			table_close(toast, AccessShareLock);
-		}
+		pages += RelationGetNumberOfBlocks(leaf);
+		if (OidIsValid(leaf->rd_rel->reltoastrelid))
+			pages += tl_relation_pages(leaf->rd_rel->reltoastrelid);
 		table_close(leaf, AccessShareLock);
 	}
-	return *without_data + data;
+	return pages;
 }
 
 static bool

@@ -157,11 +157,10 @@ extern void tl_store_estimate_forget(void);
 /* Another number whenever that may be so, or a transaction that has written is over. */
 extern uint64 tl_store_estimate_changes(void);
 
-/*
- * Pages of the tables of such blocks with their data, which mostly lies in the TOAST tables, while a
- * page of the table itself has room for dozens of blocks of any size; and without.
- */
-extern double tl_store_pages(TlLevels levels, double *without_data);
+/* Pages of the tables of such blocks, and of their TOAST tables, in which their data mostly lie. */
+extern double tl_store_pages(TlLevels levels);
+/* The same, but what others have written in the last second may be missing. */
+extern double tl_store_recent_pages(TlLevels levels);
 
 /* Waits for other replacers of the bucket's blocks, until the end of the transaction. */
 extern void tl_store_lock_bucket(int bucket);

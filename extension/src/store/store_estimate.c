@@ -46,6 +46,7 @@
 /* What is kept is at most so old, and half a second if the store's size has changed. */
 #define KNOWN_FOR_MS 10000
 #define KNOWN_FOR_MS_GROWING 500
+#define PAGES_FOR_MS 1000
 #define MOST_DAYS 512
 /* A day, the ends of its gap, and the empty days beside those. */
 #define DAYS_A_PROBE 5
@@ -99,6 +100,27 @@ tl_store_estimate_changes(void)
 		changes++;
 	transaction = GetCurrentTransactionIdIfAny();
 	return changes;
+}
+
+double
+tl_store_recent_pages(TlLevels levels)
+{
+	static struct
+	{
+		TimestampTz at;
+		uint64 changes;
+		double pages;
+	} recent[TL_LEVELS_ROLLED + 1];
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (recent[levels].changes != tl_store_estimate_changes() ||
+		TimestampDifferenceExceeds(recent[levels].at, now, PAGES_FOR_MS))
+	{
+		recent[levels].at = now;
+		recent[levels].changes = tl_store_estimate_changes();
+		recent[levels].pages = tl_store_pages(levels);
+	}
+	return recent[levels].pages;
 }
 
 static bool
@@ -318,8 +340,7 @@ static void
 refresh(Known *known, Leaves *leaves, TlLevels levels)
 {
 	Oid relid = tl_store_relid();
-	double without_data;
-	double pages = tl_store_pages(levels, &without_data);
+	double pages = tl_store_pages(levels);
 	int64 last;
 
 	if (is_stale(known, relid, pages))

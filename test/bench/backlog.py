@@ -40,20 +40,6 @@ def psql(bench, statement):
                             "-d", bench.server.conninfo, "-c", statement])
 
 
-def pending(session):
-    return lag.take_sample(session)["points"]
-
-
-def settle(session):
-    """Seconds until nothing is pending."""
-    begin = time.monotonic()
-    while pending(session) > 0:
-        if time.monotonic() > begin + SETTLE_MAX:
-            raise cluster.Failed(f"points are pending {SETTLE_MAX} s after the last load")
-        time.sleep(0.2)
-    return time.monotonic() - begin
-
-
 def age_of_step(session, worker):
     """For how long the worker's transaction has been going on."""
     return float(session.sql(
@@ -102,10 +88,10 @@ def measure_backfill(bench, series):
     loaded = None
     with cluster.Session(bench.server) as live, cluster.Session(bench.server) as session, \
             cluster.Session(bench.server) as deleter, psql(bench, backfill(series)) as load:
-        cpu = cluster.read_cpu_seconds(worker)
         begin = time.monotonic()
         tick = 0
-        while loaded is None or tick < TICKS_MIN or pending(session) > LIVE_SERIES / TICK:
+        while (loaded is None or tick < TICKS_MIN
+               or lag.take_sample(session)["points"] > LIVE_SERIES / TICK):
             insert_live(live)
             steps.append(age_of_step(session, worker))
             if tick % LAG_EVERY == 0 and (age := live_lag(session)) is not None:
@@ -154,9 +140,10 @@ def measure_wide(bench, devices, seconds):
         loader.sql(report(devices, 1, 10))
         loader.sql(report(devices, 11, 20))
         run = {"series": devices * WIDE_METRICS, "points": 20 * devices * WIDE_METRICS,
-               "load_seconds": time.monotonic() - begin, "settle_seconds": settle(session)}
+               "load_seconds": time.monotonic() - begin,
+               "settle_seconds": lag.wait_until_rolled_up(session, SETTLE_MAX)}
         run["steady"] = measure_wide_reports(bench, devices, seconds)
-        settle(session)
+        lag.wait_until_rolled_up(session, SETTLE_MAX)
     compaction.check_rollups(bench)
     print(f"  {run['points']:,} points of {run['series']:,} series settle in"
           f" {run['settle_seconds']:.1f} s", flush=True)

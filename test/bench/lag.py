@@ -94,12 +94,12 @@ def take_sample(session):
     return {"lag": float(lag), "blocks": int(blocks), "points": int(points)}
 
 
-def wait_until_rolled_up(session):
+def wait_until_rolled_up(session, wait_max=WAIT_MAX):
     """Seconds until nothing is pending."""
     begin = time.monotonic()
     while take_sample(session)["blocks"] > 0:
-        if time.monotonic() > begin + WAIT_MAX:
-            raise cluster.Failed(f"blocks are pending {WAIT_MAX} seconds after the last COPY")
+        if time.monotonic() > begin + wait_max:
+            raise cluster.Failed(f"blocks are pending {wait_max} seconds after the last of them came")
         time.sleep(0.05)
     return time.monotonic() - begin
 

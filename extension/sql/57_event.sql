@@ -1,5 +1,5 @@
 -- Events: what happened, each stored exactly once. Streams, the view that events are written to and
--- read from, the ledger of keys, conflicts. Rollups are in 58_event_rollup.sql.
+-- read from, the ledger of keys, conflicts. Rollups are in 58_event_rollup.sql, their views in 58_event_view.sql.
 
 CREATE TABLE telemetry.stream (
 	name text COLLATE "C" PRIMARY KEY

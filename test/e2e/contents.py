@@ -36,10 +36,10 @@ FUNCTIONS = """
 
 def fill(cluster):
     """Points, events, rules, functions; rolled up and merged, but for some that came after."""
-    cluster.psql(FUNCTIONS)
-    cluster.psql(FILL)
+    cluster.execute(FUNCTIONS)
+    cluster.execute(FILL)
     cluster.run_psql(["-c", "CALL telemetry.run_jobs()"])
-    cluster.psql("""
+    cluster.execute("""
         INSERT INTO telemetry.point (ts, device_id, metric, value)
         SELECT date_trunc('day', now()) + i * interval '1 second', 'device-' || i % 20, 'm', '7' FROM generate_series(1, 200) AS i;
         INSERT INTO telemetry.event (stream, event_id, event_type, subject_id) VALUES ('door', 'last', 'closed', 'door-1')""")

@@ -117,7 +117,7 @@ class HttpClient(Client):
 
 
 class CopyClient(Client):
-    """COPYs with a psql each; acknowledged is what psql ended well for."""
+    """COPYs, a transaction each; acknowledged is what has committed."""
 
     def __init__(self, cluster, device, seed):
         super().__init__(device, seed)

@@ -62,7 +62,7 @@ SERIES_DIFFERENCE = """
 def roll_up_everything(cluster):
     """Runs job roll_up until nothing is pending; AssertionError if that does not come."""
     for _ in range(1000):
-        cluster.psql("SELECT telemetry.job_roll_up()")
+        cluster.execute("SELECT telemetry.job_roll_up()")
         if cluster.value("SELECT pending_points FROM telemetry.freshness") == "0":
             return
     raise AssertionError("points stay pending")

@@ -12,8 +12,10 @@ and ends with the test, with this process, or with its death.  Nothing waits wit
 """
 
 import atexit
+import contextlib
 import csv
 import ctypes
+import fcntl
 import http.client
 import io
 import json
@@ -29,8 +31,12 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
+
+import psycopg2
+import psycopg2.extensions
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PG_CONFIG = os.environ.get("PG_CONFIG") or "pg_config"
@@ -65,7 +71,7 @@ signal.signal(signal.SIGTERM, _interrupt)
 def wait_until(condition, seconds, what):
     """Polls until condition() is true; returns its value; TimeoutError after so long.
 
-    The longer it takes, the more seldom it asks: most conditions start a psql.
+    The longer it takes, the more seldom it asks.
     """
     end = time.monotonic() + seconds * PATIENCE
     pause = 0.01
@@ -154,24 +160,6 @@ class Process:
         return pathlib.Path(self.log).read_text(errors="replace")
 
 
-_template = None
-
-
-def _template_cluster():
-    """One initdb a process; the clusters are copies of it."""
-    global _template
-    if _template is None:
-        folder = make_folder("template-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        subprocess.run(
-            [BINDIR / "initdb", f"--pgdata={folder}/data", "--username=postgres",
-             "--locale=C.UTF-8", "--encoding=UTF8", "--auth=trust", "--no-sync"],
-            check=True, capture_output=True, cwd="/", env=_environment(), timeout=120,
-            **_identity())
-        _template = folder / "data"
-    return _template
-
-
 def run_server_program(name, *arguments, folder="/", timeout=120):
     """Runs a program that works on data directories (pg_basebackup, pg_upgrade); its output."""
     run = subprocess.run([BINDIR / name, *map(str, arguments)], capture_output=True, cwd=folder,
@@ -183,8 +171,128 @@ def run_server_program(name, *arguments, folder="/", timeout=120):
     return output
 
 
-def copy_template(data):
-    subprocess.run(["cp", "-a", _template_cluster(), data], check=True, **_identity())
+def _template_folder():
+    """Where this run's data directories to copy are: TELEMETRY_TEMPLATES, or a folder of this process."""
+    if "TELEMETRY_TEMPLATES" not in os.environ:
+        folder = make_folder("templates-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["TELEMETRY_TEMPLATES"] = str(folder)
+    return pathlib.Path(os.environ["TELEMETRY_TEMPLATES"])
+
+
+def _make_template(data, extensions):
+    def initdb(folder):
+        run_server_program("initdb", f"--pgdata={folder}", "--username=postgres", "--locale=C.UTF-8",
+                           "--encoding=UTF8", "--auth=trust", "--no-sync")
+
+    if extensions is None:
+        initdb(data)
+        return
+    with contextlib.closing(Cluster(make_data=initdb)) as cluster:
+        cluster.execute("CREATE DATABASE telemetry", database="postgres")
+        for name in extensions:
+            cluster.execute(f"CREATE EXTENSION {name} CASCADE")
+        cluster.stop()
+        cluster.data.rename(data)
+
+
+def copy_template(data, extensions):
+    """A data directory with these extensions in database telemetry, or, for None, without that database.
+
+    Made once a run, by the first who asks: initdb and CREATE EXTENSION cost more than copying.
+    """
+    folder = _template_folder()
+    template = folder / "-".join(["data", *(["none"] if extensions is None else extensions)])
+    with open(folder / "lock", "a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not template.exists():
+            made = pathlib.Path(f"{template}.new")
+            _make_template(made, extensions)
+            made.rename(template)
+    subprocess.run(["cp", "-a", template, data], check=True, **_identity())
+
+
+class _Sessions:
+    """Connections that wait for their next statement: a psql and a new backend each cost 0.1 s.
+
+    A session is as good as new: DISCARD ALL, and closed should a transaction be open, or the server
+    have ended it.  Only those of databases that nobody drops or copies are kept.
+    """
+
+    KEPT = ("telemetry", "postgres")
+
+    def __init__(self, cluster):
+        self._cluster = cluster
+        self._idle = []
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def use(self, user, database, timeout):
+        """A connection, whose statements must end within so many seconds."""
+        session = self._take((user, database)) or self._open(user, database)
+        # What the server is not able to end, it does not hear of either.
+        timer = threading.Timer(timeout * PATIENCE, self._cut, [session])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield session
+        finally:
+            timer.cancel()
+            self._give_back((user, database), session)
+
+    def close(self):
+        """Ends those that wait."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, session in idle:
+            session.close()
+
+    def _take(self, whose):
+        with self._lock:
+            for entry in self._idle:
+                if entry[0] == whose:
+                    self._idle.remove(entry)
+                    break
+            else:
+                return None
+        session = entry[1]
+        # The server says nothing to one who has not asked, but that it ends.
+        if select.select([session], [], [], 0)[0]:
+            session.close()
+            return self._take(whose)
+        return session
+
+    def _open(self, user, database):
+        try:
+            session = psycopg2.connect(self._cluster.conninfo(user, database))
+        except psycopg2.Error as error:
+            raise SqlError(error) from None
+        # Each string that is executed is one transaction, as psql's.
+        session.autocommit = True
+        # Values as the server writes them.
+        as_text = psycopg2.extensions.new_type(
+            tuple(psycopg2.extensions.string_types), "AS_TEXT", lambda value, _: value)
+        psycopg2.extensions.register_type(as_text, session)
+        return session
+
+    def _give_back(self, whose, session):
+        try:
+            if (whose[1] in self.KEPT
+                    and session.info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_IDLE):
+                with session.cursor() as cursor:
+                    cursor.execute("DISCARD ALL")
+                with self._lock:
+                    self._idle.append((whose, session))
+                return
+        except psycopg2.Error:
+            pass
+        session.close()
+
+    @staticmethod
+    def _cut(session):
+        with contextlib.suppress(OSError, psycopg2.Error):
+            with socket.socket(fileno=os.dup(session.fileno())) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
 
 
 class Cluster:
@@ -197,23 +305,22 @@ class Cluster:
 
     PORT = 5432
 
-    def __init__(self, extension=True, apps=(), database=True, make_data=copy_template, start=True,
+    def __init__(self, extension=True, apps=(), database=True, make_data=None, start=True,
                  **settings):
         self.folder = make_folder("cluster-")
         self.data = self.folder / "data"
         self.log = self.folder / "server.log"
         self.process = None
+        self._sessions = _Sessions(self)
         try:
-            make_data(self.data)
+            if make_data:
+                make_data(self.data)
+            else:
+                extensions = [*(["telemetry"] if extension else []), *apps]
+                copy_template(self.data, extensions if database else None)
             self.configure(**settings)
             if start:
                 self.start()
-            if start and database:
-                self.psql("CREATE DATABASE telemetry", database="postgres")
-                if extension:
-                    self.psql("CREATE EXTENSION telemetry CASCADE")
-                for app in apps:
-                    self.psql(f"CREATE EXTENSION {app}")
         except BaseException:
             self.close()
             raise
@@ -242,6 +349,7 @@ class Cluster:
         """A clean stop: smart, fast or immediate."""
         number = {"smart": signal.SIGTERM, "fast": signal.SIGINT,
                   "immediate": signal.SIGQUIT}[mode]
+        self.disconnect()
         if self.process and self.process.is_running():
             self.process.send(number)
             self.process.wait(60)
@@ -261,6 +369,23 @@ class Cluster:
         wait_until(lambda: not any(_is_alive(pid) for pid in children), 10,
                    "the server's processes to die")
 
+    def crash(self, pid):
+        """kill -9 of one of the server's processes; returns when the server has recovered."""
+        with self._sessions.use("postgres", "postgres", 60) as witness:
+            os.kill(pid, signal.SIGKILL)
+            # The server ends all sessions when it has noticed, and only then begins to recover.
+            wait_until(lambda: select.select([witness], [], [], 0)[0], 30, "the server to notice")
+            witness.close()
+        self.disconnect()
+        wait_until(self.answers, 60, "the server to recover")
+
+    def answers(self):
+        """Whether it takes a statement now."""
+        try:
+            return self.value("SELECT 1", database="postgres") == "1"
+        except SqlError:
+            return False
+
     def restart(self):
         self.stop()
         self.start()
@@ -275,6 +400,10 @@ class Cluster:
     def conninfo(self, user="postgres", database="telemetry"):
         return f"host={self.folder} port={self.PORT} user={user} dbname={database}"
 
+    def disconnect(self):
+        """Ends the sessions that wait; those to come have what was SET for their database or role meanwhile."""
+        self._sessions.close()
+
     def run_psql(self, arguments, data=None, user="postgres", database="telemetry", timeout=120):
         """psql as subprocess.run; bytes in, bytes out, never raises for SQL errors."""
         return subprocess.run(
@@ -283,19 +412,18 @@ class Cluster:
             input=data if data is not None else b"", capture_output=True,
             env=_environment(), timeout=timeout * PATIENCE, check=False)
 
-    def psql(self, sql, data=None, user="postgres", database="telemetry", timeout=120):
-        """Runs one query string (data is what COPY FROM STDIN reads); CSV text of its results.
+    def execute(self, sql, user="postgres", database="telemetry", timeout=120):
+        """Runs one query string; CSV text of its last result.
 
         All statements of the string are one transaction.  Raises SqlError.
         """
-        run = self.run_psql(["--csv", "-t", "-c", sql], data, user, database, timeout)
-        if run.returncode != 0:
-            raise SqlError(run.stderr.decode(errors="replace"))
-        return run.stdout.decode()
+        with self._statements(user, database, timeout) as cursor:
+            cursor.execute(sql)
+            return _as_csv(cursor)
 
     def rows(self, sql, **arguments):
         """The rows of a query as lists of strings; NULL is the empty string."""
-        return list(csv.reader(io.StringIO(self.psql(sql, **arguments), newline="")))
+        return list(csv.reader(io.StringIO(self.execute(sql, **arguments), newline="")))
 
     def value(self, sql, **arguments):
         """The one value of a query."""
@@ -304,19 +432,39 @@ class Cluster:
             raise AssertionError(f"not one value: {rows!r}")
         return rows[0][0]
 
-    def copy_in(self, target, data, options="", then="", **arguments):
-        """COPY target FROM STDIN; a statement given as `then` is in the same transaction."""
+    def copy_in(self, target, data, options="", before=None, then=None, user="postgres", database="telemetry",
+                timeout=120):
+        """COPY target FROM STDIN; statements given as `before` and `then` are in the same transaction."""
         if isinstance(data, str):
             data = data.encode()
-        sql = f"COPY {target} FROM STDIN {options}"
-        return self.psql(f"{sql}; {then}" if then else sql, data=data, **arguments)
+        with self._statements(user, database, timeout) as cursor:
+            cursor.execute("BEGIN")
+            if before:
+                cursor.execute(before)
+            cursor.copy_expert(f"COPY {target} FROM STDIN {options}", io.BytesIO(data))
+            answer = ""
+            if then:
+                cursor.execute(then)
+                answer = _as_csv(cursor)
+            cursor.execute("COMMIT")
+            return answer
 
-    def copy_out(self, query, options="", **arguments):
+    def copy_out(self, query, options="", user="postgres", database="telemetry", timeout=120):
         """The bytes of COPY (query) TO STDOUT."""
-        run = self.run_psql(["-c", f"COPY ({query}) TO STDOUT {options}"], **arguments)
-        if run.returncode != 0:
-            raise SqlError(run.stderr.decode(errors="replace"))
-        return run.stdout
+        data = io.BytesIO()
+        with self._statements(user, database, timeout) as cursor:
+            cursor.copy_expert(f"COPY ({query}) TO STDOUT {options}", data)
+        return data.getvalue()
+
+    @contextlib.contextmanager
+    def _statements(self, user, database, timeout):
+        """A cursor of a session; what fails in it is a SqlError."""
+        with self._sessions.use(user, database, timeout) as session:
+            try:
+                with session.cursor() as cursor:
+                    yield cursor
+            except psycopg2.Error as error:
+                raise SqlError(error) from None
 
     def popen_psql(self, arguments, user="postgres", database="telemetry"):
         """psql left running, with pipes; the caller ends it."""
@@ -332,7 +480,7 @@ class Cluster:
              *arguments], input=data, capture_output=True, env=_environment(),
             timeout=timeout, check=False)
         if run.returncode != 0:
-            raise SqlError(run.stderr.decode(errors="replace"))
+            raise RuntimeError(run.stderr.decode(errors="replace"))
         return run.stdout
 
     def log_text(self):
@@ -340,12 +488,19 @@ class Cluster:
 
 
 class SqlError(Exception):
-    """What psql said; `sqlstate` is the five characters of its first error."""
+    """What the server said; `sqlstate` is its five characters, None if the server is gone."""
 
-    def __init__(self, message):
-        super().__init__(message)
-        head = message.partition("ERROR:")[2].strip()
-        self.sqlstate = head[:5] if head[5:6] == ":" else None
+    def __init__(self, error):
+        super().__init__(str(error))
+        self.sqlstate = getattr(error, "pgcode", None)
+
+
+def _as_csv(cursor):
+    """The rows of a statement as psql --csv has them; nothing where there are none."""
+    text = io.StringIO()
+    if cursor.description:
+        csv.writer(text, lineterminator="\n").writerows(cursor)
+    return text.getvalue()
 
 
 def _is_alive(pid):
@@ -608,7 +763,7 @@ class SharedClusterTestCase(TestCase):
 
     def setUp(self):
         super().setUp()
-        self.cluster.psql("TRUNCATE telemetry.block, telemetry.dead_letter, telemetry.receipt")
+        self.cluster.execute("TRUNCATE telemetry.block, telemetry.dead_letter, telemetry.receipt")
 
 
 class SharedProxyTestCase(SharedClusterTestCase):

@@ -119,7 +119,7 @@ class QueueTest(BackpressureTestCase):
 
     def test_request_that_fails_its_copy_does_not_take_others_with_it(self):
         # No point should fail a COPY; a trigger makes those of one device do so.
-        self.cluster.psql("""
+        self.cluster.execute("""
             CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN RAISE EXCEPTION 'poison'; END $$;
             CREATE TRIGGER fail BEFORE INSERT ON telemetry.dead_letter FOR EACH ROW

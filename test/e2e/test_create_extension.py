@@ -15,8 +15,8 @@ class Parallel(support.TestCase):
         self.cluster = self.start_cluster(extension=False, fsync="off")
         self.names = [f"d{number}" for number in range(DATABASES)]
         for name in self.names:
-            self.cluster.psql(f"CREATE DATABASE {name}", database="postgres")
-            self.cluster.psql("CREATE EXTENSION hll", database=name)
+            self.cluster.execute(f"CREATE DATABASE {name}", database="postgres")
+            self.cluster.execute("CREATE EXTENSION hll", database=name)
 
     def create(self, names):
         """All at once: each session is connected before the first begins."""
@@ -52,18 +52,18 @@ class Parallel(support.TestCase):
         self.check()
         # The roles are there now, but nothing is granted to them.
         for name in self.names:
-            self.cluster.psql("DROP EXTENSION telemetry", database=name)
-        self.cluster.psql("REVOKE telemetry_reader FROM telemetry_admin; DROP OWNED BY telemetry_admin", database="postgres")
+            self.cluster.execute("DROP EXTENSION telemetry", database=name)
+        self.cluster.execute("REVOKE telemetry_reader FROM telemetry_admin; DROP OWNED BY telemetry_admin", database="postgres")
         self.assertEqual(self.create(self.names), [""] * DATABASES)
         self.check()
 
     def test_roles_are_as_their_administrator_left_them_when_nothing_is_missing(self):
         self.create(self.names[:1])
-        self.cluster.psql("COMMENT ON ROLE telemetry_admin IS 'ours'", database="postgres")
+        self.cluster.execute("COMMENT ON ROLE telemetry_admin IS 'ours'", database="postgres")
         session = self.start_session(self.cluster)
         session.run("BEGIN; GRANT telemetry_reader TO postgres;")
         # Nothing is to be done, so that nobody is waited for.
-        self.cluster.psql("SET lock_timeout = '1ms'; CREATE EXTENSION telemetry", database=self.names[1])
+        self.cluster.execute("SET lock_timeout = '1ms'; CREATE EXTENSION telemetry", database=self.names[1])
         session.run("ROLLBACK;")
         self.assertEqual(self.cluster.value(
             "SELECT shobj_description('telemetry_admin'::regrole, 'pg_authid')", database="postgres"), "ours")
@@ -105,28 +105,28 @@ class Dropped(support.TestCase):
                                                      database=database), 30, f"a worker in {database}")
 
     def test_drop_leaves_nothing_and_roles_can_be_dropped(self):
-        self.cluster.psql("CREATE EXTENSION hll; CREATE TABLE public.ours (t text)")
+        self.cluster.execute("CREATE EXTENSION hll; CREATE TABLE public.ours (t text)")
         before = self.left_over()
-        self.cluster.psql("CREATE EXTENSION telemetry")
+        self.cluster.execute("CREATE EXTENSION telemetry")
         self.wait_for_worker("telemetry")
         contents.fill(self.cluster)
-        self.cluster.psql("SELECT telemetry.create_event_partition('2020-02-02')")
+        self.cluster.execute("SELECT telemetry.create_event_partition('2020-02-02')")
         self.assertNotEqual(self.left_over(), before)
-        self.cluster.psql("DROP EXTENSION telemetry CASCADE; DROP FUNCTION public.may_enter")
+        self.cluster.execute("DROP EXTENSION telemetry CASCADE; DROP FUNCTION public.may_enter")
         support.wait_until(lambda: not self.cluster.rows(LEFT_OVER["workers"]), 30, "the worker to leave")
         self.assertEqual(self.left_over(), before)
 
         # As doc/operations.md says.
-        self.cluster.psql("GRANT SELECT ON public.ours TO telemetry_reader")
-        self.cluster.psql("DROP OWNED BY telemetry_reader, telemetry_writer, telemetry_admin")
-        self.cluster.psql("DROP ROLE telemetry_reader, telemetry_writer, telemetry_admin")
+        self.cluster.execute("GRANT SELECT ON public.ours TO telemetry_reader")
+        self.cluster.execute("DROP OWNED BY telemetry_reader, telemetry_writer, telemetry_admin")
+        self.cluster.execute("DROP ROLE telemetry_reader, telemetry_writer, telemetry_admin")
         self.assertEqual(self.cluster.rows("SELECT * FROM pg_parameter_acl"), [])
 
     def test_databases_made_of_a_template_have_everything(self):
-        self.cluster.psql("CREATE EXTENSION telemetry CASCADE", database="template1")
+        self.cluster.execute("CREATE EXTENSION telemetry CASCADE", database="template1")
         contents.fill(_In(self.cluster, "template1"))
         before = contents.checksums(_In(self.cluster, "template1"), OWN)
-        self.cluster.psql("CREATE DATABASE copy", database="postgres")
+        self.cluster.execute("CREATE DATABASE copy", database="postgres")
         self.wait_for_worker("copy")
         copy = _In(self.cluster, "copy")
         self.assertEqual(contents.checksums(copy, OWN)["event"], before["event"])
@@ -168,18 +168,18 @@ class FirstInSession(support.SharedClusterTestCase):
         self.assertIn("telemetry.freshness", relations)
         for name in relations:
             with self.subTest(name):
-                self.cluster.psql(f"SELECT * FROM {name}")
+                self.cluster.execute(f"SELECT * FROM {name}")
 
     def test_every_job_can_run_first(self):
         for (name,) in self.cluster.rows("SELECT name FROM telemetry.job"):
             with self.subTest(name):
-                self.cluster.psql(f"SELECT telemetry.job_{name}()")
+                self.cluster.execute(f"SELECT telemetry.job_{name}()")
 
     def test_setting_is_that_of_the_session(self):
         self.assertEqual(self.cluster.value("SELECT telemetry.setting('lag_target')"), "10s")
-        self.assertEqual(self.cluster.psql("SET telemetry.settle_time = 90; SELECT telemetry.setting('settle_time')"), "90s\n")
+        self.assertEqual(self.cluster.execute("SET telemetry.settle_time = 90; SELECT telemetry.setting('settle_time')"), "90s\n")
         with self.assertRaises(support.SqlError) as caught:
-            self.cluster.psql("SELECT telemetry.setting('absent')")
+            self.cluster.execute("SELECT telemetry.setting('absent')")
         self.assertEqual(caught.exception.sqlstate, "42704")
 
 

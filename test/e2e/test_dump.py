@@ -27,14 +27,14 @@ class Dump(support.SharedClusterTestCase):
     def setUp(self):
         super().setUp()
         for name in ("source", "target"):
-            self.cluster.psql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", database="postgres")
-            self.cluster.psql(f"CREATE DATABASE {name}", database="postgres")
+            self.cluster.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", database="postgres")
+            self.cluster.execute(f"CREATE DATABASE {name}", database="postgres")
 
     def source(self, sql):
-        return self.cluster.psql(sql, database="source")
+        return self.cluster.execute(sql, database="source")
 
     def target(self, sql):
-        return self.cluster.psql(sql, database="target")
+        return self.cluster.execute(sql, database="target")
 
     def create(self, buckets=None):
         """The source's extension, with points in bucket and mixed blocks, and dead letters."""
@@ -163,8 +163,8 @@ class Dump(support.SharedClusterTestCase):
         }
         for name, restore in ways.items():
             with self.subTest(name):
-                self.cluster.psql("DROP DATABASE target", database="postgres")
-                self.cluster.psql("CREATE DATABASE target", database="postgres")
+                self.cluster.execute("DROP DATABASE target", database="postgres")
+                self.cluster.execute("CREATE DATABASE target", database="postgres")
                 restore()
                 self.check()
                 self.check_rules()
@@ -173,8 +173,8 @@ class Dump(support.SharedClusterTestCase):
         self.create()
         self.source("CREATE EXTENSION telemetry_core; DELETE FROM telemetry.stream; DELETE FROM telemetry.dialect; DELETE FROM telemetry.job")
         for dump in (self.dump_plain(), self.cluster.program("pg_dump", "--inserts", "source")):
-            self.cluster.psql("DROP DATABASE target", database="postgres")
-            self.cluster.psql("CREATE DATABASE target", database="postgres")
+            self.cluster.execute("DROP DATABASE target", database="postgres")
+            self.cluster.execute("CREATE DATABASE target", database="postgres")
             self.restore_plain(dump)
             for table in ("stream", "stream_field", "dialect", "route", "job"):
                 self.assertEqual(self.target(f"SELECT count(*) FROM telemetry.{table}"), "0\n")
@@ -203,8 +203,8 @@ class Dump(support.SharedClusterTestCase):
                 self.setUp()
                 self.create(buckets)
                 dump = self.dump_plain()
-                self.cluster.psql(f"ALTER DATABASE target SET telemetry.buckets = {setting}",
-                                  database="postgres")
+                self.cluster.execute(f"ALTER DATABASE target SET telemetry.buckets = {setting}",
+                                     database="postgres")
                 self.restore_plain(dump)
                 self.check()
 

@@ -137,8 +137,8 @@ class BackendLostTest(support.SharedProxyTestCase):
 
     def test_terminated_idle_backends_are_replaced_without_a_wrong_answer(self):
         for _ in range(5):
-            self.cluster.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                              "WHERE application_name = 'telemetry-proxy'")
+            self.cluster.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                                 "WHERE application_name = 'telemetry-proxy'")
             response = self.proxy.post(PATH, POINT)
             self.assertIn(response.status, (200, 503))
             stored = self.cluster.value("SELECT count(*) FROM telemetry.point")
@@ -148,14 +148,14 @@ class BackendLostTest(support.SharedProxyTestCase):
         self.assertEqual(self.proxy.post(PATH, POINT).status, 200)
 
     def test_failure_at_commit_is_not_acknowledged_although_all_rows_were_taken(self):
-        self.cluster.psql("""
+        self.cluster.execute("""
             CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN RAISE EXCEPTION 'too late' USING ERRCODE = TG_ARGV[0]; END $$""")
-        self.addCleanup(self.cluster.psql, "DROP FUNCTION public.fail CASCADE")
+        self.addCleanup(self.cluster.execute, "DROP FUNCTION public.fail CASCADE")
         # Rejected points make the result long: its beginning is sent before the commit.
         many = [load.point(n) for n in range(500)] + [{"value": "x" * 100}] * 500
         for code, status in (("57014", 503), ("40001", 503), ("P0001", 500)):
-            self.cluster.psql(f"""
+            self.cluster.execute(f"""
                 CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON telemetry.block
                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
                 EXECUTE FUNCTION public.fail('{code}')""")
@@ -167,7 +167,7 @@ class BackendLostTest(support.SharedProxyTestCase):
                                ("/api/v1/telemetry/bulk", {"d1": [POINT], "d2": [POINT]})):
                 with self.subTest(code=code, path=path, size=len(str(body))):
                     self.assertEqual(self.proxy.post(path, body).status, status)
-            self.cluster.psql("DROP TRIGGER fail ON telemetry.block")
+            self.cluster.execute("DROP TRIGGER fail ON telemetry.block")
         for table in ("point", "receipt", "dead_letter"):
             self.assertEqual(self.cluster.value(f"SELECT count(*) FROM telemetry.{table}"), "0")
 
@@ -176,8 +176,8 @@ class BackendLostTest(support.SharedProxyTestCase):
         with Load([HttpClient(self.proxy, f"http-{i}", seed=4) for i in range(4)]) as running:
             for _ in range(8):
                 time.sleep(moments.uniform(0.01, 0.1))
-                self.cluster.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                                  "WHERE application_name = 'telemetry-proxy'")
+                self.cluster.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                                     "WHERE application_name = 'telemetry-proxy'")
                 running.wait_for_more(1)
             running.stop()
             running.check(self, self.cluster)
@@ -198,7 +198,7 @@ class ProxyEndedTest(support.TestCase):
                 self.assertEqual(proxy.stop(seconds=15), 0)
                 running.stop()
                 running.check(self, self.cluster)
-            self.cluster.psql("TRUNCATE telemetry.block")
+            self.cluster.execute("TRUNCATE telemetry.block")
 
     def test_sigterm_answers_requests_in_flight_before_it_exits(self):
         proxy = self.start_proxy(self.cluster, "--drain-timeout=60s", "--connections=2")

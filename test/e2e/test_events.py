@@ -24,9 +24,9 @@ class EventTestCase(support.SharedProxyTestCase):
 
     def setUp(self):
         super().setUp()
-        self.cluster.psql("TRUNCATE telemetry.event_log, telemetry.event_key, telemetry.event_batch, telemetry.event_change,"
-                          " telemetry.event_rollup_hour, telemetry.event_rollup_day, telemetry.stream_rollup_day,"
-                          " telemetry.user_rollup_day, telemetry.conflict, telemetry.dead_letter, telemetry.batch_log")
+        self.cluster.execute("TRUNCATE telemetry.event_log, telemetry.event_key, telemetry.event_batch, telemetry.event_change,"
+                             " telemetry.event_rollup_hour, telemetry.event_rollup_day, telemetry.stream_rollup_day,"
+                             " telemetry.user_rollup_day, telemetry.conflict, telemetry.dead_letter, telemetry.batch_log")
 
     def count(self, where="true"):
         return int(self.cluster.value(f"SELECT count(*) FROM telemetry.event WHERE {where}"))
@@ -248,7 +248,7 @@ class PlaybackTest(EventTestCase):
             self.assertEqual(answer["code"], "INVALID_DURATION")
             self.assertIn("durationPlayedSeconds must be a number from 0 to 1000000000", answer["detail"])
         self.post("/telemetry/playback", self.event(durationPlayedSeconds=1), 202, USER)
-        self.cluster.psql("UPDATE telemetry.event_log SET duration_seconds = 1e19")
+        self.cluster.execute("UPDATE telemetry.event_log SET duration_seconds = 1e19")
         for page in ("overview", f"tracks/{TRACK}", "users/user-1", "top-tracks", "recent"):
             self.get(f"/admin/analytics/{page}", headers=USER)
         self.assertEqual(self.get("/admin/analytics/overview", headers=USER)["totalSecondsPlayed"], 1e19)
@@ -268,9 +268,9 @@ class PlaybackTest(EventTestCase):
         self.assertEqual(self.get("/admin/analytics/overview", 401)["status"], 401)
 
     def test_access_to_tracks_is_checked(self):
-        self.cluster.psql("CREATE FUNCTION owns(subject_id text, user_id text) RETURNS boolean LANGUAGE sql AS"
-                          " $$ SELECT user_id = 'user-1' $$;"
-                          "UPDATE telemetry.stream SET access_check = 'owns(text, text)' WHERE name = 'playback'")
+        self.cluster.execute("CREATE FUNCTION owns(subject_id text, user_id text) RETURNS boolean LANGUAGE sql AS"
+                             " $$ SELECT user_id = 'user-1' $$;"
+                             "UPDATE telemetry.stream SET access_check = 'owns(text, text)' WHERE name = 'playback'")
         try:
             answer = self.post("/telemetry/playback", self.event(), 403, {"X-User-Id": "user-2"})
             self.assertEqual((answer["type"], answer["title"]),
@@ -278,7 +278,7 @@ class PlaybackTest(EventTestCase):
             self.post("/telemetry/playback", self.event(), 202, USER)
             self.assertEqual(self.count(), 1)
         finally:
-            self.cluster.psql("UPDATE telemetry.stream SET access_check = NULL; DROP FUNCTION owns")
+            self.cluster.execute("UPDATE telemetry.stream SET access_check = NULL; DROP FUNCTION owns")
 
     def test_analytics_are_of_what_was_played(self):
         for user, types in (("a", ("play_start", "play_complete")), ("b", ("play_start", "play_stop"))):
@@ -350,7 +350,7 @@ class LearningTest(EventTestCase):
 
 class OwnRouteTest(EventTestCase):
     def test_a_route_and_stream_of_ones_own_need_sql_only(self):
-        self.cluster.psql("""
+        self.cluster.execute("""
             INSERT INTO telemetry.stream (name, description, event_types) VALUES ('shop', 'A shop.', '{order}');
             INSERT INTO telemetry.dialect (name, description, fields) VALUES
                 ('shop', 'The shop''s words.', '{"event_type": "what", "event_id": "order", "data.sum": "sum"}');
@@ -369,7 +369,7 @@ class OwnRouteTest(EventTestCase):
         self.assertEqual(self.proxy.request("HEAD", "/shop/report/1").status, 200)
         self.assertEqual(self.proxy.request("DELETE", "/shop/report/1").headers["Allow"], "GET, HEAD")
         self.assertEqual(self.proxy.get("/shop/report/%ff").status, 400)
-        self.cluster.psql("DELETE FROM telemetry.route WHERE path LIKE '/shop/%'; DELETE FROM telemetry.stream WHERE name = 'shop'")
+        self.cluster.execute("DELETE FROM telemetry.route WHERE path LIKE '/shop/%'; DELETE FROM telemetry.stream WHERE name = 'shop'")
         support.wait_until(lambda: self.proxy.get("/shop/report/1").status == 404, 10, "the routes to go")
 
     def test_one_bad_request_does_not_hurt_those_beside_it(self):
@@ -451,7 +451,7 @@ class EachOnceTest(support.TestCase):
         sessions = {flash for number in range(self.CLIENTS) for flash in self.flashes(number, events)}
         proxy.wait_healthy()
         self.assertEqual(proxy.get("/metrics/flash-count").json["total"], len(sessions))
-        cluster.psql("CALL telemetry.run_jobs('roll_up_events')")
+        cluster.execute("CALL telemetry.run_jobs('roll_up_events')")
         self.assertEqual(cluster.rows("SELECT sum(n) FROM telemetry.event_daily WHERE stream = 'core'"), [["1000"]])
         self.assertEqual(cluster.rows("SELECT sum(n) FROM telemetry.stream_daily WHERE event_type = 'flash_success'"),
                          [[str(len(sessions))]])

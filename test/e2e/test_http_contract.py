@@ -174,7 +174,7 @@ class ValueTest(ContractTestCase):
     def assert_same(self, values):
         """Through both the fast and the complete path."""
         for batch_id in (None, "values"):
-            self.cluster.psql("TRUNCATE telemetry.block")
+            self.cluster.execute("TRUNCATE telemetry.block")
             answer = self.post(BATCH, {"data_points": [
                 point(value, f"m{i}") for i, value in enumerate(values)], "batch_id": batch_id})
             self.assertEqual(answer["failed_count"], 0, answer)
@@ -249,7 +249,7 @@ class ValueTest(ContractTestCase):
 
     def test_repeats_within_a_batch_count_as_ingested_and_the_last_wins(self):
         for batch_id in (None, "repeats"):
-            self.cluster.psql("TRUNCATE telemetry.block")
+            self.cluster.execute("TRUNCATE telemetry.block")
             answer = self.post(BATCH, {"data_points": [point(1), point(1), point(3), point(2)],
                                        "batch_id": batch_id})
             self.assertEqual(answer, {"success": True, "ingested_count": 4, "failed_count": 0,
@@ -266,7 +266,7 @@ class ValueTest(ContractTestCase):
         body = [point(n, timestamp=time) for n, time in enumerate(times)]
         # As rows of the proxy, and by a function: a number as time is not plain.
         for more in ([], [point(timestamp=1, metric="odd")]):
-            self.cluster.psql("TRUNCATE telemetry.block")
+            self.cluster.execute("TRUNCATE telemetry.block")
             answer = self.post(BATCH, {"data_points": body + more})
             self.assertEqual((answer["ingested_count"], answer["replaced_count"]), (5 + len(more), 2))
             self.assertEqual(self.stored(), answer["ingested_count"] - answer["replaced_count"])
@@ -278,7 +278,7 @@ class ValueTest(ContractTestCase):
 
 class TimestampTest(ContractTestCase):
     def read_back(self, timestamp):
-        self.cluster.psql("TRUNCATE telemetry.block")
+        self.cluster.execute("TRUNCATE telemetry.block")
         self.post(DEVICE, point(timestamp=timestamp))
         return self.stored_points()[0]["timestamp"]
 
@@ -419,7 +419,7 @@ class RejectTest(ContractTestCase):
                     self.assertEqual([(error["index"], error["code"])
                                       for error in answer["errors"]], [(0, "value_too_large")])
                     self.assertEqual(self.values(), {"m": 1})
-            self.cluster.psql("TRUNCATE telemetry.receipt")
+            self.cluster.execute("TRUNCATE telemetry.receipt")
 
     def test_nul_character_is_rejected_or_refused_not_cut_off(self):
         response = self.proxy.post(BATCH, '{"data_points": [{"timestamp": "%s", '
@@ -514,7 +514,7 @@ class LimitTest(ContractTestCase):
     def test_compression_is_null_gzip_or_lz4(self):
         for compression in (None, "gzip", "lz4"):
             self.post(BATCH, {"data_points": points(1), "compression": compression})
-        self.cluster.psql("TRUNCATE telemetry.block")
+        self.cluster.execute("TRUNCATE telemetry.block")
         for compression in ("zstd", "", 1, True, ["gzip"]):
             for batch_id in (None, "b"):
                 with self.subTest(compression=compression, batch_id=batch_id):
@@ -566,7 +566,7 @@ class MalformedTest(ContractTestCase):
             return '{"timestamp": "%s", "metric_name": "m", "value": %s}' % (
                 TIME, "[" * depth + "]" * depth)
         self.post(DEVICE, nested(20))
-        self.cluster.psql("TRUNCATE telemetry.block")
+        self.cluster.execute("TRUNCATE telemetry.block")
         for depth in (33, 1000, 200000):
             with self.subTest(depth):
                 self.assert_refused(400, DEVICE, nested(depth))
@@ -595,7 +595,7 @@ class EncodingTest(ContractTestCase):
 
     def test_compressed_bodies_are_recognised_without_a_header(self):
         self.post(BATCH, gzip.compress(self.BODY))
-        self.cluster.psql("TRUNCATE telemetry.block")
+        self.cluster.execute("TRUNCATE telemetry.block")
         self.post(BATCH, lz4(self.BODY))
         self.assertEqual(self.stored(), 500)
 
@@ -608,7 +608,7 @@ class EncodingTest(ContractTestCase):
         half = len(self.BODY) // 2
         parts = self.BODY[:half], self.BODY[half:]
         for pack in (gzip.compress, lz4):
-            self.cluster.psql("TRUNCATE telemetry.block")
+            self.cluster.execute("TRUNCATE telemetry.block")
             self.post(BATCH, b"".join(map(pack, parts)))
             self.assertEqual(self.stored(), 500)
 
@@ -759,7 +759,7 @@ class PathTest(ContractTestCase):
                                 ("x" * 128, "x" * 128), ("back%5Cslash", "back\\slash"),
                                 ("telemetry", "telemetry"), ("a:b@c;d,e=f!", "a:b@c;d,e=f!")):
             with self.subTest(encoded):
-                self.cluster.psql("TRUNCATE telemetry.block")
+                self.cluster.execute("TRUNCATE telemetry.block")
                 answer = self.post(f"{API}/devices/{encoded}/telemetry", point())
                 self.assertEqual(answer["device_id"], device)
                 self.assertEqual(self.stored_points()[0]["device_id"], device)
@@ -801,7 +801,7 @@ class SameAnswerTest(ContractTestCase):
         """The same content in a form for each path; (status, JSON) of each and what is stored."""
         outcomes = []
         for each in (body, odd_body):
-            self.cluster.psql("TRUNCATE telemetry.block, telemetry.dead_letter")
+            self.cluster.execute("TRUNCATE telemetry.block, telemetry.dead_letter")
             copies = self.copies()
             response = self.proxy.post(path, each)
             outcomes.append((response.status, response.json, self.stored_points(),
@@ -838,7 +838,7 @@ class SameAnswerTest(ContractTestCase):
                 self.assertEqual([(error["index"], error["code"]) for error in answer["errors"]],
                                  [(0, "value_too_large")])
                 self.assertEqual(answer["ingested_count"], 1)
-            self.cluster.psql("TRUNCATE telemetry.receipt")
+            self.cluster.execute("TRUNCATE telemetry.receipt")
 
     def test_singles(self):
         for each in self.POINTS:

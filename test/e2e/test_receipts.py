@@ -77,7 +77,7 @@ class RepeatTest(support.SharedProxyTestCase, ReceiptTestCase):
 
     def test_repeat_after_points_were_deleted_does_not_bring_them_back(self):
         first = self.post(batch("b1"))
-        self.cluster.psql("SELECT telemetry.delete_points('d1', NULL, NULL, NULL)")
+        self.cluster.execute("SELECT telemetry.delete_points('d1', NULL, NULL, NULL)")
         self.assertEqual(self.post(batch("b1")), first)
         self.assertEqual(self.values(), {})
 
@@ -288,7 +288,7 @@ class LaterTest(ReceiptTestCase):
         first = self.post(batch("b1", point(1)))
         self.assertEqual(self.post(batch("b1", point(1))), first)
         self.cluster.configure(**{"telemetry.batch_window": "1s"})
-        self.cluster.psql("SELECT pg_reload_conf()")
+        self.cluster.execute("SELECT pg_reload_conf()")
         support.wait_until(
             lambda: self.proxy.post(path(), batch("b1", point(2))).status == 200, 30,
             "the batch to be forgotten")

@@ -17,7 +17,7 @@ class Replication(support.TestCase):
         super().setUp()
         self.publisher = self.start_cluster(**{
             **SETTINGS, "wal_level": "logical", "max_wal_senders": 20, "max_replication_slots": 20})
-        self.publisher.psql("CREATE PUBLICATION everything FOR ALL TABLES; CREATE TABLE public.mark (n integer PRIMARY KEY)")
+        self.publisher.execute("CREATE PUBLICATION everything FOR ALL TABLES; CREATE TABLE public.mark (n integer PRIMARY KEY)")
 
     def run_jobs(self):
         run = self.publisher.run_psql(["-c", "CALL telemetry.run_jobs()"])
@@ -27,7 +27,7 @@ class Replication(support.TestCase):
     def change_everything(self):
         """Whatever writes to tables: ingest, jobs, replacements, removal, partitions, rules."""
         publisher = self.publisher
-        publisher.psql("""
+        publisher.execute("""
             INSERT INTO telemetry.point (ts, device_id, metric, value)
             SELECT ts, device_id, metric, '8' FROM telemetry.point WHERE device_id = 'device-3';
             INSERT INTO telemetry.event (stream, event_id, event_type, occurred_at, subject_id, user_id)
@@ -37,8 +37,8 @@ class Replication(support.TestCase):
         self.assertNotEqual(publisher.value("SELECT count(*) FROM telemetry.event WHERE event_type = 'slammed'"), "0")
         self.assertNotEqual(publisher.value("SELECT telemetry.delete_points('device-4', NULL, NULL, NULL)"), "0")
         for action in ("delete_user('user-5')", "delete_user('user-6', anonymise => true)", "delete_device('device-7')"):
-            publisher.psql(f"SELECT telemetry.{action}")
-        publisher.psql("""
+            publisher.execute(f"SELECT telemetry.{action}")
+        publisher.execute("""
             UPDATE telemetry.retention SET retention_days = 3 WHERE metric IS NULL;
             DELETE FROM telemetry.retention WHERE metric IS NOT NULL;
             UPDATE telemetry.stream SET retention_days = 4, dedupe_window = '3 days' WHERE name = 'door';
@@ -62,8 +62,8 @@ class Replication(support.TestCase):
         self.change_everything()
         # Of a day that neither has yet.
         for cluster in (subscriber, publisher):
-            cluster.psql("SELECT telemetry.create_event_partition('2022-02-02')")
-        publisher.psql("""
+            cluster.execute("SELECT telemetry.create_event_partition('2022-02-02')")
+        publisher.execute("""
             INSERT INTO telemetry.event (stream, event_id, event_type, received_at, subject_id)
             VALUES ('door', 'old', 'opened', '2022-02-02', 'door-1')""")
         self.run_jobs()
@@ -80,19 +80,19 @@ class Replication(support.TestCase):
         truncate = subscriber.value("""
             SELECT format('TRUNCATE %s', string_agg(format('%I.%I', schemaname, tablename), ', '))
             FROM pg_tables WHERE schemaname = 'telemetry'""")
-        subscriber.psql(f"SET session_replication_role = replica; {truncate}")
-        subscriber.psql(f"CREATE SUBSCRIPTION everything CONNECTION '{self.publisher.conninfo()}' PUBLICATION everything")
+        subscriber.execute(f"SET session_replication_role = replica; {truncate}")
+        subscriber.execute(f"CREATE SUBSCRIPTION everything CONNECTION '{self.publisher.conninfo()}' PUBLICATION everything")
 
     def refresh(self, subscriber):
         """As doc/operations.md says, from time to time."""
-        subscriber.psql("SELECT telemetry.job_event_partitions()")
-        subscriber.psql("ALTER SUBSCRIPTION everything REFRESH PUBLICATION")
+        subscriber.execute("SELECT telemetry.job_event_partitions()")
+        subscriber.execute("ALTER SUBSCRIPTION everything REFRESH PUBLICATION")
         for (statement,) in subscriber.rows("""
                 SELECT format('DROP TABLE telemetry.%I', c.relname)
                 FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
                 WHERE i.inhparent = 'telemetry.event_log'::regclass
                     AND NOT EXISTS (SELECT FROM pg_subscription_rel AS r WHERE r.srrelid = c.oid)"""):
-            subscriber.psql(statement)
+            subscriber.execute(statement)
 
     def compare(self, subscriber):
         """Waits until the subscriber has all that was committed; both have the same then."""
@@ -106,22 +106,22 @@ class Replication(support.TestCase):
 
     def take_over(self, subscriber):
         """The subscriber becomes a database of its own, as doc/operations.md says."""
-        subscriber.psql("DROP SUBSCRIPTION everything")
+        subscriber.execute("DROP SUBSCRIPTION everything")
         statements = subscriber.rows("""
             SELECT format('SELECT setval(%L, max(%I)) FROM telemetry.%I',
                 pg_get_serial_sequence('telemetry.' || c.relname, a.attname), a.attname, c.relname)
             FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
             WHERE c.relnamespace = 'telemetry'::regnamespace AND a.attidentity <> ''""")
         for (statement,) in statements:
-            subscriber.psql(statement)
-        subscriber.psql("""
+            subscriber.execute(statement)
+        subscriber.execute("""
             SELECT setval('telemetry.block_seq', (SELECT greatest(max(b.seq), s.noted_seq, 1)
                 FROM telemetry.compaction_state AS s LEFT JOIN telemetry.block AS b ON true GROUP BY s.noted_seq));
             SELECT setval('telemetry.event_seq', greatest((SELECT max(id) FROM telemetry.event_key), (SELECT max(id) FROM telemetry.event_log),
                 (SELECT max(id) FROM telemetry.event_batch), (SELECT max(id) FROM telemetry.event_change), 0) / 1048576 + 1)""")
 
         # What is written now is the newest, and known keys are known.
-        subscriber.psql("""
+        subscriber.execute("""
             INSERT INTO telemetry.point (ts, device_id, metric, value)
             SELECT ts, device_id, metric, '"newest"' FROM telemetry.point;
             INSERT INTO telemetry.event (stream, event_id, event_type, subject_id)

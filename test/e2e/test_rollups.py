@@ -317,7 +317,7 @@ class RollupsTest(support.TestCase):
     def setUp(self):
         super().setUp()
         self.cluster = self.start_cluster(fsync="off", jit="off")
-        self.cluster.psql("SELECT telemetry.set_day_timezone('Europe/Amsterdam')")
+        self.cluster.execute("SELECT telemetry.set_day_timezone('Europe/Amsterdam')")
         self.model = Model()
 
     def load_quiet_devices(self):
@@ -362,7 +362,7 @@ class RollupsTest(support.TestCase):
                 if what == "all rolled up":
                     rollups.check_at_rest(self, self.cluster)
                 elif what == "all merged":
-                    self.cluster.psql("CALL telemetry.compact()")
+                    self.cluster.execute("CALL telemetry.compact()")
                     rollups.check_at_rest(self, self.cluster)
                 stored = self.stored()
                 self.assertEqual({key: (stored.get(key), wanted.get(key))

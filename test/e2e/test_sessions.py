@@ -756,15 +756,15 @@ class SessionsTest(support.SharedClusterTestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.cluster.psql("SELECT telemetry.set_day_timezone('Europe/Amsterdam')")
-        cls.cluster.psql(MODEL)
-        cls.cluster.psql(HOSTILE)
+        cls.cluster.execute("SELECT telemetry.set_day_timezone('Europe/Amsterdam')")
+        cls.cluster.execute(MODEL)
+        cls.cluster.execute(HOSTILE)
 
     def setUp(self):
         for (name,) in self.cluster.rows("SELECT gid FROM pg_prepared_xacts"):
             self.cluster.run_psql(["-c", f"ROLLBACK PREPARED '{name}'"])
         super().setUp()
-        self.cluster.psql("""
+        self.cluster.execute("""
             SET lock_timeout = '10s';
             TRUNCATE telemetry.event_log, telemetry.event_key, telemetry.event_batch, telemetry.event_change, telemetry.conflict,
                 telemetry.event_rollup_hour, telemetry.event_rollup_day, telemetry.stream_rollup_day, telemetry.user_rollup_day,
@@ -802,7 +802,7 @@ class SessionsTest(support.SharedClusterTestCase):
         self.assertEqual(self.cluster.value(pending), "1")
         self.cluster.run_psql(["-c", "ROLLBACK PREPARED 'deletion'"])
         # The later value must not be merged before the earlier one is there, under a number that it would win with.
-        self.cluster.psql("SELECT telemetry.job_roll_up()")
+        self.cluster.execute("SELECT telemetry.job_roll_up()")
         self.assertEqual(self.cluster.value(pending), "1")
         self.assertEqual(self.cluster.value("SELECT num FROM telemetry.point WHERE device_id = 'raced'"), "2")
         self.cluster.run_psql(["-c", "COMMIT PREPARED 'point'"])

@@ -32,7 +32,7 @@ class Standby(support.TestCase):
         primary = self.start_cluster(**{**SETTINGS, "telemetry.workers": "off"})
         contents.fill(primary)
         # A job that was begun, and whose end nobody has told.
-        primary.psql("UPDATE telemetry.job_state SET last_status = 'running' WHERE name = 'prune'")
+        primary.execute("UPDATE telemetry.job_state SET last_status = 'running' WHERE name = 'prune'")
         self.assertEqual(self.status(primary), "interrupted")
 
         def copy(folder):
@@ -52,18 +52,18 @@ class Standby(support.TestCase):
 
         for write in WRITES:
             with self.subTest(write=write):
-                self.check_refused(lambda: standby.psql(write), "on a standby")
+                self.check_refused(lambda: standby.execute(write), "on a standby")
         for table in ("point", "event", "block", "retention"):
             self.check_refused(lambda: standby.copy_in(f"telemetry.{table}", ""), "on a standby")
         for write in WRITES[:6]:
             with self.subTest(read_only=write):
-                self.check_refused(lambda: primary.psql(f"SET default_transaction_read_only = on; SET SESSION CHARACTERISTICS "
-                                                        f"AS TRANSACTION READ ONLY; COMMIT; {write}"), "in a read-only transaction")
+                self.check_refused(lambda: primary.execute(f"SET default_transaction_read_only = on; SET SESSION CHARACTERISTICS "
+                                                           f"AS TRANSACTION READ ONLY; COMMIT; {write}"), "in a read-only transaction")
 
         # Nothing of that is in the way when it becomes a primary.
         primary.stop()
-        standby.psql("SELECT pg_promote()", database="postgres")
-        standby.psql(POINT)
+        standby.execute("SELECT pg_promote()", database="postgres")
+        standby.execute(POINT)
         wait_until(lambda: standby.value("SELECT count(*) FROM telemetry.block_0") == "0", 30, "the worker to roll up")
         self.assertEqual(contents.audit(standby), [])
 

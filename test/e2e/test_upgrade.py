@@ -31,9 +31,9 @@ class Upgrade(support.TestCase):
         self.assertEqual(contents.audit(new), [])
         self.check_functions(new)
 
-        new.psql("ALTER SYSTEM SET telemetry.workers = on", database="postgres")
-        new.psql("SELECT pg_reload_conf()", database="postgres")
-        new.psql("""
+        new.execute("ALTER SYSTEM SET telemetry.workers = on", database="postgres")
+        new.execute("SELECT pg_reload_conf()", database="postgres")
+        new.execute("""
             INSERT INTO telemetry.point (ts, device_id, metric, value)
             SELECT ts, device_id, metric, '8' FROM telemetry.point WHERE ts < now() - interval '1 day'""")
         wait_until(lambda: new.value("SELECT count(*) FROM telemetry.block_0") == "0", 30, "the worker to roll up")

@@ -156,7 +156,7 @@ def copy_binary(cluster, points):
 
 
 def insert(cluster, points):
-    run_script(cluster, f"INSERT INTO {COLUMNS} VALUES " + ", ".join(
+    cluster.execute(f"INSERT INTO {COLUMNS} VALUES " + ", ".join(
         "({}, {}, {}, {}, {}, {}, {})".format(
             *map(quote, (point.device, point.metric, point.time.isoformat())), point.value.as_sql(),
             *map(quote, point[4:])) for point in points))
@@ -170,14 +170,7 @@ def ingest(cluster, points):
                 point.time.isoformat(), json.dumps(point.metric), point.value.as_text(), json.dumps(point.unit),
                 point.tags or "null", point.metadata or "null"))
     body = ", ".join(f"{json.dumps(device)}: [{', '.join(texts)}]" for device, texts in devices.items())
-    run_script(cluster, f"SELECT telemetry.ingest({quote('{' + body + '}')})")
-
-
-def run_script(cluster, sql):
-    """A statement that is longer than an argument of a program may be."""
-    run = cluster.run_psql([], sql.encode())
-    if run.returncode != 0:
-        raise support.SqlError(run.stderr.decode()[:3000])
+    cluster.execute(f"SELECT telemetry.ingest({quote('{' + body + '}')})")
 
 
 class ValuesTest(support.SharedClusterTestCase):
@@ -230,10 +223,10 @@ class ValuesTest(support.SharedClusterTestCase):
         """Lets them be read as they were written."""
 
     def roll_up(self, *_):
-        self.cluster.psql("CALL telemetry.run_jobs('roll_up')")
+        self.cluster.execute("CALL telemetry.run_jobs('roll_up')")
 
     def compact(self, *_):
-        self.cluster.psql("CALL telemetry.compact()")
+        self.cluster.execute("CALL telemetry.compact()")
 
     def delete(self, rng, _copy_format):
         """Some hours of a device, of one metric or of all: one point at least."""
@@ -277,7 +270,8 @@ class ValuesTest(support.SharedClusterTestCase):
     def test_values_of_all_kinds_by_every_way_in_are_read_back_bit_for_bit_after_every_step(self):
         for seed, (mixed_block_points, copy_format) in SEEDS.items():
             with self.subTest(f"seed {seed}"):
-                self.cluster.psql(f"ALTER DATABASE telemetry SET telemetry.mixed_block_points = {mixed_block_points}")
+                self.cluster.execute(f"ALTER DATABASE telemetry SET telemetry.mixed_block_points = {mixed_block_points}")
+                self.cluster.disconnect()
                 self.check(random.Random(seed), copy_format)
 
 

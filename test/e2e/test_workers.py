@@ -1,7 +1,5 @@
 """Background workers: one for each database that has the extension, whatever happens to it."""
 
-import os
-import signal
 import time
 import unittest
 
@@ -18,7 +16,7 @@ class Workers(support.TestCase):
     cluster = None
 
     def sql(self, sql, database="telemetry"):
-        return self.cluster.psql(sql, database=database)
+        return self.cluster.execute(sql, database=database)
 
     def value(self, sql, database="telemetry"):
         return self.cluster.value(sql, database=database)
@@ -315,7 +313,7 @@ class CommandsOnDatabases(SharedWorkers):
 
     def timed(self, sql, **arguments):
         begun = time.monotonic()
-        self.cluster.psql(sql, database="postgres", **arguments)
+        self.cluster.execute(sql, database="postgres", **arguments)
         self.assertLess(time.monotonic() - begun, 10 * support.PATIENCE)
 
     def test_drop_database(self):
@@ -361,7 +359,7 @@ class CommandsOnDatabases(SharedWorkers):
         for sql in ("DROP DATABASE busy", "ALTER DATABASE busy RENAME TO mine",
                     "CREATE DATABASE mine TEMPLATE busy", "BEGIN; DROP DATABASE busy"):
             with self.assertRaises(support.SqlError):
-                self.cluster.psql(sql, user="stranger", database="postgres")
+                self.cluster.execute(sql, user="stranger", database="postgres")
         self.assertEqual(self.pid("busy"), pid)
 
     def test_command_that_fails_gives_the_worker_back(self):
@@ -476,10 +474,6 @@ class Server(Workers):
         self.cluster = self.start_cluster(**PRELOADED)
         self.wait_for_worker()
 
-    def wait_for_server(self):
-        wait_until(lambda: self.cluster.run_psql(["-c", "SELECT 1"]).returncode == 0, 60,
-                   "the server to have recovered")
-
     def test_worker_comes_with_the_server(self):
         self.cluster.restart()
         self.wait_for_worker()
@@ -491,9 +485,7 @@ class Server(Workers):
 
     def test_killed_worker_is_back_after_the_server_has_recovered(self):
         pid = self.pid()
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not support._is_alive(pid), 30, "it to die")
-        self.wait_for_server()
+        self.cluster.crash(pid)
         self.wait_for_worker(other_than=pid)
         self.wait_for_runs()
 
@@ -501,9 +493,12 @@ class Server(Workers):
         self.add_job("deadly", "COPY (SELECT 1) TO PROGRAM 'kill -9 $PPID'; RETURN false;")
 
         def failures():
-            run = self.cluster.run_psql(["-A", "-t", "-c", """
-                SELECT failures FROM telemetry.job_status WHERE name = 'deadly' AND status = 'interrupted'"""])
-            return run.returncode == 0 and int(run.stdout or 0) >= 3
+            try:
+                found = self.cluster.rows(
+                    "SELECT failures FROM telemetry.job_status WHERE name = 'deadly' AND status = 'interrupted'")
+            except support.SqlError:
+                return False
+            return found and int(found[0][0]) >= 3
         wait_until(failures, 60, "its third victim")
         # 8 s from the third on: time enough to turn it off.
         self.sql("SELECT FROM telemetry.alter_job('deadly', enabled => false)")

@@ -136,7 +136,8 @@ CREATE TEMP TABLE rollups_before AS SELECT * FROM rollup_hour;
 INSERT INTO point (ts, device_id, metric, value) SELECT pg_temp.ago(d, h), 'd1', 'b', 2000::float8 FROM unnest(ARRAY[20, 27, 50]) AS d, unnest(ARRAY[6.5, 18]) AS h;
 SELECT job_roll_up();
 INSERT INTO point (ts, device_id, metric, value) SELECT pg_temp.ago(d, 18), 'd1', 'b', 3000::float8 FROM unnest(ARRAY[20, 27, 50]) AS d;
-INSERT INTO point (ts, device_id, metric, value) SELECT pg_temp.ago(d, 6.2), 'd1', 'b', 3000::float8 FROM unnest(ARRAY[20, 27, 50]) AS d;
+-- Of two that are rolled up together, the later one.
+INSERT INTO point (ts, device_id, metric, value) SELECT pg_temp.ago(d, h), 'd1', 'b', 3000::float8 FROM unnest(ARRAY[20, 27, 50]) AS d, unnest(ARRAY[6.2, 6.9]) AS h;
 -- What is pending is shown as it will be.
 CREATE TEMP TABLE live AS SELECT device_id, metric, hour, n, sum, others FROM metric_hourly_live;
 SELECT count(*) FROM (SELECT * FROM live EXCEPT SELECT device_id, metric, hour, n, sum, others FROM metric_hourly) AS pending;

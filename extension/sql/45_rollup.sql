@@ -254,7 +254,17 @@ CREATE VIEW telemetry.live_hour AS
 				SELECT FROM telemetry.out_of_reach AS o
 				WHERE h.hour >= o.from_hour AND h.hour < o.to_hour
 					AND CASE WHEN o.metric IS NULL THEN h.metric <> ALL (o.except_metrics) ELSE h.metric = o.metric END)
-				THEN ROW(h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts, h.sketch)::telemetry.rollup
+				THEN (
+				SELECT telemetry.rollup_merge(part)
+				FROM (
+					SELECT ROW(h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts, h.sketch)::telemetry.rollup
+					UNION ALL
+					SELECT telemetry.rollup(p.ts, p.value)
+					FROM telemetry.pending_point AS p
+					WHERE p.device_id = f.device_id AND p.metric = f.metric
+						AND p.ts > h.last_ts AND p.ts < f.hour + interval '1 hour' AND telemetry.hour_of(p.ts) = f.hour
+					HAVING count(*) > 0
+				) AS parts (part))
 			ELSE (
 				SELECT telemetry.rollup(p.ts, p.value)
 				FROM telemetry.point AS p

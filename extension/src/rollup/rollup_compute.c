@@ -82,13 +82,22 @@ close_row(Computation *c)
 	c->open = false;
 }
 
-static bool
-is_wanted(const Computation *c, const TlKey *key, int64 hour)
+/* The point of an hour's piece of a run, from start up to end, from which on they are wanted. */
+static uint32
+first_wanted(const Computation *c, const TlRun *run, uint32 start, uint32 end)
 {
-	TlRollupRow sought = {.key = *key, .hour = hour};
+	TlRollupRow sought = {.key = run->key, .hour = c->hour.start};
+	const TlRollupRow *wanted;
 
-	return c->wanted == NULL || bsearch(&sought, c->wanted, c->n_wanted, sizeof(TlRollupRow),
-										tl_rollup_row_compare) != NULL;
+	if (c->wanted == NULL)
+		return start;
+	wanted = bsearch(&sought, c->wanted, c->n_wanted, sizeof(TlRollupRow), tl_rollup_row_compare);
+	if (wanted == NULL)
+		return end;
+	if (!tl_rollup_empty(&wanted->rollup))
+		while (start < end && run->ts[start] <= wanted->rollup.last_ts)
+			start++;
+	return start;
 }
 
 static void
@@ -106,7 +115,8 @@ add_run(Computation *c, const TlRun *run)
 		if (last == NULL || last->hour != c->hour.start || !tl_key_equal(&last->key, &run->key))
 		{
 			close_row(c);
-			if (!is_wanted(c, &run->key, c->hour.start))
+			start = first_wanted(c, run, start, i);
+			if (start == i)
 				continue;
 			open_row(c, &run->key);
 		}

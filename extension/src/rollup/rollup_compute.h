@@ -18,7 +18,8 @@ extern int tl_rollup_row_compare(const void *a, const void *b);
 /*
  * The hours that have points which a filter lets through, in the buckets given (ascending), in the
  * order of tl_rollup_row_compare.  wanted, in the same order, restricts them to its own keys and
- * hours; NULL: all.  The filter's times must enclose whole hours.
+ * hours, and of an hour whose rollup it has to the points after that rollup's last; NULL: all.  The
+ * filter's times must enclose whole hours.
  */
 extern TlRollupRow *tl_rollup_compute_hours(const TlFilter *filter, const int *buckets,
 											int n_buckets, pg_tz *zone, const TlRollupRow *wanted,

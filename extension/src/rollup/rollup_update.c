@@ -221,7 +221,10 @@ close_row(TlRollupUpdate *u)
 	u->open = false;
 }
 
-/* Whether an hour's rollup cannot be computed any more, and has to stay as it is. */
+/*
+ * Whether an hour's rollup cannot be computed any more: it stays as it is, and points that are later
+ * than all of it are added.
+ */
 static bool
 is_out_of_reach(const TlRollupUpdate *u, const TlRollupRow *row)
 {
@@ -248,7 +251,7 @@ append_hours(TlRollupUpdate *u, TlRollupRow *stored, bool *late)
 			tl_rollup_append(&row.rollup, &fresh->rollup, &u->builder.sketch);
 			stored[n++] = row;
 		}
-		else if (!is_out_of_reach(u, fresh))
+		else
 			note_late(u, &u->late_hours, fresh);
 	}
 	return n;
@@ -492,9 +495,36 @@ count_late_series(TlRollupUpdate *u, const TlRollupRow *before, const TlRollupRo
 	}
 }
 
+/* Appends to a copy of what came before. */
+static void
+prepend(TlRollup *rollup, const TlRollup *before, TlSketch *scratch)
+{
+	TlRollup whole = *before;
+
+	tl_rollup_append(&whole, rollup, scratch);
+	*rollup = whole;
+}
+
+/* Fills in the rollups of hours out of reach, since only points after them are to be computed. */
+static void
+read_out_of_reach(const TlRollupUpdate *u, TlRollupRow *late, uint32 n_late)
+{
+	TlRollupRow *rows = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(TlRollupRow) * n_late);
+	uint32 n = 0;
+
+	for (uint32 i = 0; i < n_late; i++)
+		if (is_out_of_reach(u, &late[i]))
+			rows[n++] = late[i];
+	tl_rollup_table_read(TL_PERIOD_HOUR, rows, n);
+	for (uint32 i = 0, k = 0; k < n; i++)
+		if (tl_rollup_row_compare(&late[i], &rows[k]) == 0)
+			late[i].rollup = rows[k++].rollup;
+	pfree(rows);
+}
+
 /* Hours that lie close to each other, in the order of tl_rollup_row_compare. */
 static void
-compute_late_hours(TlRollupUpdate *u, const TlRollupRow *late, uint32 n_late)
+compute_late_hours(TlRollupUpdate *u, TlRollupRow *late, uint32 n_late)
 {
 	bool *in_bucket = palloc0(sizeof(bool) * u->buckets);
 	int *buckets = palloc(sizeof(int) * u->buckets);
@@ -504,6 +534,7 @@ compute_late_hours(TlRollupUpdate *u, const TlRollupRow *late, uint32 n_late)
 	TlRollupRow *before;
 	uint32 n;
 
+	read_out_of_reach(u, late, n_late);
 	late_filter(u, late, n_late, &filter, in_bucket);
 	for (int b = 0; b < u->buckets; b++)
 		if (in_bucket[b])
@@ -518,7 +549,11 @@ compute_late_hours(TlRollupUpdate *u, const TlRollupRow *late, uint32 n_late)
 		memcpy(before, hours + i, sizeof(TlRollupRow) * some);
 		tl_rollup_table_read(TL_PERIOD_HOUR, before, some);
 		for (uint32 k = 0; k < some; k++)
+		{
 			hours[i + k].place = before[k].place;
+			if (is_out_of_reach(u, &hours[i + k]))
+				prepend(&hours[i + k].rollup, &before[k].rollup, &u->builder.sketch);
+		}
 		tl_rollup_table_write(TL_PERIOD_HOUR, hours + i, some);
 		count_late_series(u, before, hours + i, some);
 		pfree(before);

@@ -914,7 +914,7 @@ class SameAnswerTest(ContractTestCase):
 class ConnectionTest(ContractTestCase):
     """Clients that use HTTP in less common ways, or badly."""
 
-    options = (f"--read-timeout={2 * support.PATIENCE:.0f}s",
+    options = (f"--header-timeout={2 * support.PATIENCE:.0f}s", f"--read-timeout={2 * support.PATIENCE:.0f}s",
                f"--idle-timeout={3 * support.PATIENCE:.0f}s", "--max-body=1MB")
 
     HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -942,11 +942,11 @@ class ConnectionTest(ContractTestCase):
         self.assertEqual(self.stored(), 20)
 
     def test_pipelined_requests_of_all_kinds_are_answered_in_order(self):
-        kinds = ((self.request_bytes(point()), 200), (b"GET /nothing HTTP/1.1\r\n\r\n", 404),
+        kinds = ((self.request_bytes(point()), 200), (b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", 404),
                  (self.request_bytes({"data_points": [point()], "batch_id": "b"}, path=BATCH), 200),
                  (self.request_bytes([]), 422), (self.HEALTH, 200),
                  (self.request_bytes(point(metric="")), 422),
-                 (b"PUT /health HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 405))
+                 (b"PUT /health HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", 405))
         with self.proxy.wire() as wire:
             wire.send(b"".join(request for request, _ in kinds * 3))
             self.assertEqual([wire.response().status for _ in kinds * 3],
@@ -1024,7 +1024,7 @@ class ConnectionTest(ContractTestCase):
         wires = []
         for begin in (b"GET /health HT", b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: ",
                       self.request_bytes(point())[:-5],
-                      b"POST %s HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"
+                      b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"
                       % DEVICE.encode()):
             wires.append((begin, self.proxy.wire()))
             wires[-1][1].send(begin)
@@ -1082,7 +1082,7 @@ class ConnectionTest(ContractTestCase):
         for junk in (b"\r\n\r\n\r\n", b"hello\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
                      b"GET /health\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
                      b"\x00" * 1000, b"GET /health HTTP/1.1\r\nno colon\r\n\r\n",
-                     b"GET /\x01 HTTP/1.1\r\n\r\n", b"GET nothing HTTP/1.1\r\n\r\n"):
+                     b"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET nothing HTTP/1.1\r\nHost: x\r\n\r\n"):
             with self.subTest(junk[:40]), self.proxy.wire() as wire:
                 wire.send(junk)
                 self.assert_no_success(wire)
@@ -1090,7 +1090,7 @@ class ConnectionTest(ContractTestCase):
 
     def test_headers_over_the_limit_are_refused(self):
         for request in (b"GET /health HTTP/1.1\r\nX-A: " + b"a" * 100000 + b"\r\n\r\n",
-                        b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
+                        b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
                         b"GET /health HTTP/1.1\r\n" + b"X-A: b\r\n" * 10000 + b"\r\n"):
             with self.subTest(request[:30]), self.proxy.wire() as wire:
                 try:
@@ -1158,16 +1158,38 @@ class ConnectionTest(ContractTestCase):
 class ManyClientsTest(ContractTestCase):
     options = ("--max-connections=8",)
 
-    def test_clients_over_the_limit_wait_and_are_served_when_others_leave(self):
+    def test_one_over_the_limit_takes_the_place_of_the_one_that_is_idle_longest(self):
+        wires = [self.proxy.wire() for _ in range(8)]
+        self.addCleanup(lambda: [wire.close() for wire in wires])
+        for wire in [*wires[1:], wires[0]]:
+            wire.send(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertEqual(wire.response("GET").status, 404)
+        with self.proxy.start_post(DEVICE, point()) as late:
+            self.assertEqual(late.response().status, 200)
+            self.assertTrue(wires.pop(1).at_end())
+            for wire in wires:
+                wire.send(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertEqual(wire.response("GET").status, 404)
+
+    def test_while_all_are_busy_those_in_reserve_are_answered_health_and_no_more(self):
         wires = [self.proxy.wire() for _ in range(8)]
         self.addCleanup(lambda: [wire.close() for wire in wires])
         for wire in wires:
-            wire.send(b"GET /nothing HTTP/1.1\r\n\r\n")
-            self.assertEqual(wire.response("GET").status, 404)
-        with self.proxy.start_post(DEVICE, point()) as waiting:
-            self.assertFalse(waiting.has_answer(0.3))
-            wires.pop().close()
-            self.assertEqual(waiting.response().status, 200)
+            wire.send(b"GET /health HTTP/1.1\r\n")
+        with self.proxy.wire() as reserve:
+            # All have been read when this is answered, too: the proxy serves in rounds.
+            for _ in range(3):
+                reserve.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertEqual(reserve.response("GET").status, 200)
+            reserve.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertEqual(reserve.response("GET").status, 200)
+            reserve.post(DEVICE, point())
+            self.assertEqual(reserve.response().status, 503)
+            self.assertTrue(reserve.at_end())
+        self.assertEqual(self.stored(), 0)
+        for wire in wires:
+            wire.send(b"Host: x\r\n\r\n")
+            self.assertEqual(wire.response("GET").status, 200)
 
 
 if __name__ == "__main__":

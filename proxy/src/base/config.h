@@ -40,7 +40,9 @@ typedef struct TlConfig
 	int64_t max_batch_bytes;
 	int64_t request_timeout;
 	int64_t health_timeout;
+	int64_t header_timeout;
 	int64_t read_timeout;
+	int64_t write_timeout;
 	int64_t idle_timeout;
 	int64_t drain_timeout;
 	int64_t log_level; /* TlLogLevel */

@@ -1,18 +1,10 @@
 /*
  * client.c
- *		What evhttp does not keep about a client's connection.
+ *		A client's connection.  See client.h.
  *
- * evhttp answers what it cannot parse or what is too large with HTML pages of its own, and
- * knows only one time limit.  Both are mended from outside, with public functions only:
- *
- *	- Bytes that appear in the output while no request of ours is being answered are such a
- *	  page.  They are replaced by JSON before the socket is next written to, which libevent
- *	  never does before returning to its loop.
- *	- A connection refused so, or for slowness, is taken from evhttp by setting other
- *	  callbacks: its answer goes out, then what the client still sends is thrown away for a
- *	  moment, since closing with unread input would destroy the answer on its way.
- *
- * evhttp_connection_free() ends every connection, and its close callback frees the client.
+ * client_proceed does what there is to do with what has come, request by request, and is the only
+ * one to do so; whoever may end a client calls it last.  Only client_free and those that say so end
+ * one.
  */
 #include "net/client.h"
 
@@ -22,82 +14,102 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <event2/http.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/queue.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
-/* How long a refused client may go on sending before it is cut off. */
+/* Connections beyond max-connections, for health. */
+#define RESERVE 16
+
+/* How long a client that was refused may go on sending before it is cut off. */
 #define LINGER_US ((uint64_t) 2 * 1000 * 1000)
 
-/* See client_read_more. */
-#define BUFFEREVENT_READ_SIZE 4096
-#define READ_MORE_SIZE (60 * 1024)
-#define READ_MORE_LIMIT ((size_t) 1024 * 1024)
+/* What may be read ahead of the request that is being answered. */
+#define READ_AHEAD ((size_t) 64 * 1024)
 
-#define CONTINUE_PAGE "HTTP/1.1 100 Continue\r\n\r\n"
-#define CONTINUE_LEN (sizeof(CONTINUE_PAGE) - 1)
-#define STATUS_AT 9 /* in "HTTP/1.1 413 ..." */
+/* A bufferevent reads 4 kB and then goes round the loop; see client_read_more. */
+#define BUFFEREVENT_READ_SIZE 4096
+#define READ_MORE_SIZE ((size_t) 60 * 1024)
+
+/* So many requests of one client are answered before others have their turn. */
+#define REQUESTS_A_TURN 32
+
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+
+typedef enum Phase
+{
+	PHASE_IDLE,		/* between requests */
+	PHASE_HEAD,		/* part of a head has come */
+	PHASE_BODY,		/* the head has come */
+	PHASE_HANDLING, /* the request is the owner's to answer */
+	PHASE_WRITING,	/* the client has to take its answer */
+	PHASE_CLOSING	/* refused, or the last answer has gone; what still comes is thrown away */
+} Phase;
+
+#define PHASES (PHASE_CLOSING + 1)
 
 struct TlClient
 {
 	TAILQ_ENTRY(TlClient) link;
 	TlClientTable *table;
-	struct bufferevent *bev;			  /* evhttp's, but for a reference while NEW */
-	struct evhttp_connection *connection; /* evhttp's */
-	struct event *event;				  /* runs client_on_event from the loop */
-	int fd;
-	TlClientPhase phase;
+	struct bufferevent *bev;
+	struct event *turn; /* goes on with client_proceed in the next round */
+	Phase phase;
 	uint64_t since_us; /* of the phase; coarse */
-	bool reading_more;
-	void (*on_gone)(void *request);
 	void *request;
+	bool proceeding; /* client_proceed runs */
+	bool in_reserve;
+	bool at_end;	/* the client will send no more */
+	bool close;		/* after the answer */
+	size_t scanned; /* of a head */
+	TlBuf head_text;
+	TlHttpHead *head; /* of the body being read */
+	TlHttpChunks chunks;
+	TlBuf body; /* of chunks */
 };
+
+TAILQ_HEAD(ClientList, TlClient);
 
 struct TlClientTable
 {
 	struct event_base *base;
 	const TlConfig *config;
-	TlClientsChanged on_change;
-	void *arg;
-	TAILQ_HEAD(, TlClient) clients;
+	TlClientOwner owner;
+	struct ClientList phases[PHASES];
 	unsigned int count;
 	uint64_t now_us; /* as of the last tick */
 	bool draining;
-	TlClient **by_fd;
-	size_t fd_count;
+	TlHttpHead head; /* of the request that has just come */
+	TlBuf refusal;
 };
 
+static void client_proceed(TlClient *client);
+
 static void
-client_set_phase(TlClient *client, TlClientPhase phase)
+client_set_phase(TlClient *client, Phase phase)
 {
+	TlClientTable *table = client->table;
+
+	TAILQ_REMOVE(&table->phases[client->phase], client, link);
 	client->phase = phase;
-	client->since_us = client->table->now_us;
+	client->since_us = table->now_us;
+	TAILQ_INSERT_TAIL(&table->phases[phase], client, link);
 }
 
+/* Forgets the request that was read. */
 static void
-table_set_fd(TlClientTable *table, int fd, TlClient *client)
+client_forget_request(TlClient *client)
 {
-	size_t need = (size_t) fd + 1;
-
-	if (need > table->fd_count)
-	{
-		size_t count = table->fd_count > 0 ? table->fd_count : 64;
-		TlClient **by_fd;
-
-		while (count < need)
-			count *= 2;
-		by_fd = realloc(table->by_fd, count * sizeof(*by_fd));
-		if (by_fd == NULL)
-			tl_log_die("out of memory");
-		memset(by_fd + table->fd_count, 0, (count - table->fd_count) * sizeof(*by_fd));
-		table->by_fd = by_fd;
-		table->fd_count = count;
-	}
-	table->by_fd[fd] = client;
+	free(client->head);
+	client->head = NULL;
+	tl_buf_free(&client->head_text);
+	tl_buf_free(&client->body);
+	client->chunks = (TlHttpChunks){0};
+	client->scanned = 0;
 }
 
 static void
@@ -105,375 +117,512 @@ client_free(TlClient *client)
 {
 	TlClientTable *table = client->table;
 
-	if (client->fd >= 0)
-		table->by_fd[client->fd] = NULL;
-	TAILQ_REMOVE(&table->clients, client, link);
-	event_free(client->event);
+	TAILQ_REMOVE(&table->phases[client->phase], client, link);
+	if (client->request != NULL)
+		table->owner.on_gone(client->request, table->owner.arg);
+	client_forget_request(client);
+	bufferevent_free(client->bev);
+	if (client->turn != NULL)
+		event_free(client->turn);
 	free(client);
 	table->count--;
 	tl_metrics.clients--;
-	table->on_change(table, table->arg);
+	table->owner.on_count(table->owner.arg);
+}
+
+static struct evbuffer *
+client_input(const TlClient *client)
+{
+	return bufferevent_get_input(client->bev);
+}
+
+static size_t
+client_unsent(const TlClient *client)
+{
+	return evbuffer_get_length(bufferevent_get_output(client->bev));
 }
 
 static void
-client_on_close(struct evhttp_connection *connection, void *arg)
+client_throw_away_input(TlClient *client)
 {
-	TlClient *client = arg;
-
-	(void) connection;
-	if (client->on_gone != NULL)
-		client->on_gone(client->request);
-	client_free(client);
+	evbuffer_drain(client_input(client), evbuffer_get_length(client_input(client)));
 }
 
-static void
-client_on_refused_input(struct bufferevent *bev, void *arg)
-{
-	struct evbuffer *input = bufferevent_get_input(bev);
-
-	/* evhttp may still have a call of this pending, with its own argument. */
-	(void) arg;
-	evbuffer_drain(input, evbuffer_get_length(input));
-}
-
-static void
-client_on_refused_output(struct bufferevent *bev, void *arg)
-{
-	(void) arg;
-	if (evbuffer_get_length(bufferevent_get_output(bev)) == 0)
-		shutdown(bufferevent_getfd(bev), SHUT_WR);
-}
-
-static void
-client_on_refused_end(struct bufferevent *bev, short what, void *arg)
-{
-	TlClient *client = arg;
-
-	(void) bev;
-	(void) what;
-	evhttp_connection_free(client->connection);
-}
-
-static const char *
-refusal_detail(int status)
-{
-	switch (status)
-	{
-		case 408:
-			return "the request did not come in time";
-		case 413:
-			return "the body is too large";
-		case 417:
-			return "unknown Expect header";
-		default:
-			return "malformed HTTP request";
-	}
-}
-
-static const char *
-refusal_reason(int status)
-{
-	switch (status)
-	{
-		case 408:
-			return "Request Timeout";
-		case 413:
-			return "Content Too Large";
-		case 417:
-			return "Expectation Failed";
-		default:
-			return "Bad Request";
-	}
-}
-
-/* Answers in evhttp's place, in place of whatever it may have written, and lets go. */
-static void
-client_refuse(TlClient *client, int status)
-{
-	struct evbuffer *output = bufferevent_get_output(client->bev);
-	const char *detail = refusal_detail(status);
-
-	tl_metrics.requests++;
-	tl_metrics.responses_4xx++;
-	client_set_phase(client, TL_CLIENT_CLOSING);
-	evbuffer_unfreeze(output, 1);
-	evbuffer_drain(output, evbuffer_get_length(output));
-	evbuffer_freeze(output, 1);
-	evbuffer_add_printf(output,
-						"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
-						"Content-Length: %zu\r\nConnection: close\r\n\r\n{\"detail\":\"%s\"}",
-						status, refusal_reason(status),
-						strlen(detail) + strlen("{\"detail\":\"\"}"), detail);
-	bufferevent_setcb(client->bev, client_on_refused_input, client_on_refused_output,
-					  client_on_refused_end, client);
-	bufferevent_set_timeouts(client->bev, NULL, NULL);
-	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
-}
-
-/* There is output that is not ours: an error page, or an invitation to go on. */
-static void
-client_replace_page(TlClient *client)
-{
-	struct evbuffer *output = bufferevent_get_output(client->bev);
-	char text[CONTINUE_LEN + STATUS_AT + 4] = "";
-	char *page = text;
-	ev_ssize_t len;
-
-	evbuffer_unfreeze(output, 1);
-	len = evbuffer_copyout(output, text, sizeof(text) - 1);
-	evbuffer_freeze(output, 1);
-	if (len >= STATUS_AT + 3 && strncmp(text + STATUS_AT, "100", 3) == 0)
-	{
-		page += CONTINUE_LEN;
-		len -= (ev_ssize_t) CONTINUE_LEN;
-	}
-	if (len >= STATUS_AT + 3)
-		client_refuse(client, atoi(page + STATUS_AT));
-}
-
-/* evhttp has made the connection that it asked a bufferevent for. */
-static void
-client_attach(TlClient *client)
-{
-	bufferevent_data_cb read_cb, write_cb;
-	bufferevent_event_cb event_cb;
-	void *connection;
-	int one = 1;
-
-	bufferevent_getcb(client->bev, &read_cb, &write_cb, &event_cb, &connection);
-	bufferevent_decref(client->bev);
-	if (connection == NULL)
-	{
-		client_free(client);
-		return;
-	}
-	client->connection = connection;
-	client->fd = bufferevent_getfd(client->bev);
-	table_set_fd(client->table, client->fd, client);
-	client_set_phase(client, TL_CLIENT_IDLE);
-	evhttp_connection_set_closecb(client->connection, client_on_close, client);
-	setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-}
-
-/* True if the client has sent something that has not been read yet. */
+/* True if the client has sent something that has not been read. */
 static bool
 client_has_sent(const TlClient *client)
 {
 	char byte;
 
-	return recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
-static void
-client_on_event(evutil_socket_t fd, short what, void *arg)
-{
-	TlClient *client = arg;
-
-	(void) fd;
-	(void) what;
-	switch (client->phase)
-	{
-		case TL_CLIENT_NEW:
-			client_attach(client);
-			break;
-		case TL_CLIENT_IDLE:
-		case TL_CLIENT_READING:
-			if (evbuffer_get_length(bufferevent_get_output(client->bev)) > 0)
-				client_replace_page(client);
-			else if (client->table->draining && client->phase == TL_CLIENT_IDLE &&
-					 !client_has_sent(client))
-				evhttp_connection_free(client->connection);
-			break;
-		case TL_CLIENT_HANDLING:
-		case TL_CLIENT_WRITING:
-		case TL_CLIENT_CLOSING:
-			break;
-	}
+	return evbuffer_get_length(client_input(client)) > 0 ||
+		   recv(bufferevent_getfd(client->bev), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 /*
- * A bufferevent reads 4 kB and then goes round the loop.  When it got that much there is
- * likely more, and it is worth fetching at once.  End of file and errors are left for the
- * bufferevent to meet.
+ * Sends at once what the socket takes, which spares most answers a round of the loop and two calls of
+ * epoll_ctl; the rest, and any error, is the bufferevent's business.
  */
 static void
-client_read_more(TlClient *client, struct evbuffer *input)
+client_write(TlClient *client, struct iovec *parts, int count)
 {
-	ssize_t n;
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t) count};
+	ssize_t sent = 0;
 
-	client->reading_more = true;
+	if (client_unsent(client) == 0)
+		sent = sendmsg(bufferevent_getfd(client->bev), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	for (int i = 0; i < count; i++)
+	{
+		size_t skip = sent <= 0							 ? 0
+					  : (size_t) sent < parts[i].iov_len ? (size_t) sent
+														 : parts[i].iov_len;
+
+		sent -= (ssize_t) skip;
+		if (skip < parts[i].iov_len)
+			bufferevent_write(client->bev, (char *) parts[i].iov_base + skip,
+							  parts[i].iov_len - skip);
+	}
+}
+
+/* All that the client is told has been sent. */
+static void
+client_end_closing(TlClient *client)
+{
+	shutdown(bufferevent_getfd(client->bev), SHUT_WR);
+}
+
+/*
+ * Nothing more is answered.  Closing while the client still sends would destroy the answer on its
+ * way, so for a moment that is thrown away.
+ */
+static void
+client_begin_closing(TlClient *client)
+{
+	client_forget_request(client);
+	client_set_phase(client, PHASE_CLOSING);
+	client_throw_away_input(client);
+	bufferevent_setwatermark(client->bev, EV_READ, 0, 0);
+	if (client_unsent(client) == 0)
+		client_end_closing(client);
+}
+
+/* Refuses what cannot be answered as a request; the connection is closed then. */
+static void
+client_refuse(TlClient *client, int status, const char *why)
+{
+	TlClientTable *table = client->table;
+	struct iovec part;
+
+	tl_buf_reset(&table->refusal, 0);
+	table->owner.on_refusal(status, why, &table->refusal, table->owner.arg);
+	part = (struct iovec){table->refusal.data, table->refusal.len};
+	client_write(client, &part, 1);
+	client_begin_closing(client);
+}
+
+/* How much may be buffered now. */
+static void
+client_limit_reading(TlClient *client, size_t wanted)
+{
+	bufferevent_setwatermark(client->bev, EV_READ, 0, wanted + READ_AHEAD);
+}
+
+static void
+client_dispatch(TlClient *client, const TlHttpHead *head, const char *body, size_t len)
+{
+	TlClientTable *table = client->table;
+
+	client->close = !head->keep_alive;
+	client_set_phase(client, PHASE_HANDLING);
+	table->owner.on_request(client, head, body, len, table->owner.arg);
+	client_forget_request(client);
+	client_limit_reading(client, (size_t) table->config->max_headers);
+}
+
+/*
+ * A head has come.  Without a body, or with all of it, the request is whole; else the head is kept
+ * until it is.
+ */
+static void
+client_begin_body(TlClient *client)
+{
+	TlClientTable *table = client->table;
+	TlHttpHead *head = &table->head;
+
+	if (!head->chunked && head->length > (uint64_t) table->config->max_body)
+	{
+		client_refuse(client, 413, "the body is too large");
+		return;
+	}
+	client->head = malloc(sizeof(*head));
+	if (client->head == NULL)
+		tl_log_die("out of memory");
+	memcpy(client->head, head,
+		   offsetof(TlHttpHead, fields) + sizeof(TlHttpField) * head->field_count);
+	client_set_phase(client, PHASE_BODY);
+	client_limit_reading(client, (size_t) head->length);
+	if (head->expects_continue && !head->old && evbuffer_get_length(client_input(client)) == 0)
+	{
+		struct iovec part = {CONTINUE, sizeof(CONTINUE) - 1};
+
+		client_write(client, &part, 1);
+	}
+}
+
+/* As tl_http_find_end; a head that lies in one piece is not moved, nor is a body behind it. */
+static int
+client_find_end(TlClient *client, size_t *end, const char **why)
+{
+	struct evbuffer *input = client_input(client);
+	size_t max = (size_t) client->table->config->max_headers;
+	size_t len = evbuffer_get_length(input);
+	size_t piece = evbuffer_get_contiguous_space(input);
+	int status = tl_http_find_end((char *) evbuffer_pullup(input, (ev_ssize_t) piece), piece, max,
+								  &client->scanned, end, why);
+
+	if (status != 0 || *end > 0 || piece == len)
+		return status;
+	if (len > max + READ_AHEAD)
+		len = max + READ_AHEAD;
+	return tl_http_find_end((char *) evbuffer_pullup(input, (ev_ssize_t) len), len, max,
+							&client->scanned, end, why);
+}
+
+/* Returns false if more has to come. */
+static bool
+client_read_head(TlClient *client)
+{
+	TlClientTable *table = client->table;
+	struct evbuffer *input = client_input(client);
+	const char *why;
+	size_t end;
+	int status;
+
+	if (evbuffer_get_length(input) == 0)
+		return false;
+	if (client->phase == PHASE_IDLE)
+		client_set_phase(client, PHASE_HEAD);
+	status = client_find_end(client, &end, &why);
+	if (status == 0 && end == 0)
+		return false;
+	if (status == 0)
+	{
+		evbuffer_remove(input, tl_buf_reserve(&client->head_text, end), end);
+		client->head_text.len = end;
+		status = tl_http_parse_head(client->head_text.data, end, &table->head, &why);
+	}
+	if (status != 0)
+		client_refuse(client, status, why);
+	else if (table->head.chunked || table->head.length > 0)
+		client_begin_body(client);
+	else
+		client_dispatch(client, &table->head, NULL, 0);
+	return true;
+}
+
+/* Ends with the request handed on, or refused; false if more has to come. */
+static bool
+client_read_chunks(TlClient *client)
+{
+	struct evbuffer *input = client_input(client);
+
+	while (client->chunks.state != TL_HTTP_CHUNK_DONE)
+	{
+		size_t len = evbuffer_get_contiguous_space(input);
+		const char *why;
+		size_t used;
+		int status;
+
+		if (len == 0)
+			return false;
+		status = tl_http_chunks_read(
+			&client->chunks, (char *) evbuffer_pullup(input, (ev_ssize_t) len), len,
+			(size_t) client->table->config->max_body, &client->body, &used, &why);
+		if (status != 0)
+		{
+			client_refuse(client, status, why);
+			return true;
+		}
+		evbuffer_drain(input, used);
+	}
+	client_dispatch(client, client->head, client->body.data, client->body.len);
+	return true;
+}
+
+static bool
+client_read_body(TlClient *client)
+{
+	struct evbuffer *input = client_input(client);
+	size_t len = (size_t) client->head->length;
+
+	if (client->head->chunked)
+		return client_read_chunks(client);
+	if (evbuffer_get_length(input) < len)
+		return false;
+	client_dispatch(client, client->head, (char *) evbuffer_pullup(input, (ev_ssize_t) len), len);
+	evbuffer_drain(input, len);
+	return true;
+}
+
+/* The answer has gone out.  Returns false if the client has ended. */
+static bool
+client_end_answer(TlClient *client)
+{
+	if (!client->close && !(client->table->draining && !client_has_sent(client)))
+	{
+		client_set_phase(client, PHASE_IDLE);
+		return true;
+	}
+	if (!client->at_end && client_has_sent(client))
+	{
+		client_begin_closing(client);
+		return true;
+	}
+	client_free(client);
+	return false;
+}
+
+/* Takes all that there is to take.  May end the client. */
+static void
+client_proceed(TlClient *client)
+{
+	unsigned int requests = 0;
+	bool more = true;
+
+	if (client->proceeding)
+		return;
+	client->proceeding = true;
+	while (more)
+	{
+		switch (client->phase)
+		{
+			case PHASE_IDLE:
+				if (requests++ == REQUESTS_A_TURN)
+				{
+					event_active(client->turn, EV_TIMEOUT, 0);
+					more = false;
+					break;
+				}
+				/* FALLTHROUGH */
+			case PHASE_HEAD:
+				more = client_read_head(client);
+				break;
+			case PHASE_BODY:
+				more = client_read_body(client);
+				break;
+			case PHASE_HANDLING:
+				more = false;
+				break;
+			case PHASE_WRITING:
+				if (client_unsent(client) > 0)
+					more = false;
+				else if (!client_end_answer(client))
+					return;
+				break;
+			case PHASE_CLOSING:
+				client_throw_away_input(client);
+				more = false;
+				break;
+		}
+	}
+	client->proceeding = false;
+	/* One that sends no more is of no use when all that it has asked is answered. */
+	if (client->at_end && (client->phase <= PHASE_BODY ||
+						   (client->phase == PHASE_CLOSING && client_unsent(client) == 0)))
+		client_free(client);
+}
+
+static void
+client_on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	(void) fd;
+	(void) what;
+	client_proceed(arg);
+}
+
+/*
+ * A bufferevent reads 4 kB and then goes round the loop.  When it got that much there is likely
+ * more, and it is worth fetching at once.  End of file and errors are left for the bufferevent to
+ * meet.
+ */
+static void
+client_read_more(TlClient *client)
+{
+	struct evbuffer *input = client_input(client);
+	size_t high;
+	ssize_t n = (ssize_t) READ_MORE_SIZE;
+
+	if (evbuffer_get_length(input) < BUFFEREVENT_READ_SIZE)
+		return;
+	bufferevent_getwatermark(client->bev, EV_READ, NULL, &high);
 	evbuffer_unfreeze(input, 0);
-	do
+	while ((size_t) n == READ_MORE_SIZE && evbuffer_get_length(input) < high)
 	{
 		struct evbuffer_iovec room;
 
-		if (evbuffer_reserve_space(input, READ_MORE_SIZE, &room, 1) != 1)
+		if (evbuffer_reserve_space(input, (ev_ssize_t) READ_MORE_SIZE, &room, 1) != 1)
 			break;
-		room.iov_len = READ_MORE_SIZE;
-		n = recv(client->fd, room.iov_base, room.iov_len, MSG_DONTWAIT);
+		n = recv(bufferevent_getfd(client->bev), room.iov_base, READ_MORE_SIZE, MSG_DONTWAIT);
 		if (n <= 0)
 			break;
 		room.iov_len = (size_t) n;
 		evbuffer_commit_space(input, &room, 1);
-	} while (n == READ_MORE_SIZE && evbuffer_get_length(input) < READ_MORE_LIMIT);
+	}
 	evbuffer_freeze(input, 0);
-	client->reading_more = false;
 }
 
 static void
-client_on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
+client_on_readable(struct bufferevent *bev, void *arg)
 {
 	TlClient *client = arg;
 
-	if (info->n_added == 0 || client->reading_more)
+	(void) bev;
+	if (client->phase <= PHASE_BODY)
+		client_read_more(client);
+	client_proceed(client);
+}
+
+static void
+client_on_written(struct bufferevent *bev, void *arg)
+{
+	TlClient *client = arg;
+
+	(void) bev;
+	if (client->phase == PHASE_CLOSING)
+		client_end_closing(client);
+	else
+		client_proceed(client);
+}
+
+static void
+client_on_event(struct bufferevent *bev, short what, void *arg)
+{
+	TlClient *client = arg;
+
+	(void) bev;
+	if ((what & BEV_EVENT_EOF) == 0)
+	{
+		client_free(client);
 		return;
-	if (client->phase == TL_CLIENT_IDLE)
-		client_set_phase(client, TL_CLIENT_READING);
-	if (info->n_added >= BUFFEREVENT_READ_SIZE && client->phase == TL_CLIENT_READING)
-		client_read_more(client, input);
+	}
+	/* It may still read: some clients say that they have said all. */
+	client->at_end = true;
+	client_proceed(client);
 }
 
-static void
-client_on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
+/* Makes room, if it can be made.  False if there is none. */
+static bool
+table_make_room(TlClientTable *table)
 {
-	TlClient *client = arg;
+	TlClient *idle = TAILQ_FIRST(&table->phases[PHASE_IDLE]);
 
-	(void) output;
-	if (info->n_added > 0 &&
-		(client->phase == TL_CLIENT_IDLE || client->phase == TL_CLIENT_READING))
-		event_active(client->event, EV_TIMEOUT, 0);
-}
-
-struct bufferevent *
-tl_client_accept(struct event_base *base, void *arg)
-{
-	TlClientTable *table = arg;
-	TlClient *client = calloc(1, sizeof(*client));
-
-	if (client == NULL)
-		tl_log_die("out of memory");
-	client->table = table;
-	client->fd = -1;
-	client->bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-	client->event = event_new(base, -1, 0, client_on_event, client);
-	if (client->bev == NULL || client->event == NULL ||
-		evbuffer_add_cb(bufferevent_get_input(client->bev), client_on_input, client) == NULL ||
-		evbuffer_add_cb(bufferevent_get_output(client->bev), client_on_output, client) == NULL)
-		tl_log_die("out of memory");
-	/* A client that sends ahead without taking its answers is not read for ever. */
-	bufferevent_setwatermark(client->bev, EV_READ, 0,
-							 (size_t) (table->config->max_headers + table->config->max_body) +
-								 READ_MORE_SIZE);
-	client_set_phase(client, TL_CLIENT_NEW);
-	TAILQ_INSERT_TAIL(&table->clients, client, link);
-	table->count++;
-	tl_metrics.clients++;
-	table->on_change(table, table->arg);
-
-	/* Before anything can arrive: the event runs in this very round of the loop. */
-	bufferevent_incref(client->bev);
-	event_active(client->event, EV_TIMEOUT, 0);
-	return client->bev;
-}
-
-TlClient *
-tl_client_find(TlClientTable *table, struct evhttp_connection *connection)
-{
-	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
-
-	assert(fd >= 0 && (size_t) fd < table->fd_count && table->by_fd[fd] != NULL);
-	return table->by_fd[fd];
+	if (table->count < (unsigned int) table->config->max_connections)
+		return true;
+	if (idle != NULL)
+		client_free(idle);
+	return table->count < (unsigned int) table->config->max_connections + RESERVE;
 }
 
 void
-tl_client_begin_handling(TlClient *client, void (*on_gone)(void *request), void *request)
+tl_clients_accept(TlClientTable *table, int fd)
 {
-	client_set_phase(client, TL_CLIENT_HANDLING);
-	client->on_gone = on_gone;
+	TlClient *client;
+	int one = 1;
+
+	if (!table_make_room(table))
+	{
+		close(fd);
+		return;
+	}
+	client = calloc(1, sizeof(*client));
+	if (client == NULL)
+		tl_log_die("out of memory");
+	client->table = table;
+	client->in_reserve = table->count >= (unsigned int) table->config->max_connections;
+	client->bev = bufferevent_socket_new(table->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	client->turn = event_new(table->base, -1, 0, client_on_turn, client);
+	if (client->bev == NULL || client->turn == NULL)
+		tl_log_die("out of memory");
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	bufferevent_setcb(client->bev, client_on_readable, client_on_written, client_on_event, client);
+	client_limit_reading(client, (size_t) table->config->max_headers);
+	client->since_us = table->now_us;
+	TAILQ_INSERT_TAIL(&table->phases[PHASE_IDLE], client, link);
+	table->count++;
+	tl_metrics.clients++;
+	table->owner.on_count(table->owner.arg);
+	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
+}
+
+bool
+tl_client_is_in_reserve(const TlClient *client)
+{
+	return client->in_reserve;
+}
+
+void
+tl_client_set_request(TlClient *client, void *request)
+{
 	client->request = request;
 }
 
 void
-tl_client_begin_writing(TlClient *client)
+tl_client_answer(TlClient *client, const char *head, size_t head_len, const char *body,
+				 size_t body_len, bool close)
 {
-	client_set_phase(client, TL_CLIENT_WRITING);
-	client->on_gone = NULL;
+	struct iovec parts[] = {{(void *) head, head_len}, {(void *) body, body_len}};
+
 	client->request = NULL;
+	client->close |= close;
+	client_set_phase(client, PHASE_WRITING);
+	client_write(client, parts, 2);
+	client_proceed(client);
 }
 
-void
-tl_client_end_writing(TlClient *client)
+static void
+table_expire(TlClientTable *table, Phase phase, uint64_t limit_us, bool refuse)
 {
-	size_t waiting = evbuffer_get_length(bufferevent_get_input(client->bev));
+	TlClient *client;
 
-	client_set_phase(client, waiting > 0 ? TL_CLIENT_READING : TL_CLIENT_IDLE);
-	if (client->table->draining)
-		event_active(client->event, EV_TIMEOUT, 0);
-}
-
-void
-tl_client_flush(TlClient *client)
-{
-	struct evbuffer *output = bufferevent_get_output(client->bev);
-
-	evbuffer_unfreeze(output, 1);
-	evbuffer_write(output, client->fd);
-	evbuffer_freeze(output, 1);
-
-	/* What is left, and any error, is the bufferevent's business as ever. */
-	if (evbuffer_get_length(output) == 0)
-		bufferevent_trigger(client->bev, EV_WRITE, 0);
+	while ((client = TAILQ_FIRST(&table->phases[phase])) != NULL &&
+		   table->now_us - client->since_us > limit_us)
+	{
+		if (refuse)
+			client_refuse(client, 408, "the request did not come in time");
+		else
+			client_free(client);
+	}
 }
 
 void
 tl_clients_tick(TlClientTable *table, uint64_t now_us)
 {
-	uint64_t read_limit = (uint64_t) table->config->read_timeout * 1000;
-	uint64_t idle_limit = (uint64_t) table->config->idle_timeout * 1000;
-	TlClient *client = TAILQ_FIRST(&table->clients);
+	const TlConfig *config = table->config;
 
 	table->now_us = now_us;
-	while (client != NULL)
-	{
-		TlClient *next = TAILQ_NEXT(client, link);
-		uint64_t age = now_us - client->since_us;
-
-		switch (client->phase)
-		{
-			case TL_CLIENT_NEW:
-			case TL_CLIENT_HANDLING:
-				break;
-			case TL_CLIENT_READING:
-				if (age > read_limit)
-					client_refuse(client, 408);
-				break;
-			case TL_CLIENT_IDLE:
-			case TL_CLIENT_WRITING:
-				if (age > idle_limit)
-					evhttp_connection_free(client->connection);
-				break;
-			case TL_CLIENT_CLOSING:
-				if (age > LINGER_US)
-					evhttp_connection_free(client->connection);
-				break;
-		}
-		client = next;
-	}
+	table_expire(table, PHASE_IDLE, (uint64_t) config->idle_timeout * 1000, false);
+	table_expire(table, PHASE_HEAD, (uint64_t) config->header_timeout * 1000, true);
+	table_expire(table, PHASE_BODY, (uint64_t) config->read_timeout * 1000, true);
+	table_expire(table, PHASE_WRITING, (uint64_t) config->write_timeout * 1000, false);
+	table_expire(table, PHASE_CLOSING, LINGER_US, false);
 }
 
 void
 tl_clients_drain(TlClientTable *table)
 {
 	TlClient *client;
+	TlClient *next;
 
 	table->draining = true;
-	for (client = TAILQ_FIRST(&table->clients); client != NULL; client = TAILQ_NEXT(client, link))
-		event_active(client->event, EV_TIMEOUT, 0);
+	for (client = TAILQ_FIRST(&table->phases[PHASE_IDLE]); client != NULL; client = next)
+	{
+		next = TAILQ_NEXT(client, link);
+		if (!client_has_sent(client))
+			client_free(client);
+	}
 }
 
 TlClientTable *
-tl_clients_open(struct event_base *base, const TlConfig *config, TlClientsChanged on_change,
-				void *arg)
+tl_clients_open(struct event_base *base, const TlConfig *config, TlClientOwner owner)
 {
 	TlClientTable *table = calloc(1, sizeof(*table));
 
@@ -481,10 +630,10 @@ tl_clients_open(struct event_base *base, const TlConfig *config, TlClientsChange
 		tl_log_die("out of memory");
 	table->base = base;
 	table->config = config;
-	table->on_change = on_change;
-	table->arg = arg;
+	table->owner = owner;
 	table->now_us = tl_clock_us();
-	TAILQ_INIT(&table->clients);
+	for (int i = 0; i < PHASES; i++)
+		TAILQ_INIT(&table->phases[i]);
 	return table;
 }
 
@@ -497,6 +646,9 @@ tl_clients_count(const TlClientTable *table)
 void
 tl_clients_close(TlClientTable *table)
 {
-	free(table->by_fd);
+	for (int i = 0; i < PHASES; i++)
+		while (!TAILQ_EMPTY(&table->phases[i]))
+			client_free(TAILQ_FIRST(&table->phases[i]));
+	tl_buf_free(&table->refusal);
 	free(table);
 }

@@ -1,62 +1,75 @@
 /*
  * client.h
- *		What evhttp does not keep about a client's connection: its phase, and since when.
+ *		A client's connection: requests come in whole, answers go out, one after the other.
  *
- * A client is made when evhttp asks for a bufferevent and freed when evhttp frees the
- * connection; between the two evhttp owns the bufferevent and the connection.
+ *	 IDLE ──> HEAD ──> BODY ──> HANDLING ──> WRITING ──> IDLE
+ *	  │        └────────┴── refused ──┴─────────┴──> CLOSING
+ *
+ * Each phase has a list of its clients in the order in which they came into it, so what a time limit
+ * ends, and who has been idle longest, stands first.  What is read ahead of a request that is being
+ * answered is bounded, and so is a body before it is read.
+ *
+ * A bufferevent does the reading and writing, so that TLS is another kind of it and nothing more.
  */
 #ifndef TL_CLIENT_H
 #define TL_CLIENT_H
 
 #include "base/config.h"
+#include "net/http_parse.h"
 
-#include <sys/queue.h>
+#include <sys/socket.h>
 
-struct bufferevent;
 struct event_base;
-struct evhttp_connection;
-
-typedef enum TlClientPhase
-{
-	TL_CLIENT_NEW,		/* evhttp has not finished accepting -> IDLE */
-	TL_CLIENT_IDLE,		/* between requests -> READING, CLOSING */
-	TL_CLIENT_READING,	/* part of a request has come -> HANDLING, CLOSING */
-	TL_CLIENT_HANDLING, /* the request is ours to answer -> WRITING */
-	TL_CLIENT_WRITING,	/* -> IDLE */
-	TL_CLIENT_CLOSING	/* refused; what still comes is thrown away */
-} TlClientPhase;
 
 typedef struct TlClient TlClient;
 typedef struct TlClientTable TlClientTable;
 
-/* The number of clients changed, or one fell idle. */
-typedef void (*TlClientsChanged)(TlClientTable *table, void *arg);
+/* The HTTP side. */
+typedef struct TlClientOwner
+{
+	/*
+	 * A request is whole; what it is given with lasts until this returns.  Exactly one
+	 * tl_client_answer follows, from within or later.
+	 */
+	void (*on_request)(TlClient *client, const TlHttpHead *head, const char *body, size_t len,
+					   void *arg);
+
+	/* The client has gone before its request was answered; it must not be used any more. */
+	void (*on_gone)(void *request, void *arg);
+
+	/* The client must be refused: what is to be sent of it is appended to `out`. */
+	void (*on_refusal)(int status, const char *why, TlBuf *out, void *arg);
+
+	/* The number of clients changed. */
+	void (*on_count)(void *arg);
+
+	void *arg;
+} TlClientOwner;
 
 extern TlClientTable *tl_clients_open(struct event_base *base, const TlConfig *config,
-									  TlClientsChanged on_change, void *arg);
+									  TlClientOwner owner);
 
-/* After all connections are gone. */
+/* Ends all connections. */
 extern void tl_clients_close(TlClientTable *table);
 
 extern unsigned int tl_clients_count(const TlClientTable *table);
 
-/* For evhttp_set_bevcb, with the table as argument. */
-extern struct bufferevent *tl_client_accept(struct event_base *base, void *table);
-
-/* The client of a connection that evhttp hands a request of. */
-extern TlClient *tl_client_find(TlClientTable *table, struct evhttp_connection *connection);
-
-/* The request has come whole; `request` is told to on_gone if the connection goes first. */
-extern void tl_client_begin_handling(TlClient *client, void (*on_gone)(void *request),
-									 void *request);
-extern void tl_client_begin_writing(TlClient *client);
-extern void tl_client_end_writing(TlClient *client);
-
 /*
- * Writes the answer now instead of in the next round of the loop.  Not from within evhttp's
- * callback; the client may be gone afterwards.
+ * Takes a connection that was accepted, which does not block.  Where there are as many as may be, the
+ * one that has been idle longest makes room for it; if none is idle and it cannot be one of the few
+ * in reserve, it is closed.
  */
-extern void tl_client_flush(TlClient *client);
+extern void tl_clients_accept(TlClientTable *table, int fd);
+
+/* One in reserve, which only health is answered. */
+extern bool tl_client_is_in_reserve(const TlClient *client);
+
+/* What on_gone is given while the request that on_request brought has no answer. */
+extern void tl_client_set_request(TlClient *client, void *request);
+
+/* Head and body of an answer; with `close` it is the last. */
+extern void tl_client_answer(TlClient *client, const char *head, size_t head_len, const char *body,
+							 size_t body_len, bool close);
 
 /* Enforces the time limits; call it a few times a second. */
 extern void tl_clients_tick(TlClientTable *table, uint64_t now_us);

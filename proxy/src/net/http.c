@@ -1,12 +1,9 @@
 /*
  * http.c
- *		The HTTP server: libevent's evhttp with limits, time-outs and JSON errors.
+ *		The HTTP server: requests of clients to endpoints, answers of endpoints to clients.
  *
- * A request is ours from evhttp's callback until its answer is sent; evhttp frees its own
- * half when the answer has gone out.  While the request is ours evhttp does not read from
- * the connection, so a client that leaves is noticed only when its answer cannot be written;
- * should the connection still go first, evhttp takes it off its half, and sending the answer
- * then only frees that.
+ * A request is ours from the moment it has come whole until its answer is given.  Should its client go
+ * first, the answer is counted and dropped.
  */
 #include "net/http.h"
 
@@ -15,14 +12,12 @@
 #include "net/client.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
 #include <event2/event.h>
-#include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #define LISTEN_BACKLOG 1024
 
@@ -32,12 +27,15 @@
 /* Looks after time limits, some of which are as short as 10 ms. */
 #define TICK_US 50000
 
+/* Of the text of a Date header, RFC 9110, 5.6.7. */
+#define DATE_SIZE 32
+
 typedef struct HttpRequest
 {
 	TlRequest base; /* first: a request is its HTTP request */
 	TlHttp *http;
-	struct evhttp_request *half; /* evhttp's, until answered */
-	TlClient *client;			 /* NULL once it has gone */
+	TlClient *client; /* NULL once it has gone */
+	bool old;		  /* HTTP/1.0 */
 	bool close;
 	TAILQ_ENTRY(HttpRequest) link; /* of those in flight, or spare */
 } HttpRequest;
@@ -48,17 +46,17 @@ struct TlHttp
 {
 	struct event_base *base;
 	const TlBackend *backend;
-	struct evhttp *server;
 	TlClientTable *clients;
-	struct evhttp_bound_socket *sockets[TL_ADDRESSES_MAX];
-	size_t socket_count;
-	bool accepting;
+	struct evconnlistener *listeners[TL_ADDRESSES_MAX];
+	size_t listener_count;
 	bool stalled; /* accepting fails for now */
 	struct event *tick;
 	struct RequestList in_flight;
 	struct RequestList spares;
 	size_t spare_count;
-	bool in_callback; /* evhttp waits for us to return */
+	TlBuf head; /* of the answer being sent */
+	time_t date_of;
+	char date[DATE_SIZE];
 	bool draining;
 	void (*on_drained)(void *arg);
 	void *on_drained_arg;
@@ -85,20 +83,32 @@ reason_phrase(int status)
 			return "Not Found";
 		case 405:
 			return "Method Not Allowed";
+		case 408:
+			return "Request Timeout";
 		case 409:
 			return "Conflict";
 		case 413:
 			return "Content Too Large";
+		case 414:
+			return "URI Too Long";
 		case 415:
 			return "Unsupported Media Type";
+		case 417:
+			return "Expectation Failed";
 		case 422:
 			return "Unprocessable Content";
 		case 429:
 			return "Too Many Requests";
+		case 431:
+			return "Request Header Fields Too Large";
 		case 500:
 			return "Internal Server Error";
+		case 501:
+			return "Not Implemented";
 		case 503:
 			return "Service Unavailable";
+		case 505:
+			return "HTTP Version Not Supported";
 		default:
 			return "Status";
 	}
@@ -120,18 +130,10 @@ http_release(TlRequest *base)
 }
 
 static void
-http_on_gone(void *arg)
+http_on_gone(void *request, void *arg)
 {
-	HttpRequest *request = arg;
-
-	request->client = NULL;
-}
-
-static void
-http_on_written(struct evhttp_request *half, void *arg)
-{
-	(void) half;
-	tl_client_end_writing(arg);
+	(void) arg;
+	((HttpRequest *) request)->client = NULL;
 }
 
 static void
@@ -146,133 +148,129 @@ count_answer(const HttpRequest *request, int status)
 		tl_metrics.responses_4xx++;
 }
 
+/* The time as a header has it, made anew once a second. */
+static const char *
+http_date(TlHttp *http)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (now != http->date_of)
+	{
+		http->date_of = now;
+		gmtime_r(&now, &tm);
+		strftime(http->date, DATE_SIZE, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	}
+	return http->date;
+}
+
+static void
+begin_head(TlHttp *http, TlBuf *head, int status, const char *content_type, size_t len)
+{
+	tl_buf_printf(head, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
+				  status, reason_phrase(status), http_date(http), content_type, len);
+}
+
+static void
+compose_head(HttpRequest *request, const TlAnswer *answer, TlBuf *head)
+{
+	begin_head(request->http, head, answer->status,
+			   answer->content_type != NULL ? answer->content_type : "application/json",
+			   answer->len);
+	if (answer->allow != NULL)
+		tl_buf_printf(head, "Allow: %s\r\n", answer->allow);
+	if (answer->file_name != NULL)
+		tl_buf_printf(head, "Content-Disposition: attachment; filename=\"%s\"\r\n",
+					  answer->file_name);
+	if (answer->retry_after > 0)
+		tl_buf_printf(head, "Retry-After: %u\r\n", answer->retry_after);
+	if (request->close)
+		tl_buf_add_text(head, "Connection: close\r\n");
+	else if (request->old)
+		tl_buf_add_text(head, "Connection: keep-alive\r\n");
+	tl_buf_add_text(head, "\r\n");
+}
+
 static void
 http_answer(TlRequest *base, const TlAnswer *answer)
 {
 	HttpRequest *request = (HttpRequest *) base;
-	struct evhttp_request *half = request->half;
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(half);
 	TlHttp *http = request->http;
-	TlClient *client = request->client;
-	char number[24];
 
 	count_answer(request, answer->status);
 	TAILQ_REMOVE(&http->in_flight, request, link);
-	request->half = NULL;
+	if (request->client == NULL)
+		return;
+	request->close |= http->draining;
+	http->head.len = 0;
+	compose_head(request, answer, &http->head);
+	tl_client_answer(request->client, http->head.data, http->head.len, answer->body,
+					 base->method != TL_METHOD_HEAD ? answer->len : 0, request->close);
+	request->client = NULL;
+}
 
-	evhttp_add_header(headers, "Content-Type",
-					  answer->content_type != NULL ? answer->content_type : "application/json");
-	snprintf(number, sizeof(number), "%zu", answer->len);
-	evhttp_add_header(headers, "Content-Length", number);
-	if (answer->allow != NULL)
-		evhttp_add_header(headers, "Allow", answer->allow);
-	if (answer->file_name != NULL)
-	{
-		char disposition[TL_FILE_NAME_MAX + 32];
+/* What is no request is answered, too. */
+static void
+http_on_refusal(int status, const char *why, TlBuf *out, void *arg)
+{
+	TlHttp *http = arg;
 
-		snprintf(disposition, sizeof(disposition), "attachment; filename=\"%s\"",
-				 answer->file_name);
-		evhttp_add_header(headers, "Content-Disposition", disposition);
-	}
-	if (answer->retry_after > 0)
-	{
-		snprintf(number, sizeof(number), "%u", answer->retry_after);
-		evhttp_add_header(headers, "Retry-After", number);
-	}
-	if (request->close || http->draining)
-		evhttp_add_header(headers, "Connection", "close");
-	if (base->method != TL_METHOD_HEAD)
-		evbuffer_add(evhttp_request_get_output_buffer(half), answer->body, answer->len);
-
-	if (client != NULL)
-	{
-		evhttp_request_set_on_complete_cb(half, http_on_written, client);
-		tl_client_begin_writing(client);
-	}
-	evhttp_send_reply(half, answer->status, reason_phrase(answer->status), NULL);
-	if (client != NULL && !http->in_callback)
-		tl_client_flush(client);
+	tl_metrics.requests++;
+	tl_metrics.responses_4xx++;
+	begin_head(http, out, status, "application/json", strlen("{\"detail\":\"\"}") + strlen(why));
+	tl_buf_printf(out, "Connection: close\r\n\r\n{\"detail\":\"%s\"}", why);
 }
 
 static TlMethod
-method_of(struct evhttp_request *half)
+method_of(const TlHttpHead *head)
 {
-	switch (evhttp_request_get_command(half))
-	{
-		case EVHTTP_REQ_GET:
-			return TL_METHOD_GET;
-		case EVHTTP_REQ_HEAD:
-			return TL_METHOD_HEAD;
-		case EVHTTP_REQ_POST:
-			return TL_METHOD_POST;
-		default:
-			return TL_METHOD_OTHER;
-	}
+	if (strcmp(head->method, "POST") == 0)
+		return TL_METHOD_POST;
+	if (strcmp(head->method, "GET") == 0)
+		return TL_METHOD_GET;
+	if (strcmp(head->method, "HEAD") == 0)
+		return TL_METHOD_HEAD;
+	return TL_METHOD_OTHER;
 }
 
-/*
- * Picks the headers that matter.  False if two readers could disagree about where the body
- * ends: evhttp knows chunked or one length, and takes anything else for no body at all.
- */
-static bool
-read_headers(HttpRequest *request)
+/* A header that an endpoint is given, at most once. */
+typedef struct Wanted
 {
-	struct evkeyvalq *headers = evhttp_request_get_input_headers(request->half);
-	const char *length = NULL;
-	const char *transfer = NULL;
-	struct evkeyval *header;
+	const char *name;
+	size_t offset; /* in TlRequest: a const char * */
+} Wanted;
 
-	for (header = TAILQ_FIRST(headers); header != NULL; header = TAILQ_NEXT(header, next))
+static const Wanted wanted[] = {
+	{"Content-Type", offsetof(TlRequest, content_type)},
+	{"Content-Encoding", offsetof(TlRequest, content_encoding)},
+	{"User-Agent", offsetof(TlRequest, user_agent)},
+	{"X-User-Id", offsetof(TlRequest, user_id)},
+	{"X-Device-Id", offsetof(TlRequest, device_id)},
+	{"X-Correlation-Id", offsetof(TlRequest, correlation_id)},
+	{"traceparent", offsetof(TlRequest, traceparent)},
+};
+
+/* Picks the headers that matter.  False if one is repeated: who sent it first, or last, may be another. */
+static bool
+read_headers(const TlHttpHead *head, TlRequest *request)
+{
+	for (unsigned int i = 0; i < head->field_count; i++)
 	{
-		switch (strlen(header->key))
+		const TlHttpField *field = &head->fields[i];
+
+		for (size_t k = 0; k < sizeof(wanted) / sizeof(wanted[0]); k++)
 		{
-			case 9:
-				if (strcasecmp(header->key, "X-User-Id") == 0)
-					request->base.user_id = header->value;
-				break;
-			case 10:
-				if (strcasecmp(header->key, "User-Agent") == 0)
-					request->base.user_agent = header->value;
-				break;
-			case 11:
-				if (strcasecmp(header->key, "X-Device-Id") == 0)
-					request->base.device_id = header->value;
-				else if (strcasecmp(header->key, "traceparent") == 0)
-					request->base.traceparent = header->value;
-				break;
-			case 12:
-				if (strcasecmp(header->key, "Content-Type") == 0)
-					request->base.content_type = header->value;
-				break;
-			case 14:
-				if (strcasecmp(header->key, "Content-Length") == 0)
-				{
-					if (length != NULL && strcmp(length, header->value) != 0)
-						return false;
-					length = header->value;
-				}
-				break;
-			case 16:
-				if (strcasecmp(header->key, "Content-Encoding") == 0)
-					request->base.content_encoding = header->value;
-				else if (strcasecmp(header->key, "X-Correlation-Id") == 0)
-					request->base.correlation_id = header->value;
-				break;
-			case 17:
-				if (strcasecmp(header->key, "Transfer-Encoding") == 0)
-				{
-					if (transfer != NULL)
-						return false;
-					transfer = header->value;
-				}
-				break;
+			const char **place = (const char **) ((char *) request + wanted[k].offset);
+
+			if ((field->name[0] | ' ') != (wanted[k].name[0] | ' ') ||
+				strcasecmp(field->name, wanted[k].name) != 0)
+				continue;
+			if (*place != NULL)
+				return false;
+			*place = field->value;
 		}
 	}
-	if (transfer != NULL && (length != NULL || strcasecmp(transfer, "chunked") != 0))
-		return false;
-
-	/* strtoll, which evhttp reads lengths with, also takes signs and spaces. */
-	return length == NULL || length[strspn(length, "0123456789")] == '\0';
+	return true;
 }
 
 static HttpRequest *
@@ -298,93 +296,87 @@ http_take_request(TlHttp *http)
 
 /* Sends a request to its endpoint, or refuses it here. */
 static void
-http_handle(HttpRequest *request)
+http_handle(HttpRequest *request, const TlHttpHead *head)
 {
-	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request->half);
-	struct evbuffer *input = evhttp_request_get_input_buffer(request->half);
 	TlRequest *base = &request->base;
 
-	if (!read_headers(request))
+	base->path = head->path;
+	base->query = head->query;
+	if (!read_headers(head, base))
 	{
 		request->close = true;
-		tl_request_refuse(base, 400, "ambiguous body length");
-		return;
+		tl_request_refuse(base, 400, "a header that may be there once is repeated");
 	}
-	base->path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
-	base->query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
-	if (base->path == NULL)
+	else if (tl_client_is_in_reserve(request->client) && strncmp(head->path, "/health", 7) != 0)
 	{
 		request->close = true;
-		tl_request_refuse(base, 400, "malformed path");
-		return;
+		tl_request_refuse(base, 503, "too many connections; retry");
 	}
-	base->body_len = evbuffer_get_length(input);
-	if (base->body_len > 0)
-		base->body = (const char *) evbuffer_pullup(input, -1);
-	tl_route_handle(base, request->http->backend);
+	else
+		tl_route_handle(base, request->http->backend);
 }
 
 static void
-http_on_request(struct evhttp_request *half, void *arg)
+http_on_request(TlClient *client, const TlHttpHead *head, const char *body, size_t len, void *arg)
 {
 	TlHttp *http = arg;
 	HttpRequest *request = http_take_request(http);
 
-	request->half = half;
-	request->client = tl_client_find(http->clients, evhttp_request_get_connection(half));
+	request->client = client;
+	request->old = head->old;
+	request->close = !head->keep_alive;
 	request->base.arrived_us = tl_clock_us();
-	request->base.method = method_of(half);
-	tl_client_begin_handling(request->client, http_on_gone, request);
+	request->base.method = method_of(head);
+	request->base.body = body;
+	request->base.body_len = len;
+	tl_client_set_request(client, request);
 	TAILQ_INSERT_TAIL(&http->in_flight, request, link);
 	tl_metrics.in_flight++;
-
-	/* An answer given at once must not be flushed at once: evhttp still uses the connection. */
-	http->in_callback = true;
-	http_handle(request);
-	http->in_callback = false;
+	http_handle(request, head);
 }
 
 static void
 http_set_accepting(TlHttp *http, bool accepting)
 {
-	if (http->accepting == accepting)
-		return;
-	http->accepting = accepting;
-	for (size_t i = 0; i < http->socket_count; i++)
+	http->stalled = !accepting;
+	for (size_t i = 0; i < http->listener_count; i++)
 	{
-		struct evconnlistener *listener = evhttp_bound_socket_get_listener(http->sockets[i]);
-
 		if (accepting)
-			evconnlistener_enable(listener);
+			evconnlistener_enable(http->listeners[i]);
 		else
-			evconnlistener_disable(listener);
+			evconnlistener_disable(http->listeners[i]);
 	}
 }
 
 static void
-http_on_clients(TlClientTable *clients, void *arg)
+http_on_count(void *arg)
 {
 	TlHttp *http = arg;
-	unsigned int count = tl_clients_count(clients);
 
-	if (!http->draining)
-		http_set_accepting(http, !http->stalled &&
-									 count < (unsigned int) http->backend->config->max_connections);
-	else if (count == 0 && http->on_drained != NULL)
+	if (http->draining && http->on_drained != NULL && tl_clients_count(http->clients) == 0)
 		http->on_drained(http->on_drained_arg);
+}
+
+static void
+http_on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+			   int address_len, void *arg)
+{
+	TlHttp *http = arg;
+
+	(void) listener;
+	(void) address;
+	(void) address_len;
+	tl_clients_accept(http->clients, fd);
 }
 
 static void
 http_on_accept_error(struct evconnlistener *listener, void *arg)
 {
-	TlHttp *http = arg;
-
 	(void) listener;
 	tl_log(TL_LOG_ERROR, "could not accept a connection: %s", strerror(errno));
 
 	/* Most likely out of descriptors; the next tick tries again. */
-	http->stalled = true;
-	http_set_accepting(http, false);
+	http_set_accepting(arg, false);
 }
 
 static void
@@ -413,10 +405,7 @@ http_on_tick(evutil_socket_t fd, short what, void *arg)
 	tl_clients_tick(http->clients, now);
 	http_expire_requests(http, now);
 	if (http->stalled)
-	{
-		http->stalled = false;
-		http_on_clients(http->clients, http);
-	}
+		http_set_accepting(http, true);
 }
 
 static bool
@@ -431,21 +420,17 @@ http_listen(TlHttp *http, const TlAddressList *addresses)
 		const TlAddress *address = &addresses->items[i];
 		unsigned int family_flags =
 			address->socket.ss_family == AF_INET6 ? LEV_OPT_BIND_IPV6ONLY : 0;
-		struct evconnlistener *listener =
-			evconnlistener_new_bind(http->base, NULL, NULL, flags | family_flags, LISTEN_BACKLOG,
-									(const struct sockaddr *) &address->socket, (int) address->len);
-		struct evhttp_bound_socket *bound;
+		struct evconnlistener *listener = evconnlistener_new_bind(
+			http->base, http_on_accept, http, flags | family_flags, LISTEN_BACKLOG,
+			(const struct sockaddr *) &address->socket, (int) address->len);
 
 		if (listener == NULL)
 		{
 			tl_log(TL_LOG_ERROR, "could not listen on %s: %s", address->text, strerror(errno));
 			return false;
 		}
-		bound = evhttp_bind_listener(http->server, listener);
-		if (bound == NULL)
-			tl_log_die("out of memory");
 		evconnlistener_set_error_cb(listener, http_on_accept_error);
-		http->sockets[http->socket_count++] = bound;
+		http->listeners[http->listener_count++] = listener;
 		tl_log(TL_LOG_INFO, "listening on %s", address->text);
 	}
 	return true;
@@ -461,28 +446,31 @@ tl_http_open(struct event_base *base, const TlBackend *backend, const TlAddressL
 		tl_log_die("out of memory");
 	http->base = base;
 	http->backend = backend;
-	http->accepting = true;
 	TAILQ_INIT(&http->in_flight);
 	TAILQ_INIT(&http->spares);
-	http->clients = tl_clients_open(base, backend->config, http_on_clients, http);
-	http->server = evhttp_new(base);
+	http->clients = tl_clients_open(base, backend->config,
+									(TlClientOwner){.on_request = http_on_request,
+													.on_gone = http_on_gone,
+													.on_refusal = http_on_refusal,
+													.on_count = http_on_count,
+													.arg = http});
 	http->tick = event_new(base, -1, EV_PERSIST, http_on_tick, http);
-	if (http->server == NULL || http->tick == NULL)
+	if (http->tick == NULL)
 		tl_log_die("out of memory");
 	event_add(http->tick, &tick);
-
-	/* All methods: what a path does not know it answers itself. */
-	evhttp_set_allowed_methods(http->server, 0xffff);
-	evhttp_set_max_headers_size(http->server, (ev_ssize_t) backend->config->max_headers);
-	evhttp_set_max_body_size(http->server, (ev_ssize_t) backend->config->max_body);
-	evhttp_set_gencb(http->server, http_on_request, http);
-	evhttp_set_bevcb(http->server, tl_client_accept, http->clients);
 	if (!http_listen(http, addresses))
 	{
 		tl_http_close(http);
 		return NULL;
 	}
 	return http;
+}
+
+static void
+http_stop_listening(TlHttp *http)
+{
+	while (http->listener_count > 0)
+		evconnlistener_free(http->listeners[--http->listener_count]);
 }
 
 void
@@ -493,11 +481,9 @@ tl_http_drain(TlHttp *http, void (*on_drained)(void *arg), void *arg)
 	http->draining = true;
 	http->on_drained = on_drained;
 	http->on_drained_arg = arg;
-	for (size_t i = 0; i < http->socket_count; i++)
-		evhttp_del_accept_socket(http->server, http->sockets[i]);
-	http->socket_count = 0;
+	http_stop_listening(http);
 	tl_clients_drain(http->clients);
-	http_on_clients(http->clients, http);
+	http_on_count(http);
 }
 
 void
@@ -516,7 +502,7 @@ tl_http_close(TlHttp *http)
 
 	http->draining = true;
 	http->on_drained = NULL;
-	evhttp_free(http->server);
+	http_stop_listening(http);
 	tl_clients_close(http->clients);
 	event_free(http->tick);
 	while ((request = TAILQ_FIRST(&http->spares)) != NULL)
@@ -524,5 +510,6 @@ tl_http_close(TlHttp *http)
 		TAILQ_REMOVE(&http->spares, request, link);
 		free(request);
 	}
+	tl_buf_free(&http->head);
 	free(http);
 }

@@ -1,6 +1,6 @@
 /*
  * http.h
- *		The HTTP server: libevent's evhttp with limits, time-outs and JSON errors.
+ *		The HTTP server: requests of clients to endpoints, answers of endpoints to clients.
  */
 #ifndef TL_HTTP_H
 #define TL_HTTP_H

@@ -24,30 +24,8 @@
 static bool
 is_token_char(unsigned char c)
 {
-	switch (c)
-	{
-		case 'a' ... 'z':
-		case 'A' ... 'Z':
-		case '0' ... '9':
-		case '!':
-		case '#':
-		case '$':
-		case '%':
-		case '&':
-		case '\'':
-		case '*':
-		case '+':
-		case '-':
-		case '.':
-		case '^':
-		case '_':
-		case '`':
-		case '|':
-		case '~':
-			return true;
-		default:
-			return false;
-	}
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		   (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 /* What may stand in a line beside CR LF: all but control characters, of which only the tab. */
@@ -169,11 +147,15 @@ is_host(const char *text, size_t len)
 	return i == len;
 }
 
-/* Where the path begins in http://host/path, which proxies may be sent: RFC 9112, 3.2.2. */
+/*
+ * Where the path begins in http://host/path, which proxies may be sent; NULL if that is no such
+ * target.  Its host goes before that of the header, RFC 9112, 3.2.2, and neither matters here.
+ */
 static char *
-skip_authority(char *target, const char **authority, size_t *authority_len)
+skip_authority(char *target)
 {
 	char *host;
+	size_t len;
 
 	if (strncasecmp(target, "http://", 7) == 0)
 		host = target + 7;
@@ -181,20 +163,12 @@ skip_authority(char *target, const char **authority, size_t *authority_len)
 		host = target + 8;
 	else
 		return NULL;
-	*authority = host;
-	*authority_len = strcspn(host, "/?");
-	return is_host(host, *authority_len) ? host + *authority_len : NULL;
+	len = strcspn(host, "/?");
+	return is_host(host, len) ? host + len : NULL;
 }
 
-/* What a target in absolute form says the host is; NULL in others. */
-typedef struct Authority
-{
-	const char *text;
-	size_t len;
-} Authority;
-
 static int
-parse_target(char *target, TlHttpHead *head, Authority *authority, const char **why)
+parse_target(char *target, TlHttpHead *head, const char **why)
 {
 	char *path = target;
 
@@ -210,7 +184,7 @@ parse_target(char *target, TlHttpHead *head, Authority *authority, const char **
 	}
 	if (*target != '/')
 	{
-		path = skip_authority(target, &authority->text, &authority->len);
+		path = skip_authority(target);
 		if (path == NULL)
 			return refuse(400, "malformed path", why);
 	}
@@ -229,7 +203,7 @@ parse_target(char *target, TlHttpHead *head, Authority *authority, const char **
 
 /* method SP request-target SP HTTP-version */
 static int
-parse_request_line(char *line, TlHttpHead *head, Authority *authority, const char **why)
+parse_request_line(char *line, TlHttpHead *head, const char **why)
 {
 	size_t method_len = token_length(line);
 	char *target = line + method_len + 1;
@@ -251,7 +225,7 @@ parse_request_line(char *line, TlHttpHead *head, Authority *authority, const cha
 	head->old = version[7] == '0';
 	if (strcmp(head->method, "CONNECT") == 0)
 		return refuse(501, "this is no proxy", why);
-	return parse_target(target, head, authority, why);
+	return parse_target(target, head, why);
 }
 
 /* field-name ":" OWS field-value OWS */
@@ -384,17 +358,12 @@ read_body_framing(const Framing *framing, TlHttpHead *head, const char **why)
 }
 
 static int
-read_host(const Framing *framing, const TlHttpHead *head, const Authority *authority,
-		  const char **why)
+read_host(const Framing *framing, const TlHttpHead *head, const char **why)
 {
 	if (framing->host == NULL)
 		return head->old ? 0 : refuse(400, "the Host header is missing", why);
 	if (!is_host(framing->host, strlen(framing->host)))
 		return refuse(400, "malformed Host header", why);
-	if (authority->text != NULL &&
-		(strlen(framing->host) != authority->len ||
-		 strncasecmp(framing->host, authority->text, authority->len) != 0))
-		return refuse(400, "the Host header is not the host of the path", why);
 	return 0;
 }
 
@@ -402,13 +371,12 @@ int
 tl_http_parse_head(char *data, size_t len, TlHttpHead *head, const char **why)
 {
 	char *line = data + empty_lines(data, len);
-	Authority authority = {0};
 	Framing framing = {0};
 	char *next = cut_line(line);
 	int status;
 
 	memset(head, 0, offsetof(TlHttpHead, fields));
-	status = parse_request_line(line, head, &authority, why);
+	status = parse_request_line(line, head, why);
 	for (line = next; status == 0 && *line != '\r'; line = next)
 	{
 		TlHttpField *field;
@@ -422,7 +390,7 @@ tl_http_parse_head(char *data, size_t len, TlHttpHead *head, const char **why)
 			status = read_framing_field(field, &framing, head, why);
 	}
 	if (status == 0)
-		status = read_host(&framing, head, &authority, why);
+		status = read_host(&framing, head, why);
 	if (status == 0)
 		status = read_body_framing(&framing, head, why);
 	head->keep_alive = !framing.close && (!head->old || framing.keep_alive);

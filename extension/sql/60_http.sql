@@ -85,17 +85,22 @@ CREATE FUNCTION telemetry.http_health(params jsonb DEFAULT NULL, body jsonb DEFA
 	RETURNS telemetry.http_response
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT 200, jsonb_build_object(
-		'status', 'healthy',
+	SELECT CASE WHEN s.detail IS NULL THEN 200 ELSE 503 END, jsonb_build_object(
+		'status', CASE WHEN s.detail IS NULL THEN 'healthy' ELSE 'unhealthy' END,
 		'service', 'telemetry_service',
 		'port', params -> 'port',
-		'version', e.extversion), NULL::text
-	FROM pg_extension AS e
+		'version', e.extversion)
+		|| CASE WHEN s.detail IS NULL THEN '{}' ELSE jsonb_build_object('detail', s.detail) END, NULL::text
+	FROM pg_extension AS e,
+		(SELECT CASE
+			WHEN pg_is_in_recovery() THEN 'the database is a standby: nothing can be stored'
+			WHEN current_setting('transaction_read_only') = 'on' THEN 'the database is read-only: nothing can be stored'
+			END) AS s (detail)
 	WHERE e.extname = 'telemetry';
 END;
 COMMENT ON FUNCTION telemetry.http_health(jsonb, jsonb) IS
 	'GET of the service''s health: params {"port": integer}. 200 {"status": "healthy", "service", "port", '
-	'"version"}.';
+	'"version"}; 503 {"status": "unhealthy", …, "detail"} where nothing can be stored, on a standby or when transactions are read-only.';
 
 -- Sizes of files, and what vacuum and ANALYZE have noted: no table is read. Of a table that they have not seen yet, today's
 -- events for instance, a page holds as many rows as one of the others of its part. Of days gone by, of which there may be a

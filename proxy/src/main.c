@@ -5,6 +5,7 @@
 #include "base/address.h"
 #include "routes/app.h"
 #include "routes/body.h"
+#include "routes/health.h"
 #include "base/config.h"
 #include "net/http.h"
 #include "base/inflate.h"
@@ -265,6 +266,17 @@ open_event_base(void)
 	return base;
 }
 
+/* Connections that give up one that has not answered for twice the time that a request has. */
+static TlAccess
+open_access(struct event_base *base, const TlConfig *config, const char *name, int64_t connections,
+			int64_t request_timeout)
+{
+	TlPool *pool = tl_pool_open(base, name, config->database, (unsigned int) connections,
+								config->connect_timeout, request_timeout * 2);
+
+	return (TlAccess){pool, tl_rpc_open(pool)};
+}
+
 static int
 serve(const TlConfig *config, const TlAddressList *addresses)
 {
@@ -280,15 +292,18 @@ serve(const TlConfig *config, const TlAddressList *addresses)
 	backend->config = config;
 	backend->report_port = config->report_port != 0 ? (unsigned int) config->report_port
 													: tl_address_port(&addresses->items[0]);
-	backend->pool = tl_pool_open(server.base, config->database, (unsigned int) config->connections,
-								 config->connect_timeout, config->request_timeout * 2);
+	backend->ingest =
+		open_access(server.base, config, "ingest", config->connections, config->request_timeout);
+	backend->reads = open_access(server.base, config, "reads", config->read_connections,
+								 config->request_timeout);
+	backend->health = open_access(server.base, config, "health", 1, config->health_timeout);
 	backend->points =
-		tl_lane_open(backend->pool, TL_LANE_POINTS, POINT_QUERY, (size_t) config->max_batch_rows,
-					 (size_t) config->max_batch_bytes);
+		tl_lane_open(backend->ingest.pool, TL_LANE_POINTS, POINT_QUERY,
+					 (size_t) config->max_batch_rows, (size_t) config->max_batch_bytes);
 	backend->events =
-		tl_lane_open(backend->pool, TL_LANE_REQUESTS, EVENT_QUERY, (size_t) config->max_batch_rows,
-					 (size_t) config->max_batch_bytes);
-	backend->rpc = tl_rpc_open(backend->pool);
+		tl_lane_open(backend->ingest.pool, TL_LANE_REQUESTS, EVENT_QUERY,
+					 (size_t) config->max_batch_rows, (size_t) config->max_batch_bytes);
+	tl_health_open(server.base, backend);
 	tl_app_open(server.base, backend);
 	server.http = tl_http_open(server.base, backend, addresses);
 	server.deadline = evtimer_new(server.base, server_on_deadline, &server);
@@ -312,10 +327,15 @@ serve(const TlConfig *config, const TlAddressList *addresses)
 	}
 
 	tl_app_stop();
-	tl_pool_close(backend->pool);
+	tl_health_stop();
+	tl_pool_close(backend->ingest.pool);
+	tl_pool_close(backend->reads.pool);
+	tl_pool_close(backend->health.pool);
 	if (server.http != NULL)
 		tl_http_close(server.http);
-	tl_rpc_close(backend->rpc);
+	tl_rpc_close(backend->ingest.rpc);
+	tl_rpc_close(backend->reads.rpc);
+	tl_rpc_close(backend->health.rpc);
 	tl_lane_close(backend->points);
 	tl_lane_close(backend->events);
 	for (size_t i = 0; i < 2; i++)
@@ -359,6 +379,7 @@ run(int argc, char **argv, TlConfig *config)
 	status = serve(config, &addresses);
 	tl_route_shutdown();
 	tl_app_shutdown();
+	tl_health_shutdown();
 	tl_body_shutdown();
 	tl_request_shutdown();
 	tl_inflate_shutdown();

@@ -41,7 +41,37 @@ class BackpressureTestCase(support.TestCase):
 
     def backends(self):
         return [int(pid) for (pid,) in self.cluster.rows(
-            "SELECT pid FROM pg_stat_activity WHERE application_name = 'telemetry-proxy'")]
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'telemetry-proxy ingest'")]
+
+
+class FairSharesTest(BackpressureTestCase):
+    """Who reads does not keep those waiting who write, nor health."""
+
+    def setUp(self):
+        super().setUp()
+        self.cluster.execute("""
+            CREATE FUNCTION public.slow(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE plpgsql AS $$
+            BEGIN PERFORM pg_sleep((params ->> 'seconds')::float8); RETURN ROW(200, '{}'::jsonb, NULL::text); END $$;
+            INSERT INTO telemetry.dialect (name, description) VALUES ('slow', 'For this test.');
+            INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+                ('GET', '/slow', 'For this test.', 'slow', 'public.slow(jsonb, jsonb)')""")
+
+    def test_ingest_and_health_go_on_while_readers_have_all_of_their_connections(self):
+        proxy = self.start_proxy(self.cluster, "--read-connections=2", "--connections=1")
+        support.wait_until(lambda: proxy.get("/slow?seconds=0").status == 200, 10, "the route")
+        readers = [proxy.wire() for _ in range(8)]
+        self.addCleanup(lambda: [wire.close() for wire in readers])
+        for wire in readers:
+            wire.send(b"GET /slow?seconds=20 HTTP/1.1\r\nHost: x\r\n\r\n")
+        support.wait_until(lambda: self.cluster.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'telemetry-proxy reads' "
+            "AND wait_event = 'PgSleep'") == "2", 10, "the readers")
+        for number in range(50):
+            self.assertEqual(proxy.post(PATH, point(number, f"m{number}")).status, 200)
+            self.assertEqual(proxy.get("/health").status, 200)
+        self.assertEqual(proxy.get("/health/detailed").status, 200)
+        self.assertFalse(any(wire.has_answer() for wire in readers))
+        self.assertEqual(len(self.values()), 50)
 
 
 class QueueTest(BackpressureTestCase):
@@ -226,8 +256,9 @@ class HangingTest(BackpressureTestCase):
             # One by one, so that each takes a connection.
             wires.append(self.post_later(proxy, PATH, point(number, f"m{number}")))
             support.wait_until(lambda: int(self.cluster.value(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'telemetry-proxy' "
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'telemetry-proxy ingest' "
                 "AND wait_event_type = 'Lock'")) > number, 30, "the lock's queue")
+        support.wait_until(lambda: proxy.get("/health").status == 503, 20, "health to notice")
         for path in ("/health", "/health/detailed"):
             response = proxy.get(path, timeout=20)
             self.assertEqual((response.status, response.json["status"]), (503, "unhealthy"))

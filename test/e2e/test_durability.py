@@ -31,7 +31,7 @@ def lock_blocks(test, cluster):
 def waiting_backends(cluster):
     """Process ids of the proxy's backends that wait for a lock."""
     return [int(pid) for (pid,) in cluster.rows(
-        "SELECT pid FROM pg_stat_activity WHERE application_name = 'telemetry-proxy' "
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'telemetry-proxy ingest' "
         "AND wait_event_type = 'Lock'")]
 
 
@@ -138,7 +138,7 @@ class BackendLostTest(support.SharedProxyTestCase):
     def test_terminated_idle_backends_are_replaced_without_a_wrong_answer(self):
         for _ in range(5):
             self.cluster.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                                 "WHERE application_name = 'telemetry-proxy'")
+                                 "WHERE application_name = 'telemetry-proxy ingest'")
             response = self.proxy.post(PATH, POINT)
             self.assertIn(response.status, (200, 503))
             stored = self.cluster.value("SELECT count(*) FROM telemetry.point")
@@ -177,7 +177,7 @@ class BackendLostTest(support.SharedProxyTestCase):
             for _ in range(8):
                 time.sleep(moments.uniform(0.01, 0.1))
                 self.cluster.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                                     "WHERE application_name = 'telemetry-proxy'")
+                                     "WHERE application_name = 'telemetry-proxy ingest'")
                 running.wait_for_more(1)
             running.stop()
             running.check(self, self.cluster)

@@ -1175,12 +1175,10 @@ class ManyClientsTest(ContractTestCase):
         wires = [self.proxy.wire() for _ in range(8)]
         self.addCleanup(lambda: [wire.close() for wire in wires])
         for wire in wires:
-            wire.send(b"GET /health HTTP/1.1\r\n")
+            # A whole request, and a part of the next, which has been read when the first is answered.
+            wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /health HTTP/1.1\r\n")
+            self.assertEqual(wire.response("GET").status, 200)
         with self.proxy.wire() as reserve:
-            # All have been read when this is answered, too: the proxy serves in rounds.
-            for _ in range(3):
-                reserve.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-                self.assertEqual(reserve.response("GET").status, 200)
             reserve.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
             self.assertEqual(reserve.response("GET").status, 200)
             reserve.post(DEVICE, point())

@@ -60,12 +60,31 @@ class Standby(support.TestCase):
                 self.check_refused(lambda: primary.execute(f"SET default_transaction_read_only = on; SET SESSION CHARACTERISTICS "
                                                            f"AS TRANSACTION READ ONLY; COMMIT; {write}"), "in a read-only transaction")
 
+        # Health is of what can be stored.
+        proxy = self.start_proxy(standby, wait=False)
+        wait_until(lambda: self.health(proxy) == (503, "the database is a standby: nothing can be stored"), 30, "health to say so")
+        self.assertEqual(proxy.get("/health/live").status, 200)
+
         # Nothing of that is in the way when it becomes a primary.
         primary.stop()
         standby.execute("SELECT pg_promote()", database="postgres")
+        proxy.wait_healthy()
+        standby.execute("ALTER SYSTEM SET default_transaction_read_only = on", database="postgres")
+        standby.execute("SELECT pg_reload_conf()", database="postgres")
+        wait_until(lambda: self.health(proxy) == (503, "the database is read-only: nothing can be stored"), 30, "health to say so")
+        standby.execute("ALTER SYSTEM RESET default_transaction_read_only", database="postgres")
+        standby.execute("SELECT pg_reload_conf()", database="postgres")
+        proxy.wait_healthy()
         standby.execute(POINT)
         wait_until(lambda: standby.value("SELECT count(*) FROM telemetry.block_0") == "0", 30, "the worker to roll up")
         self.assertEqual(contents.audit(standby), [])
+
+    def health(self, proxy):
+        try:
+            answer = proxy.get("/health")
+        except OSError:
+            return None
+        return answer.status, answer.json.get("detail")
 
     def status(self, cluster):
         return cluster.value("SELECT status FROM telemetry.job_status WHERE name = 'prune'")

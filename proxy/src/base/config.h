@@ -29,6 +29,7 @@ typedef struct TlConfig
 	int64_t max_connections;
 	char *database;
 	int64_t connections;
+	int64_t read_connections;
 	int64_t connect_timeout;
 	int64_t auth; /* TlAuth */
 	int64_t max_headers;

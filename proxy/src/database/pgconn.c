@@ -31,6 +31,7 @@ typedef enum CopyPhase
 struct TlPgConn
 {
 	struct event_base *base;
+	const char *name;
 	char *conninfo;
 	int64_t connect_timeout_ms;
 	TlPgOwner owner;
@@ -162,8 +163,10 @@ static void
 conn_start(TlPgConn *conn)
 {
 	const char *const names[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
-	const char *const values[] = {conn->conninfo, "telemetry-proxy", "UTF8", NULL};
+	char application[64];
+	const char *const values[] = {conn->conninfo, application, "UTF8", NULL};
 
+	snprintf(application, sizeof(application), "telemetry-proxy %s", conn->name);
 	conn_set_state(conn, TL_PG_CONNECTING);
 	conn->pg = PQconnectStartParams(names, values, 1);
 	if (conn->pg == NULL)
@@ -410,14 +413,15 @@ conn_on_writable(evutil_socket_t fd, short what, void *arg)
 }
 
 TlPgConn *
-tl_pgconn_open(struct event_base *base, const char *conninfo, int64_t connect_timeout_ms,
-			   TlPgOwner owner)
+tl_pgconn_open(struct event_base *base, const char *name, const char *conninfo,
+			   int64_t connect_timeout_ms, TlPgOwner owner)
 {
 	TlPgConn *conn = calloc(1, sizeof(*conn));
 
 	if (conn == NULL)
 		tl_log_die("out of memory");
 	conn->base = base;
+	conn->name = name;
 	conn->conninfo = strdup(conninfo);
 	conn->connect_timeout_ms = connect_timeout_ms;
 	conn->owner = owner;

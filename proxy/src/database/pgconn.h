@@ -58,8 +58,11 @@ typedef struct TlPgOwner
 	void *arg;
 } TlPgOwner;
 
-/* Starts connecting at once, and again after each loss. */
-extern TlPgConn *tl_pgconn_open(struct event_base *base, const char *conninfo,
+/*
+ * Starts connecting at once, and again after each loss.  The server knows it as "telemetry-proxy NAME"
+ * (application_name, unless the connection string has one); `name` must last.
+ */
+extern TlPgConn *tl_pgconn_open(struct event_base *base, const char *name, const char *conninfo,
 								int64_t connect_timeout_ms, TlPgOwner owner);
 
 /* Ends a running job as lost, without telling the owner. */

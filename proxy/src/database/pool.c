@@ -1,6 +1,6 @@
 /*
  * pool.c
- *		The connections to the database, and who may use the next free one.
+ *		Some connections to the database, and who may use the next free one.
  *
  * The pool owns its connections; sources are only linked.
  */
@@ -20,7 +20,7 @@ struct TlPool
 	bool scheduled;
 	bool away;
 
-	TlPoolSource *urgent;
+	const char *name;
 	TlPoolSource *sources; /* in turn: the one served last is moved to the end */
 
 	unsigned int size;
@@ -39,11 +39,6 @@ source_end(TlPoolSource **list)
 static bool
 pool_serve(TlPool *pool, TlPgConn *conn)
 {
-	for (TlPoolSource *source = pool->urgent; source != NULL; source = source->next)
-	{
-		if (source->start(source, conn))
-			return true;
-	}
 	for (TlPoolSource **link = &pool->sources; *link != NULL; link = &(*link)->next)
 	{
 		TlPoolSource *source = *link;
@@ -96,8 +91,6 @@ pool_set_away(TlPool *pool)
 	if (pool->away)
 		return;
 	pool->away = true;
-	for (TlPoolSource *source = pool->urgent; source != NULL; source = source->next)
-		source->away(source);
 	for (TlPoolSource *source = pool->sources; source != NULL; source = source->next)
 		source->away(source);
 }
@@ -112,7 +105,7 @@ pool_on_state(TlPgConn *conn, TlPgState old, TlPgState new, void *arg)
 	if (new == TL_PG_IDLE)
 	{
 		if (pool->away)
-			tl_log(TL_LOG_INFO, "the database is back");
+			tl_log(TL_LOG_INFO, "the database is back for %s", pool->name);
 		pool->away = false;
 		tl_pool_wake(pool);
 	}
@@ -121,7 +114,7 @@ pool_on_state(TlPgConn *conn, TlPgState old, TlPgState new, void *arg)
 		counts = tl_pool_counts(pool);
 		if (counts.idle + counts.busy == 0 && !pool->away)
 		{
-			tl_log(TL_LOG_ERROR, "the database is away");
+			tl_log(TL_LOG_ERROR, "the database is away for %s", pool->name);
 			pool_set_away(pool);
 		}
 	}
@@ -147,7 +140,7 @@ pool_on_watch(evutil_socket_t fd, short what, void *arg)
 }
 
 TlPool *
-tl_pool_open(struct event_base *base, const char *conninfo, unsigned int size,
+tl_pool_open(struct event_base *base, const char *name, const char *conninfo, unsigned int size,
 			 int64_t connect_timeout_ms, int64_t busy_limit_ms)
 {
 	TlPool *pool = calloc(1, sizeof(*pool) + size * sizeof(TlPgConn *));
@@ -156,6 +149,7 @@ tl_pool_open(struct event_base *base, const char *conninfo, unsigned int size,
 
 	if (pool == NULL)
 		tl_log_die("out of memory");
+	pool->name = name;
 	pool->busy_limit_us = (uint64_t) busy_limit_ms * 1000;
 	pool->dispatch = event_new(base, -1, 0, pool_on_dispatch, pool);
 	pool->watch = event_new(base, -1, EV_PERSIST, pool_on_watch, pool);
@@ -163,7 +157,7 @@ tl_pool_open(struct event_base *base, const char *conninfo, unsigned int size,
 		tl_log_die("out of memory");
 	event_add(pool->watch, &second);
 	for (pool->size = 0; pool->size < size; pool->size++)
-		pool->conns[pool->size] = tl_pgconn_open(base, conninfo, connect_timeout_ms, owner);
+		pool->conns[pool->size] = tl_pgconn_open(base, name, conninfo, connect_timeout_ms, owner);
 	return pool;
 }
 
@@ -186,13 +180,32 @@ void
 tl_pool_add_source(TlPool *pool, TlPoolSource *source)
 {
 	source->next = NULL;
-	*source_end(source->urgent ? &pool->urgent : &pool->sources) = source;
+	*source_end(&pool->sources) = source;
 }
 
 bool
 tl_pool_is_away(const TlPool *pool)
 {
 	return pool->away;
+}
+
+bool
+tl_pool_is_stuck(const TlPool *pool, int64_t limit_ms)
+{
+	uint64_t now = tl_clock_us();
+	bool any_busy = false;
+
+	for (unsigned int i = 0; i < pool->size; i++)
+	{
+		const TlPgConn *conn = pool->conns[i];
+		TlPgState state = tl_pgconn_state(conn);
+
+		if (state == TL_PG_IDLE ||
+			(state == TL_PG_BUSY && now - tl_pgconn_busy_since(conn) <= (uint64_t) limit_ms * 1000))
+			return false;
+		any_busy |= state == TL_PG_BUSY;
+	}
+	return any_busy;
 }
 
 TlPoolCounts

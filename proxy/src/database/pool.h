@@ -1,8 +1,8 @@
 /*
  * pool.h
- *		The connections to the database, and who may use the next free one.
+ *		Some connections to the database, and who may use the next free one.
  *
- * Work waits in sources (a lane of rows, a queue of calls).  At the end of each round of the
+ * There is a pool for each class of work, so that one cannot starve another.  Work waits in sources (a lane of rows, a queue of calls).  At the end of each round of the
  * event loop, when all that was ready has been read, free connections are offered to the
  * sources: what came in together is sent together.  No timer holds anything back.
  */
@@ -23,7 +23,6 @@ struct TlPoolSource
 	/* The database is away: whatever waits will not be done. */
 	void (*away)(TlPoolSource *source);
 
-	bool urgent; /* always first; the others take turns */
 	TlPoolSource *next;
 };
 
@@ -34,8 +33,9 @@ typedef struct TlPoolCounts
 	unsigned int down; /* or connecting */
 } TlPoolCounts;
 
-extern TlPool *tl_pool_open(struct event_base *base, const char *conninfo, unsigned int size,
-							int64_t connect_timeout_ms, int64_t busy_limit_ms);
+/* `name` is what the log and the server know the connections by; a constant. */
+extern TlPool *tl_pool_open(struct event_base *base, const char *name, const char *conninfo,
+							unsigned int size, int64_t connect_timeout_ms, int64_t busy_limit_ms);
 extern void tl_pool_close(TlPool *pool);
 
 extern void tl_pool_add_source(TlPool *pool, TlPoolSource *source);
@@ -48,6 +48,9 @@ extern void tl_pool_wake(TlPool *pool);
  * attempt has ended, work may wait for it.)
  */
 extern bool tl_pool_is_away(const TlPool *pool);
+
+/* True when none is free, and those that are busy have all been so for longer than this. */
+extern bool tl_pool_is_stuck(const TlPool *pool, int64_t limit_ms);
 
 extern TlPoolCounts tl_pool_counts(const TlPool *pool);
 

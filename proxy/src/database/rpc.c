@@ -32,34 +32,22 @@ typedef struct Call
 	char content_type[100]; /* empty: JSON */
 } Call;
 
-typedef struct Queue
-{
-	TlPoolSource source; /* first: a source is its queue */
-	Call *head;
-	Call **tail;
-} Queue;
-
 struct TlRpc
 {
+	TlPoolSource source; /* first: a source is its queue of calls */
 	TlPool *pool;
-	Queue urgent;
-	Queue normal;
+	Call *head;
+	Call **tail;
 	size_t pending_bytes;
 };
 
-typedef struct CallKind
-{
-	const char *query;
-	bool urgent;
-} CallKind;
-
 #define CALL_QUERY(function) "SELECT status, body FROM telemetry." function "($1::jsonb, $2::jsonb)"
 
-static const CallKind kinds[] = {
-	[TL_RPC_INGEST] = {CALL_QUERY("http_ingest"), false},
-	[TL_RPC_BATCH] = {CALL_QUERY("http_batch"), false},
-	[TL_RPC_HEALTH] = {CALL_QUERY("http_health"), true},
-	[TL_RPC_HEALTH_DETAILED] = {CALL_QUERY("http_health_detailed"), true},
+static const char *const queries[] = {
+	[TL_RPC_INGEST] = CALL_QUERY("http_ingest"),
+	[TL_RPC_BATCH] = CALL_QUERY("http_batch"),
+	[TL_RPC_HEALTH] = CALL_QUERY("http_health"),
+	[TL_RPC_HEALTH_DETAILED] = CALL_QUERY("http_health_detailed"),
 };
 
 static void
@@ -121,23 +109,23 @@ call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 }
 
 static Call *
-queue_take(Queue *queue)
+rpc_take(TlRpc *rpc)
 {
-	Call *call = queue->head;
+	Call *call = rpc->head;
 
 	if (call == NULL)
 		return NULL;
-	queue->head = call->next;
-	if (queue->head == NULL)
-		queue->tail = &queue->head;
+	rpc->head = call->next;
+	if (rpc->head == NULL)
+		rpc->tail = &rpc->head;
 	call->next = NULL;
 	return call;
 }
 
 static bool
-queue_start(TlPoolSource *source, TlPgConn *conn)
+rpc_start(TlPoolSource *source, TlPgConn *conn)
 {
-	Call *call = queue_take((Queue *) source);
+	Call *call = rpc_take((TlRpc *) source);
 	const char *values[2];
 
 	if (call == NULL)
@@ -150,24 +138,14 @@ queue_start(TlPoolSource *source, TlPgConn *conn)
 }
 
 static void
-queue_away(TlPoolSource *source)
+rpc_away(TlPoolSource *source)
 {
 	TlPgError error = {.message = "the database is away"};
 	TlRpcResult result = {.outcome = TL_PG_LOST, .error = &error};
 	Call *call;
 
-	while ((call = queue_take((Queue *) source)) != NULL)
+	while ((call = rpc_take((TlRpc *) source)) != NULL)
 		call_finish(call, &result);
-}
-
-static void
-queue_open(Queue *queue, TlPool *pool, bool urgent)
-{
-	queue->source.start = queue_start;
-	queue->source.away = queue_away;
-	queue->source.urgent = urgent;
-	queue->tail = &queue->head;
-	tl_pool_add_source(pool, &queue->source);
 }
 
 TlRpc *
@@ -177,9 +155,11 @@ tl_rpc_open(TlPool *pool)
 
 	if (rpc == NULL)
 		tl_log_die("out of memory");
+	rpc->source.start = rpc_start;
+	rpc->source.away = rpc_away;
 	rpc->pool = pool;
-	queue_open(&rpc->urgent, pool, true);
-	queue_open(&rpc->normal, pool, false);
+	rpc->tail = &rpc->head;
+	tl_pool_add_source(pool, &rpc->source);
 	return rpc;
 }
 
@@ -187,14 +167,13 @@ void
 tl_rpc_close(TlRpc *rpc)
 {
 	/* Only what was queued after the pool had closed is left. */
-	queue_away(&rpc->urgent.source);
-	queue_away(&rpc->normal.source);
+	rpc_away(&rpc->source);
 	free(rpc);
 }
 
 static void
-rpc_queue(TlRpc *rpc, Queue *queue, const char *query, char *own_query, const char *params,
-		  size_t params_len, const char *body, size_t body_len, TlRpcEnd on_end, void *arg)
+rpc_queue(TlRpc *rpc, const char *query, char *own_query, const char *params, size_t params_len,
+		  const char *body, size_t body_len, TlRpcEnd on_end, void *arg)
 {
 	Call *call = calloc(1, sizeof(*call));
 
@@ -215,8 +194,8 @@ rpc_queue(TlRpc *rpc, Queue *queue, const char *query, char *own_query, const ch
 	call->size = sizeof(*call) + params_len + body_len;
 	rpc->pending_bytes += call->size;
 
-	*queue->tail = call;
-	queue->tail = &call->next;
+	*rpc->tail = call;
+	rpc->tail = &call->next;
 	tl_pool_wake(rpc->pool);
 }
 
@@ -224,8 +203,7 @@ void
 tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len, const char *body,
 			size_t body_len, TlRpcEnd on_end, void *arg)
 {
-	rpc_queue(rpc, kinds[name].urgent ? &rpc->urgent : &rpc->normal, kinds[name].query, NULL,
-			  params, params_len, body, body_len, on_end, arg);
+	rpc_queue(rpc, queries[name], NULL, params, params_len, body, body_len, on_end, arg);
 }
 
 void
@@ -236,8 +214,7 @@ tl_rpc_query(TlRpc *rpc, const char *query, const char *params, size_t params_le
 
 	if (own_query == NULL)
 		tl_log_die("out of memory");
-	rpc_queue(rpc, &rpc->normal, own_query, own_query, params, params_len, body, body_len, on_end,
-			  arg);
+	rpc_queue(rpc, own_query, own_query, params, params_len, body, body_len, on_end, arg);
 }
 
 size_t

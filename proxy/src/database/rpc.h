@@ -4,8 +4,7 @@
  *
  *	SELECT status, body FROM telemetry.http_NAME($1::jsonb, $2::jsonb)
  *
- * Calls wait in two queues that share the pool's connections with the lanes: urgent ones go
- * first, the others take turns with the lanes.
+ * Calls wait in a queue, which takes turns with the pool's lanes.
  */
 #ifndef TL_RPC_H
 #define TL_RPC_H

@@ -85,7 +85,7 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 	(void) what;
 	(void) arg;
 	event_add(poll_timer, &next);
-	if (polling || tl_pool_is_away(app_backend->pool))
+	if (polling || tl_pool_is_away(app_backend->health.pool))
 		return;
 	polling = true;
 	params.len = 0;
@@ -98,7 +98,8 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 		tl_buf_add_json_string(&params, version, strlen(version));
 	}
 	tl_buf_add_text(&params, "}");
-	tl_rpc_query(app_backend->rpc, ROUTES_QUERY, params.data, params.len, NULL, 0, on_routes, NULL);
+	tl_rpc_query(app_backend->health.rpc, ROUTES_QUERY, params.data, params.len, NULL, 0, on_routes,
+				 NULL);
 }
 
 void
@@ -222,11 +223,13 @@ add_caller(const TlRequest *request, const TlAppRoute *route, bool alone)
 	tl_buf_add_text(&params, "}");
 }
 
+/* What waits for the connections of an access, or is on its way. */
 static size_t
-pending_bytes(const TlBackend *backend)
+pending_bytes(const TlBackend *backend, const TlAccess *access)
 {
-	return tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events) +
-		   tl_rpc_pending_bytes(backend->rpc);
+	size_t rows = tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events);
+
+	return (access == &backend->ingest ? rows : 0) + tl_rpc_pending_bytes(access->rpc);
 }
 
 static bool
@@ -253,7 +256,7 @@ compose_params(const TlRequest *request, const TlAppRoute *route, const TlBacken
 	}
 	add_caller(request, route, alone);
 	if (route->kind == TL_APP_EVENTS &&
-		pending_bytes(backend) > (size_t) backend->config->max_pending / 2)
+		pending_bytes(backend, &backend->ingest) > (size_t) backend->config->max_pending / 2)
 		tl_buf_add_text(&params, ",\"under_load\":true");
 	tl_buf_add_text(&params, "}");
 	return true;
@@ -393,6 +396,7 @@ name_file(TlRequest *request, const TlAppRoute *route)
 static void
 serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 {
+	const TlAccess *access = route->method == TL_METHOD_GET ? &backend->reads : &backend->ingest;
 	const char *body = NULL;
 	size_t len = 0;
 	bool odd = false;
@@ -402,12 +406,12 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	request->timeout_ms = backend->config->request_timeout;
 	if (!check_caller(request, route))
 		return;
-	if (tl_pool_is_away(backend->pool))
+	if (tl_pool_is_away(access->pool))
 	{
 		tl_request_refuse(request, 503, "the database is away; retry");
 		return;
 	}
-	if (pending_bytes(backend) > (size_t) backend->config->max_pending)
+	if (pending_bytes(backend, access) > (size_t) backend->config->max_pending)
 	{
 		tl_request_refuse(request, 503, "too much is waiting for the database; retry");
 		return;
@@ -431,7 +435,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 		tl_group_commit(backend->events, &request->entry, 1);
 	}
 	else
-		tl_rpc_query(backend->rpc, route->kind == TL_APP_EVENTS ? ALONE_QUERY : CALL_QUERY,
+		tl_rpc_query(access->rpc, route->kind == TL_APP_EVENTS ? ALONE_QUERY : CALL_QUERY,
 					 params.data, params.len, body, len, on_call_end, request);
 }
 

@@ -2,41 +2,116 @@
  * health.c
  *		The endpoints that tell of the service and of past batches.
  *
- * Health is answered 200 only by the database itself, through a connection that ingest uses
- * too; when it is away or silent the proxy answers 503 in the same shape.
+ * The database is asked once a second how it is, by a connection that does nothing else, and what it
+ * said last is what GET /health answers at once.  It is 200 only in the database's own words.  While
+ * these are old, or nothing could be stored for want of a connection, the proxy answers 503 in the
+ * same shape.
  */
 #include "routes/health.h"
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/url.h"
+
+#include <event2/event.h>
+
+#define PROBE_SECONDS 1
 
 /* Longer ids than any key; they are simply not found. */
 #define BATCH_DEVICE_SIZE 1024
 
 #define SEGMENT_BATCH 4
 
-static unsigned int reported_port;
+/* What is known of the database. */
+typedef struct Probe
+{
+	const TlBackend *backend;
+	struct event *timer;
+	bool asking;
+	uint64_t asked_us;
+	int status; /* of its last answer; 0: there is none, or it was an error */
+	TlBuf body;
+} Probe;
+
+static Probe probe;
 
 static void
-health_answer_away(TlRequest *request, const char *detail)
+probe_on_end(const TlRpcResult *result, void *arg)
 {
-	TlBuf *body = tl_request_scratch();
-	TlAnswer answer = {.status = 503, .retry_after = 1};
+	(void) arg;
+	probe.asking = false;
+	probe.status = result->outcome == TL_PG_DONE ? result->status : 0;
+	probe.body.len = 0;
+	if (result->outcome == TL_PG_DONE)
+		tl_buf_add(&probe.body, result->body, result->len);
+}
 
-	tl_buf_printf(body,
-				  "{\"status\":\"unhealthy\",\"service\":\"telemetry_service\",\"port\":%u,"
-				  "\"detail\":\"%s\"}",
-				  reported_port, detail);
-	answer.body = body->data;
-	answer.len = body->len;
-	tl_request_answer(request, &answer);
+static void
+probe_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval next = {.tv_sec = PROBE_SECONDS};
+	TlBuf *params;
+
+	(void) fd;
+	(void) what;
+	(void) arg;
+	event_add(probe.timer, &next);
+	if (probe.asking || tl_pool_is_away(probe.backend->health.pool))
+		return;
+	probe.asking = true;
+	probe.asked_us = tl_clock_us();
+	params = tl_request_scratch();
+	tl_buf_printf(params, "{\"port\":%u}", probe.backend->report_port);
+	tl_rpc_call(probe.backend->health.rpc, TL_RPC_HEALTH, params->data, params->len, NULL, 0,
+				probe_on_end, NULL);
+}
+
+void
+tl_health_open(struct event_base *base, const TlBackend *backend)
+{
+	struct timeval at_once = {0};
+
+	probe.backend = backend;
+	probe.timer = evtimer_new(base, probe_on_timer, NULL);
+	if (probe.timer == NULL)
+		tl_log_die("out of memory");
+	event_add(probe.timer, &at_once);
+}
+
+void
+tl_health_stop(void)
+{
+	event_free(probe.timer);
+}
+
+void
+tl_health_shutdown(void)
+{
+	tl_buf_free(&probe.body);
+}
+
+/* Why nothing can be stored as far as the proxy itself knows, or NULL. */
+static const char *
+reason_unhealthy(const TlBackend *backend)
+{
+	uint64_t limit_us = (uint64_t) backend->config->health_timeout * 1000;
+
+	if (tl_pool_is_away(backend->health.pool) || tl_pool_is_away(backend->ingest.pool))
+		return "the database is away";
+	if (probe.asking && tl_clock_us() - probe.asked_us > limit_us)
+		return "the database does not answer";
+	if (tl_pool_is_stuck(backend->ingest.pool, backend->config->health_timeout))
+		return "the database does not store anything";
+	if (probe.status == 0)
+		return probe.asking ? "the database has not answered yet" : "the database check failed";
+	return NULL;
 }
 
 /* The proxy's part of the detailed answer. */
 static void
 add_proxy_numbers(TlBuf *out, const TlBackend *backend)
 {
-	TlPoolCounts counts = tl_pool_counts(backend->pool);
+	TlPoolCounts counts = tl_pool_counts(backend->ingest.pool);
 	double seconds = (double) (tl_clock_us() - tl_metrics.started_us) / 1e6;
 	double answered = (double) tl_metrics.requests;
 
@@ -48,7 +123,7 @@ add_proxy_numbers(TlBuf *out, const TlBackend *backend)
 				  (unsigned long long) tl_metrics.clients,
 				  (unsigned long long) tl_metrics.in_flight, tl_lane_pending_rows(backend->points),
 				  tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events) +
-					  tl_rpc_pending_bytes(backend->rpc));
+					  tl_rpc_pending_bytes(backend->ingest.rpc));
 	tl_buf_printf(
 		out,
 		"\"requests_total\":%llu,\"responses_4xx\":%llu,\"responses_5xx\":%llu,"
@@ -77,7 +152,7 @@ detailed_answer_away(TlRequest *request, const TlBackend *backend, const char *d
 				  "\"time_series_db\":{\"status\":\"unhealthy\"},"
 				  "\"alert_engine\":{\"status\":\"unknown\"},"
 				  "\"real_time_stream\":{\"status\":\"unknown\"}},\"performance\":{\"proxy\":",
-				  reported_port, detail);
+				  backend->report_port, detail);
 	add_proxy_numbers(body, backend);
 	tl_buf_add_text(body, "}}");
 	answer.body = body->data;
@@ -86,61 +161,81 @@ detailed_answer_away(TlRequest *request, const TlBackend *backend, const char *d
 }
 
 static void
-health_on_end(const TlRpcResult *result, void *arg)
+detailed_on_end(const TlRpcResult *result, void *arg)
 {
 	TlRequest *request = arg;
 
 	if (result->outcome == TL_PG_DONE)
 		tl_request_relay(request, result);
 	else
-		health_answer_away(request, result->outcome == TL_PG_LOST ? "the database is away"
-																  : "the database check failed");
+		detailed_answer_away(request, probe.backend,
+							 result->outcome == TL_PG_LOST ? "the database is away"
+														   : "the database check failed");
 	tl_request_end_wait(request);
 }
 
 static void
-health_expire(TlRequest *request)
+detailed_expire(TlRequest *request)
 {
-	health_answer_away(request, "the database does not answer");
-}
-
-static void
-health_call(TlRequest *request, const TlBackend *backend, TlRpcName name)
-{
-	TlBuf *params = tl_request_scratch();
-
-	reported_port = backend->report_port;
-	request->expire = health_expire;
-	request->timeout_ms = backend->config->health_timeout;
-	if (tl_pool_is_away(backend->pool))
-	{
-		if (name == TL_RPC_HEALTH_DETAILED)
-			detailed_answer_away(request, backend, "the database is away");
-		else
-			health_answer_away(request, "the database is away");
-		return;
-	}
-	tl_buf_printf(params, "{\"port\":%u", backend->report_port);
-	if (name == TL_RPC_HEALTH_DETAILED)
-	{
-		tl_buf_add_text(params, ",\"proxy\":");
-		add_proxy_numbers(params, backend);
-	}
-	tl_buf_add_text(params, "}");
-	request->waiting = true;
-	tl_rpc_call(backend->rpc, name, params->data, params->len, NULL, 0, health_on_end, request);
+	detailed_answer_away(request, probe.backend, "the database does not answer");
 }
 
 void
 tl_health(TlRequest *request, const TlBackend *backend)
 {
-	health_call(request, backend, TL_RPC_HEALTH);
+	const char *reason = reason_unhealthy(backend);
+	TlAnswer answer = {.status = 503, .retry_after = 1};
+	TlBuf *body = tl_request_scratch();
+
+	if (reason == NULL)
+	{
+		answer = (TlAnswer){.status = probe.status, .retry_after = probe.status == 503 ? 1 : 0};
+		answer.body = probe.body.data;
+		answer.len = probe.body.len;
+	}
+	else
+	{
+		tl_buf_printf(body,
+					  "{\"status\":\"unhealthy\",\"service\":\"telemetry_service\",\"port\":%u,"
+					  "\"detail\":\"%s\"}",
+					  backend->report_port, reason);
+		answer.body = body->data;
+		answer.len = body->len;
+	}
+	tl_request_answer(request, &answer);
+}
+
+/* The process runs; whether it can do anything is for /health to say. */
+void
+tl_health_live(TlRequest *request, const TlBackend *backend)
+{
+	static const char body[] = "{\"status\":\"alive\"}";
+	TlAnswer answer = {.status = 200, .body = body, .len = sizeof(body) - 1};
+
+	(void) backend;
+	tl_request_answer(request, &answer);
 }
 
 void
 tl_health_detailed(TlRequest *request, const TlBackend *backend)
 {
-	health_call(request, backend, TL_RPC_HEALTH_DETAILED);
+	const char *reason = reason_unhealthy(backend);
+	TlBuf *params;
+
+	request->expire = detailed_expire;
+	request->timeout_ms = backend->config->health_timeout;
+	if (reason != NULL)
+	{
+		detailed_answer_away(request, backend, reason);
+		return;
+	}
+	params = tl_request_scratch();
+	tl_buf_printf(params, "{\"port\":%u,\"proxy\":", backend->report_port);
+	add_proxy_numbers(params, backend);
+	tl_buf_add_text(params, "}");
+	request->waiting = true;
+	tl_rpc_call(backend->health.rpc, TL_RPC_HEALTH_DETAILED, params->data, params->len, NULL, 0,
+				detailed_on_end, request);
 }
 
 static void
@@ -173,7 +268,7 @@ tl_batch_receipt(TlRequest *request, const TlBackend *backend)
 		tl_request_refuse(request, 400, "malformed query parameter device_id");
 		return;
 	}
-	if (tl_pool_is_away(backend->pool))
+	if (tl_pool_is_away(backend->reads.pool))
 	{
 		tl_request_refuse(request, 503, "the database is away; retry");
 		return;
@@ -187,6 +282,6 @@ tl_batch_receipt(TlRequest *request, const TlBackend *backend)
 	}
 	tl_buf_add_text(params, "}");
 	request->waiting = true;
-	tl_rpc_call(backend->rpc, TL_RPC_BATCH, params->data, params->len, NULL, 0, receipt_on_end,
-				request);
+	tl_rpc_call(backend->reads.rpc, TL_RPC_BATCH, params->data, params->len, NULL, 0,
+				receipt_on_end, request);
 }

@@ -88,7 +88,7 @@ ingest_call(TlRequest *request, const TlBackend *backend, const char *body, size
 	}
 	tl_buf_add_text(params, "}");
 	request->waiting = true;
-	tl_rpc_call(backend->rpc, TL_RPC_INGEST, params->data, params->len, body, len,
+	tl_rpc_call(backend->ingest.rpc, TL_RPC_INGEST, params->data, params->len, body, len,
 				ingest_on_call_end, request);
 }
 
@@ -109,13 +109,13 @@ ingest(TlRequest *request, const TlBackend *backend, TlBodyKind kind)
 	request->kind = kind;
 	request->expire = ingest_expire;
 	request->timeout_ms = backend->config->request_timeout;
-	if (tl_pool_is_away(backend->pool))
+	if (tl_pool_is_away(backend->ingest.pool))
 	{
 		tl_request_refuse(request, 503, "the database is away; retry");
 		return;
 	}
 	if (tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events) +
-			tl_rpc_pending_bytes(backend->rpc) >
+			tl_rpc_pending_bytes(backend->ingest.rpc) >
 		(size_t) backend->config->max_pending)
 	{
 		tl_request_refuse(request, 503, "too much is waiting for the database; retry");

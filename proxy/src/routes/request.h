@@ -88,14 +88,22 @@ struct TlRequest
 	uint32_t device_count;
 };
 
+/* Connections for work of one class, and the calls that go by them. */
+typedef struct TlAccess
+{
+	TlPool *pool;
+	TlRpc *rpc;
+} TlAccess;
+
 /* What endpoints work with. */
 typedef struct TlBackend
 {
 	const TlConfig *config;
-	TlPool *pool;
-	TlLane *points;
+	TlAccess ingest; /* what stores something */
+	TlAccess reads;
+	TlAccess health; /* and the routes */
+	TlLane *points;	 /* of ingest's pool, as are events */
 	TlLane *events;
-	TlRpc *rpc;
 	unsigned int report_port;
 } TlBackend;
 

@@ -60,11 +60,16 @@ static const Route routes[] = {
 	{{API, "batches", "*"}, GET_OR_HEAD, "GET, HEAD", tl_batch_receipt},
 
 	/*
-	 * GET whether points can be stored now (E6-US3).
-	 * 200 {"status": "healthy", "service", "port", "version"}, said by the database;
-	 * 503 {"status": "unhealthy", "service", "port", "detail"}.
+	 * GET whether points can be stored now (E6-US3), answered at once.
+	 * 200 {"status": "healthy", "service", "port", "version"}, said by the database within the
+	 * last second or two; 503 {"status": "unhealthy", "service", "port", "detail"}.
 	 */
 	{{"health"}, GET_OR_HEAD, "GET, HEAD", tl_health},
+
+	/*
+	 * GET whether the process runs, for those who would start it again.  200 {"status": "alive"}.
+	 */
+	{{"health", "live"}, GET_OR_HEAD, "GET, HEAD", tl_health_live},
 
 	/*
 	 * GET the state of each component (E6-US4).

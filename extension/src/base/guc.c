@@ -8,6 +8,7 @@
 #include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(telemetry_setting);
 
@@ -36,6 +37,8 @@ int tl_guc_text_epoch;
 int tl_guc_text_date_order;
 static char *text_device_id;
 static char *text_metric;
+static char *deadline;
+static int64 deadline_us; /* since 1970; 0: none */
 static int lag_target;
 static char *day_timezone;
 static int buckets;
@@ -156,6 +159,40 @@ check_day_timezone(char **value, void **extra, GucSource source)
 	return false;
 }
 
+static bool
+check_deadline(char **value, void **extra, GucSource source)
+{
+	char *end;
+	long long us;
+
+	errno = 0;
+	us = strtoll(*value, &end, 10);
+	if (errno != 0 || *end != '\0' || us < 0)
+	{
+		GUC_check_errdetail("It must be a number of microseconds since 1970, or empty.");
+		return false;
+	}
+	return true;
+}
+
+static void
+assign_deadline(const char *value, void *extra)
+{
+	deadline_us = strtoll(value, NULL, 10);
+}
+
+void
+tl_check_deadline(void)
+{
+	int64 now =
+		GetCurrentTimestamp() + (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+
+	if (deadline_us != 0 && now > deadline_us)
+		ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED),
+						errmsg("telemetry.deadline has passed: nothing is stored"),
+						errdetail("It was %lld ms ago.", (long long) (now - deadline_us) / 1000)));
+}
+
 /* Empty means the session's. */
 static bool
 check_text_timezone(char **value, void **extra, GucSource source)
@@ -170,6 +207,13 @@ define_strings(void)
 		"telemetry.day_timezone", "Time zone of the days that rollups are by.",
 		"Read once, when the extension is created; changed by telemetry.set_day_timezone().",
 		&day_timezone, "UTC", PGC_USERSET, 0, check_day_timezone, NULL, NULL);
+	DefineCustomStringVariable("telemetry.deadline",
+							   "Time after which a transaction stores no points and no events.",
+							   "Microseconds since 1970 by the server's clock; empty: none. Set by "
+							   "who tells somebody then "
+							   "that nothing has been stored.",
+							   &deadline, "", PGC_USERSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+							   check_deadline, assign_deadline, NULL);
 	DefineCustomStringVariable("telemetry.text_nulls",
 							   "Words that say, to telemetry.point_text, that there is no value.",
 							   "Separated by commas, in any case; \"\" is the empty field. Such "

@@ -31,6 +31,9 @@ extern char *tl_guc_text_timezone;
 extern int tl_guc_text_epoch;	   /* a TlEpochUnit */
 extern int tl_guc_text_date_order; /* a TlDateOrder */
 
+/* Raises query_canceled if the time has come after which the transaction may store nothing. */
+extern void tl_check_deadline(void);
+
 extern int tl_guc_launcher_interval; /* seconds */
 extern bool tl_guc_workers;
 

@@ -288,6 +288,7 @@ flush(TlEventIngest *in)
 		tl_event_store_insert(b);
 		tl_event_store_conflicts(b);
 	}
+	tl_check_deadline();
 	for (uint32 i = 0; i < b->n_rows; i++)
 		tell(in, &b->rows[i]);
 	MemoryContextSwitchTo(old);

@@ -124,6 +124,8 @@ tl_flush(TlMemtable *memtable, TlReplacedFn replaced, void *arg)
 		int64 seq = tl_store_next_seq();
 		int64 day;
 
+		/* Whoever is refused at the deadline sends again later, and gets a later number. */
+		tl_check_deadline();
 		while (next_day(memtable, n_series, done, &day))
 		{
 			CHECK_FOR_INTERRUPTS();

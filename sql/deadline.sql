@@ -9,7 +9,7 @@ SELECT count(*) FROM point;
 SET telemetry.deadline = 'soon';
 SET telemetry.deadline = '-1';
 SET telemetry.deadline = '99999999999999999999';
-SELECT setting('telemetry.deadline');
+SHOW telemetry.deadline;
 
 -- Passed.
 SET telemetry.deadline = '1';

@@ -27,7 +27,7 @@
 /* Descriptors beside those of clients. */
 #define OTHER_DESCRIPTORS 64
 
-/* Time for the last answers to go out when draining has taken too long. */
+/* When draining has taken too long: time for the database to end what it does, then for the last answers to go out. */
 #define LAST_WORDS_MS 200
 
 #define POINT_QUERY                                                                                \
@@ -56,6 +56,7 @@ typedef struct Server
 	struct event *signals[2];
 	struct event *deadline;
 	bool draining;
+	bool given_up;
 	bool abandoned;
 } Server;
 
@@ -220,6 +221,13 @@ server_on_deadline(evutil_socket_t fd, short what, void *arg)
 	if (server->abandoned)
 	{
 		event_base_loopbreak(server->base);
+		return;
+	}
+	if (!server->given_up)
+	{
+		server->given_up = true;
+		tl_http_give_up(server->http);
+		server_set_deadline(server, LAST_WORDS_MS);
 		return;
 	}
 	server->abandoned = true;

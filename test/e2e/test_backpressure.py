@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import time
 import unittest
 
 import load
@@ -12,6 +13,8 @@ import support
 API = "/api/v1/telemetry"
 PATH = f"{API}/devices/d1/telemetry"
 TIME = "2025-12-18T10:00:00Z"
+# Of pausing backends; TELEMETRY_ROUNDS=200 for a longer run.
+ROUNDS = int(os.environ.get("TELEMETRY_ROUNDS", "40"))
 LOCK = "BEGIN; LOCK TABLE telemetry.block IN ACCESS EXCLUSIVE MODE;"
 
 
@@ -293,6 +296,9 @@ class HangingTest(BackpressureTestCase):
 
     def test_stopped_server_is_503_in_time_and_recovered_from(self):
         proxy = self.start_proxy(self.cluster, "--connect-timeout=300ms", *self.OPTIONS)
+        # All that the proxy will ask for: 4 for ingest, 4 for reads, 1 for health.
+        support.wait_until(lambda: self.cluster.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'telemetry-proxy %'") == "9", 10, "the proxy's backends")
         pids = [self.cluster.process.pid, *self.cluster.process.children()]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -306,6 +312,71 @@ class HangingTest(BackpressureTestCase):
         proxy.wait_healthy(60)
         support.wait_until(lambda: proxy.post(PATH, point(5)).status == 200, 30, "recovery")
         self.assertEqual(self.values(), {"m": 5})
+
+    def test_one_that_is_refused_leaves_others_of_its_group_alone(self):
+        """What waits with it in a COPY is sent again without it."""
+        proxy = self.start_proxy(self.cluster, "--connections=1", "--request-timeout=1s")
+        self.session.run(LOCK)
+        first = self.post_later(proxy, PATH, point(1, "first"))
+        proxy.settle()
+        time.sleep(0.4)
+        early = self.post_later(proxy, PATH, point(2, "early"))
+        proxy.settle()
+        time.sleep(0.4)
+        late = self.post_later(proxy, PATH, point(3, "late"))
+        # The first is refused and its COPY cancelled; early and late go together, until early is refused.
+        self.assert_busy(first.response())
+        self.assert_busy(early.response())
+        self.session.run("COMMIT;")
+        self.assertEqual(late.response().status, 200)
+        proxy.settle()
+        self.assertEqual(self.values(), {"late": 3})
+
+    def test_client_that_has_gone_has_its_query_cancelled(self):
+        self.cluster.execute("""
+            CREATE FUNCTION public.slow(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE plpgsql AS $$
+            BEGIN PERFORM pg_sleep(600); RETURN ROW(200, '{}'::jsonb, NULL::text); END $$;
+            INSERT INTO telemetry.dialect (name, description) VALUES ('slow', 'For this test.');
+            INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+                ('GET', '/slow', 'For this test.', 'slow', 'public.slow(jsonb, jsonb)')""")
+        proxy = self.start_proxy(self.cluster, "--read-connections=1")
+        asleep = """SELECT count(*) FROM pg_stat_activity WHERE application_name = 'telemetry-proxy reads'
+                    AND wait_event = 'PgSleep'"""
+        support.wait_until(lambda: proxy.get("/slow", headers={"X-User-Id": ""}).status == 400, 10, "the route")
+        wires = [proxy.wire() for _ in range(3)]
+        for wire in wires:
+            wire.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        support.wait_until(lambda: self.cluster.value(asleep) == "1", 10, "the query")
+        for wire in wires:
+            wire.reset()
+        support.wait_until(lambda: self.cluster.value(asleep) == "0", 10, "its end")
+        proxy.settle()
+        self.assertEqual(self.cluster.value(asleep), "0")
+        self.assertEqual(proxy.get("/health").json["status"], "healthy")
+
+    def test_what_was_refused_never_lands_after_something_newer(self):
+        """Backends are paused at any moment, while their rows are taken, flushed and committed."""
+        proxy = self.start_proxy(self.cluster, "--connections=2", "--request-timeout=60ms",
+                                 "--health-timeout=60s")
+        random_ = random.Random(7)
+        refused = 0
+        for value in range(1, 2 * ROUNDS, 2):
+            paused = random_.choice(self.backends())
+            post = self.post_later(proxy, PATH, point(value))
+            time.sleep(random_.choice((0, 0, 0.0005, 0.001, 0.002)))
+            os.kill(paused, signal.SIGSTOP)
+            try:
+                status = post.response().status
+                self.assertIn(status, (200, 503))
+                refused += status == 503
+                support.wait_until(lambda: proxy.post(PATH, point(value + 1)).status == 200, 30, "an acknowledgement")
+            finally:
+                os.kill(paused, signal.SIGCONT)
+            support.wait_until(lambda: self.cluster.value(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'telemetry-proxy ingest' "
+                "AND state <> 'idle'") == "0", 30, "the paused one to end")
+            self.assertEqual(self.values(), {"m": value + 1}, f"round {value // 2}, answered {status}")
+        self.assertGreater(refused, ROUNDS / 20)
 
     def test_answer_that_came_too_late_is_not_given_to_the_next_request(self):
         proxy = self.start_proxy(self.cluster, "--connections=1", "--request-timeout=500ms")

@@ -145,7 +145,7 @@ class BackendLostTest(support.SharedProxyTestCase):
             if response.status == 200:
                 self.assertEqual(stored, "1")
             self.proxy.wait_healthy()
-        self.assertEqual(self.proxy.post(PATH, POINT).status, 200)
+        support.wait_until(lambda: self.proxy.post(PATH, POINT).status == 200, 10, "other backends")
 
     def test_failure_at_commit_is_not_acknowledged_although_all_rows_were_taken(self):
         self.cluster.execute("""

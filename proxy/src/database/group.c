@@ -14,48 +14,32 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "database/copy_encode.h"
+#include "database/deadline.h"
 
-#include <json-c/json.h>
 #include <stdlib.h>
+
+#define QUERY_CANCELED "57014"
 
 /* Groups, and memory in each, that are kept for reuse. */
 #define SPARE_GROUPS 8
 #define SPARE_BYTES ((size_t) 16 * 1024 * 1024)
 
-/* The columns of telemetry.ingest_result(). */
-enum
-{
-	RESULT_RECEIVED,
-	RESULT_ACCEPTED,
-	RESULT_DUPLICATES,
-	RESULT_CONFLICTS,
-	RESULT_REJECTED,
-	RESULT_ROWS,
-	RESULT_COLUMNS
-};
-
-typedef struct Group
+struct TlGroup
 {
 	TlPgJob job; /* first: a job is its group */
 	TlLane *lane;
-	struct Group *next;
+	TlGroup *next;
 	TlBuf rows;
 	uint32_t row_count;
 	uint32_t entry_count;
-	bool sealed; /* takes no more rows */
+	bool sealed;	   /* takes no more rows */
+	bool any_given_up; /* of the entries */
+	TlPgConn *conn;	   /* NULL while it waits */
+	TlBuf query;
 	TlGroupEntry *first;
 	TlGroupEntry **last;
-
-	/* Of the result. */
-	bool understood;
-	struct json_object *details; /* owns the texts of rejects */
-	TlReject *rejects;			 /* by row of the group */
-	size_t reject_count;
-	TlRepeat *repeats; /* by row of the group */
-	size_t repeat_count;
-	PGresult *result;	  /* owns the texts of answers */
-	TlRowAnswer *answers; /* by row of the group */
-} Group;
+	TlCopyReply reply;
+};
 
 struct TlLane
 {
@@ -66,11 +50,11 @@ struct TlLane
 	size_t max_rows;
 	size_t max_bytes;
 
-	Group *head; /* oldest */
-	Group *tail; /* open, unless full */
-	size_t mark; /* where the rows being appended begin */
+	TlGroup *head; /* oldest */
+	TlGroup *tail; /* open, unless full */
+	size_t mark;   /* where the rows being appended begin */
 
-	Group *spares;
+	TlGroup *spares;
 	size_t spare_count;
 	size_t pending_rows;
 	size_t pending_bytes;
@@ -80,34 +64,23 @@ static void group_on_rows(TlPgJob *job, const PGresult *rows);
 static void group_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error);
 
 static void
-group_clear(Group *group)
+group_clear(TlGroup *group)
 {
-	if (group->details != NULL)
-		json_object_put(group->details);
-	free(group->rejects);
-	free(group->repeats);
-	PQclear(group->result);
-	free(group->answers);
-	group->result = NULL;
-	group->answers = NULL;
-	group->details = NULL;
-	group->rejects = NULL;
-	group->reject_count = 0;
-	group->repeats = NULL;
-	group->repeat_count = 0;
-	group->understood = false;
+	tl_copy_reply_clear(&group->reply);
 	group->first = NULL;
 	group->last = &group->first;
 	group->next = NULL;
 	group->row_count = 0;
 	group->entry_count = 0;
 	group->sealed = false;
+	group->any_given_up = false;
+	group->conn = NULL;
 }
 
-static Group *
+static TlGroup *
 group_acquire(TlLane *lane)
 {
-	Group *group = lane->spares;
+	TlGroup *group = lane->spares;
 
 	if (group != NULL)
 	{
@@ -129,15 +102,16 @@ group_acquire(TlLane *lane)
 }
 
 static void
-group_free(Group *group)
+group_free(TlGroup *group)
 {
 	group_clear(group);
 	tl_buf_free(&group->rows);
+	tl_buf_free(&group->query);
 	free(group);
 }
 
 static void
-group_release(Group *group)
+group_release(TlGroup *group)
 {
 	TlLane *lane = group->lane;
 
@@ -171,13 +145,13 @@ entry_repeats(const TlGroupEntry *entry, TlRepeat *repeat, const TlRepeat *end,
 
 /* Tells every entry of a group that has left the queue, and gives the group back. */
 static void
-group_finish(Group *group, TlPgOutcome outcome, const TlPgError *error)
+group_finish(TlGroup *group, TlPgOutcome outcome, const TlPgError *error)
 {
 	TlGroupResult result = {.outcome = outcome, .error = error, .rows = &group->rows};
-	TlReject *reject = group->rejects;
-	TlReject *end = group->rejects + group->reject_count;
-	TlRepeat *repeat = group->repeats;
-	const TlRepeat *repeats_end = group->repeats + group->repeat_count;
+	TlReject *reject = group->reply.rejects;
+	TlReject *end = group->reply.rejects + group->reply.reject_count;
+	TlRepeat *repeat = group->reply.repeats;
+	const TlRepeat *repeats_end = group->reply.repeats + group->reply.repeat_count;
 	TlGroupEntry *entry = group->first;
 
 	group->lane->pending_rows -= group->row_count;
@@ -197,130 +171,23 @@ group_finish(Group *group, TlPgOutcome outcome, const TlPgError *error)
 			reject++;
 		}
 		repeat = entry_repeats(entry, repeat, repeats_end, &result);
-		if (group->answers != NULL)
-			result.answers = group->answers + entry->first_row;
+		if (group->reply.answers != NULL)
+			result.answers = group->reply.answers + entry->first_row;
 		entry->on_end(entry, &result);
 		entry = next;
 	}
 	group_release(group);
 }
 
-static const char *
-member_text(struct json_object *object, const char *name)
-{
-	struct json_object *member;
-
-	if (!json_object_object_get_ex(object, name, &member))
-		return "";
-	return json_object_get_string(member) != NULL ? json_object_get_string(member) : "";
-}
-
-/* Whether a row was not stored because of a later one, which may be another request's. */
-static bool
-read_repeat(struct json_object *detail, uint32_t row, uint32_t row_count, TlRepeat *repeat)
-{
-	struct json_object *by;
-	int64_t position;
-
-	if (!json_object_object_get_ex(detail, "by", &by))
-		return false;
-	position = json_object_get_int64(by);
-	*repeat = (TlRepeat){row, (uint32_t) position};
-	return position > row && position < row_count;
-}
-
-/*
- * Takes the rejected rows and the repeats from the list of rows that were not plainly accepted, of
- * which the latter count as stored.
- */
-static bool
-group_read_details(Group *group, const char *text)
-{
-	size_t count;
-	size_t out = 0;
-
-	if (strcmp(text, "[]") == 0)
-		return true;
-	group->details = json_tokener_parse(text);
-	if (!json_object_is_type(group->details, json_type_array))
-		return false;
-	count = json_object_array_length(group->details);
-	group->rejects = calloc(count + 1, sizeof(*group->rejects));
-	group->repeats = calloc(count + 1, sizeof(*group->repeats));
-	if (group->rejects == NULL || group->repeats == NULL)
-		tl_log_die("out of memory");
-	for (size_t i = 0; i < count; i++)
-	{
-		struct json_object *detail = json_object_array_get_idx(group->details, i);
-		struct json_object *row;
-		int64_t position;
-
-		if (!json_object_object_get_ex(detail, "row", &row))
-			return false;
-		position = json_object_get_int64(row);
-		if (position < 0 || position >= group->row_count)
-			return false;
-		if (strcmp(member_text(detail, "status"), "rejected") != 0)
-		{
-			TlRepeat *repeat = &group->repeats[group->repeat_count];
-
-			if (read_repeat(detail, (uint32_t) position, group->row_count, repeat))
-				group->repeat_count++;
-			continue;
-		}
-		if (out > 0 && (int64_t) group->rejects[out - 1].row >= position)
-			return false;
-		group->rejects[out++] = (TlReject){
-			.row = (uint32_t) position,
-			.code = member_text(detail, "code"),
-			.message = member_text(detail, "message"),
-		};
-	}
-	group->reject_count = out;
-	return true;
-}
-
-/* Keeps the answers of a lane of requests. */
-static bool
-group_read_answers(Group *group, const PGresult *rows)
-{
-	if (PQntuples(rows) != (int) group->row_count || PQnfields(rows) != 3)
-		return false;
-	group->result = PQcopyResult(rows, PG_COPYRES_TUPLES);
-	group->answers = calloc(group->row_count, sizeof(*group->answers));
-	if (group->result == NULL || group->answers == NULL)
-		tl_log_die("out of memory");
-	for (uint32_t i = 0; i < group->row_count; i++)
-	{
-		TlRowAnswer *answer = &group->answers[i];
-
-		answer->status = atoi(PQgetvalue(group->result, (int) i, 0));
-		answer->body = PQgetvalue(group->result, (int) i, 1);
-		answer->len = (size_t) PQgetlength(group->result, (int) i, 1);
-		if (!PQgetisnull(group->result, (int) i, 2))
-			answer->content_type = PQgetvalue(group->result, (int) i, 2);
-		if (answer->status < 200 || answer->status > 599)
-			return false;
-	}
-	return true;
-}
-
 static void
 group_on_rows(TlPgJob *job, const PGresult *rows)
 {
-	Group *group = (Group *) job;
+	TlGroup *group = (TlGroup *) job;
 
 	if (group->lane->kind == TL_LANE_REQUESTS)
-	{
-		group->understood = group->result == NULL && group_read_answers(group, rows);
-		return;
-	}
-	if (PQntuples(rows) != 1 || PQnfields(rows) != RESULT_COLUMNS)
-		return;
-	group->understood =
-		strtoull(PQgetvalue(rows, 0, RESULT_RECEIVED), NULL, 10) == group->row_count &&
-		group_read_details(group, PQgetvalue(rows, 0, RESULT_ROWS)) &&
-		strtoull(PQgetvalue(rows, 0, RESULT_REJECTED), NULL, 10) == group->reject_count;
+		tl_copy_reply_read_answers(&group->reply, rows, group->row_count);
+	else
+		tl_copy_reply_read_result(&group->reply, rows, group->row_count);
 }
 
 /* Errors that the data may have caused. */
@@ -339,10 +206,10 @@ error_may_be_a_row(const TlPgError *error)
 
 /* Divides a group that has left the queue, and puts both halves at the queue's head. */
 static void
-group_divide(Group *group)
+group_divide(TlGroup *group)
 {
 	TlLane *lane = group->lane;
-	Group *half = group_acquire(lane);
+	TlGroup *half = group_acquire(lane);
 	TlGroupEntry **link = &group->first;
 	size_t split_byte;
 	uint32_t split_row;
@@ -353,6 +220,7 @@ group_divide(Group *group)
 	split_byte = (*link)->first_byte;
 	split_row = (*link)->first_row;
 
+	half->any_given_up = group->any_given_up;
 	half->first = *link;
 	half->last = group->last;
 	half->entry_count = group->entry_count - group->entry_count / 2;
@@ -361,6 +229,7 @@ group_divide(Group *group)
 	{
 		entry->first_byte = entry->first_byte - split_byte + half->rows.len;
 		entry->first_row -= split_row;
+		entry->group = half;
 	}
 	tl_buf_add(&half->rows, group->rows.data + split_byte,
 			   group->rows.len - split_byte - TL_COPY_TRAILER_SIZE);
@@ -371,6 +240,8 @@ group_divide(Group *group)
 	group->row_count = split_row;
 	group->rows.len = split_byte;
 
+	tl_copy_reply_clear(&group->reply);
+	group->conn = NULL;
 	group->sealed = true;
 	half->sealed = true;
 	group->next = half;
@@ -382,14 +253,46 @@ group_divide(Group *group)
 	tl_pool_wake(lane->pool);
 }
 
+/* Whether it was for the sake of some of its entries that nothing was stored. */
+static bool
+group_is_overdue(TlGroup *group)
+{
+	uint64_t now = tl_clock_us();
+
+	for (TlGroupEntry *entry = group->first; entry != NULL; entry = entry->next)
+	{
+		entry->given_up |= now > entry->deadline_us;
+		group->any_given_up |= entry->given_up;
+	}
+	return group->any_given_up;
+}
+
+/* Puts a group that was cancelled for somebody's sake at the queue's head again. */
+static void
+group_send_again(TlGroup *group)
+{
+	TlLane *lane = group->lane;
+
+	group->rows.len -= TL_COPY_TRAILER_SIZE;
+	lane->pending_bytes -= TL_COPY_TRAILER_SIZE;
+	tl_copy_reply_clear(&group->reply);
+	group->sealed = true;
+	group->conn = NULL;
+	group->next = lane->head;
+	lane->head = group;
+	if (lane->tail == NULL)
+		lane->tail = group;
+	tl_pool_wake(lane->pool);
+}
+
 static void
 group_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 {
-	Group *group = (Group *) job;
+	TlGroup *group = (TlGroup *) job;
 	TlPgError confused = {.message = "what became of the rows was not understood"};
 
 	/* Stored, but who of the waiting may be told so is unknown: nobody. */
-	if (outcome == TL_PG_DONE && !group->understood)
+	if (outcome == TL_PG_DONE && !group->reply.understood)
 	{
 		outcome = TL_PG_FAILED;
 		error = &confused;
@@ -402,7 +305,7 @@ group_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 		else
 		{
 			tl_metrics.points_received += group->row_count;
-			tl_metrics.points_rejected += group->reject_count;
+			tl_metrics.points_rejected += group->reply.reject_count;
 		}
 	}
 	else
@@ -410,8 +313,14 @@ group_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 		tl_metrics.copies_failed++;
 		tl_log(TL_LOG_ERROR, "a COPY of %u rows was not confirmed: %s%s%s", group->row_count,
 			   error->sqlstate, error->sqlstate[0] != '\0' ? " " : "", error->message);
-		group->reject_count = 0;
-		group->repeat_count = 0;
+		group->reply.reject_count = 0;
+		group->reply.repeat_count = 0;
+		if (outcome == TL_PG_FAILED && strcmp(error->sqlstate, QUERY_CANCELED) == 0 &&
+			group_is_overdue(group))
+		{
+			group_send_again(group);
+			return;
+		}
 		if (outcome == TL_PG_FAILED && group->entry_count > 1 && error_may_be_a_row(error))
 		{
 			group_divide(group);
@@ -421,10 +330,79 @@ group_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 	group_finish(group, outcome, error);
 }
 
-static Group *
+/*
+ * Takes out of a group that has left the queue the entries that nobody waits for, and tells them that
+ * they are lost.  False if nothing is left of it; it is given back then.
+ */
+static bool
+group_leave_out(TlGroup *group)
+{
+	TlPgError error = {.message = "nobody waits for it"};
+	TlGroupResult result = {.outcome = TL_PG_LOST, .error = &error, .rows = &group->rows};
+	TlLane *lane = group->lane;
+	TlGroupEntry *entry = group->first;
+	size_t kept_bytes;
+
+	if (!group->any_given_up)
+		return true;
+	kept_bytes = entry->first_byte;
+	group->any_given_up = false;
+	group->first = NULL;
+	group->last = &group->first;
+	group->row_count = 0;
+	group->entry_count = 0;
+	while (entry != NULL)
+	{
+		TlGroupEntry *next = entry->next;
+		size_t end = next != NULL ? next->first_byte : group->rows.len;
+		size_t bytes = end - entry->first_byte;
+
+		if (entry->given_up)
+		{
+			lane->pending_rows -= entry->rows;
+			lane->pending_bytes -= bytes;
+			entry->on_end(entry, &result);
+		}
+		else
+		{
+			memmove(group->rows.data + kept_bytes, group->rows.data + entry->first_byte, bytes);
+			entry->first_byte = kept_bytes;
+			entry->first_row = group->row_count;
+			entry->next = NULL;
+			*group->last = entry;
+			group->last = &entry->next;
+			group->row_count += entry->rows;
+			group->entry_count++;
+			kept_bytes += bytes;
+		}
+		entry = next;
+	}
+	group->rows.len = kept_bytes;
+	if (group->entry_count > 0)
+		return true;
+	lane->pending_bytes -= group->rows.len;
+	group_release(group);
+	return false;
+}
+
+static void
+group_compose_query(TlGroup *group)
+{
+	uint64_t earliest = UINT64_MAX;
+	char deadline[TL_DEADLINE_SIZE];
+
+	for (const TlGroupEntry *entry = group->first; entry != NULL; entry = entry->next)
+		earliest = entry->deadline_us < earliest ? entry->deadline_us : earliest;
+	tl_deadline_format(earliest, deadline);
+	group->query.len = 0;
+	tl_buf_printf(&group->query, "SET LOCAL telemetry.deadline = '%s'; %s", deadline,
+				  group->lane->query);
+}
+
+static TlGroup *
 lane_take_group(TlLane *lane)
 {
-	Group *group = lane->head;
+	TlGroup *group = lane->head;
 
 	if (group == NULL || group->row_count == 0)
 		return NULL;
@@ -439,13 +417,19 @@ static bool
 lane_start(TlPoolSource *source, TlPgConn *conn)
 {
 	TlLane *lane = (TlLane *) source;
-	Group *group = lane_take_group(lane);
+	TlGroup *group;
 
-	if (group == NULL)
-		return false;
+	do
+	{
+		group = lane_take_group(lane);
+		if (group == NULL)
+			return false;
+	} while (!group_leave_out(group));
+	group->conn = conn;
 	tl_copy_end(&group->rows);
 	lane->pending_bytes += TL_COPY_TRAILER_SIZE;
-	tl_pgconn_run_copy(conn, &group->job, lane->query, &group->rows);
+	group_compose_query(group);
+	tl_pgconn_run_copy(conn, &group->job, group->query.data, &group->rows);
 	return true;
 }
 
@@ -454,7 +438,7 @@ lane_away(TlPoolSource *source)
 {
 	TlLane *lane = (TlLane *) source;
 	TlPgError error = {.message = "the database is away"};
-	Group *group;
+	TlGroup *group;
 
 	while ((group = lane_take_group(lane)) != NULL)
 		group_finish(group, TL_PG_LOST, &error);
@@ -485,14 +469,14 @@ tl_lane_close(TlLane *lane)
 {
 	while (lane->head != NULL)
 	{
-		Group *group = lane->head;
+		TlGroup *group = lane->head;
 
 		lane->head = group->next;
 		group_free(group);
 	}
 	while (lane->spares != NULL)
 	{
-		Group *group = lane->spares;
+		TlGroup *group = lane->spares;
 
 		lane->spares = group->next;
 		group_free(group);
@@ -504,7 +488,7 @@ tl_lane_close(TlLane *lane)
 TlBuf *
 tl_group_begin(TlLane *lane)
 {
-	Group *group = lane->tail;
+	TlGroup *group = lane->tail;
 
 	if (group == NULL || group->sealed || group->row_count >= lane->max_rows ||
 		group->rows.len >= lane->max_bytes)
@@ -524,12 +508,14 @@ tl_group_begin(TlLane *lane)
 void
 tl_group_commit(TlLane *lane, TlGroupEntry *entry, uint32_t rows)
 {
-	Group *group = lane->tail;
+	TlGroup *group = lane->tail;
 
 	entry->first_byte = lane->mark;
 	entry->first_row = group->row_count;
 	entry->rows = rows;
 	entry->next = NULL;
+	entry->group = group;
+	entry->given_up = false;
 	*group->last = entry;
 	group->last = &entry->next;
 	group->row_count += rows;
@@ -543,6 +529,25 @@ void
 tl_group_abort(TlLane *lane)
 {
 	lane->tail->rows.len = lane->mark;
+}
+
+void
+tl_group_give_up(TlGroupEntry *entry, bool cancel)
+{
+	TlGroup *group = entry->group;
+
+	entry->given_up = true;
+	group->any_given_up = true;
+	if (cancel && group->conn != NULL)
+		tl_pgconn_cancel(group->conn);
+}
+
+bool
+tl_group_is_given_up(const TlGroupEntry *entry)
+{
+	const TlPgConn *conn = entry->group->conn;
+
+	return entry->given_up && (conn == NULL || tl_pgconn_is_cancelled(conn));
 }
 
 size_t

@@ -14,34 +14,12 @@
 #define TL_GROUP_H
 
 #include "base/buf.h"
+#include "database/copy_reply.h"
 #include "database/pool.h"
 
 typedef struct TlLane TlLane;
+typedef struct TlGroup TlGroup;
 typedef struct TlGroupEntry TlGroupEntry;
-
-/* A row that was not stored. */
-typedef struct TlReject
-{
-	uint32_t row; /* position within the entry's rows */
-	const char *code;
-	const char *message;
-} TlReject;
-
-/* A row whose place a later one has taken. */
-typedef struct TlRepeat
-{
-	uint32_t row; /* position within the entry's rows */
-	uint32_t by;  /* the next row of its key */
-} TlRepeat;
-
-/* What a row is to be answered. */
-typedef struct TlRowAnswer
-{
-	int status;
-	const char *body;
-	size_t len;
-	const char *content_type;
-} TlRowAnswer;
 
 /* How the rows of an entry fared; valid only during the call. */
 typedef struct TlGroupResult
@@ -64,6 +42,9 @@ struct TlGroupEntry
 	size_t first_byte; /* of its first row in the group's buffer */
 	uint32_t first_row;
 	TlGroupEntry *next;
+	TlGroup *group;
+	uint64_t deadline_us; /* set by the owner: nobody waits after it */
+	bool given_up;
 };
 
 /* What a lane's rows are, and what the statement after its COPY tells of them. */
@@ -73,7 +54,10 @@ typedef enum TlLaneKind
 	TL_LANE_REQUESTS /* telemetry.http_event_result(): status, body, content_type for each row */
 } TlLaneKind;
 
-/* `query` is COPY FROM STDIN and then the statement that tells its result. */
+/*
+ * `query` is COPY FROM STDIN and then the statement that tells its result.  Each is sent with the
+ * earliest deadline of its entries, after which it stores nothing.
+ */
 extern TlLane *tl_lane_open(TlPool *pool, TlLaneKind kind, const char *query, size_t max_rows,
 							size_t max_bytes);
 
@@ -83,6 +67,15 @@ extern void tl_lane_close(TlLane *lane);
 extern TlBuf *tl_group_begin(TlLane *lane);
 extern void tl_group_commit(TlLane *lane, TlGroupEntry *entry, uint32_t rows);
 extern void tl_group_abort(TlLane *lane);
+
+/*
+ * Nobody waits for an entry any more: if its group still waits, its rows are left out.  If that is on
+ * its way, and `cancel`, the server is asked to end it, and what others have in it is sent again.
+ */
+extern void tl_group_give_up(TlGroupEntry *entry, bool cancel);
+
+/* Whether it can no longer be that an entry's rows are stored, unless they are already. */
+extern bool tl_group_is_given_up(const TlGroupEntry *entry);
 
 /* Rows and bytes not yet confirmed, in groups that wait or are on their way. */
 extern size_t tl_lane_pending_rows(const TlLane *lane);

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "database/cancel.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -44,6 +45,9 @@ struct TlPgConn
 	int64_t backoff_ms;
 
 	TlPgJob *job; /* while busy */
+	TlCancel *cancel;
+	bool cancelled;
+	bool answered; /* all that the server has to say of the job has come */
 	TlPgOutcome outcome;
 	TlPgError error;
 	uint64_t busy_since;
@@ -115,6 +119,11 @@ conn_end_job(TlPgConn *conn, TlPgState state, TlPgOutcome outcome)
 	conn->job = NULL;
 	conn->rows = NULL;
 	conn->phase = COPY_NONE;
+	if (conn->cancel != NULL)
+		tl_cancel_abandon(conn->cancel);
+	conn->cancel = NULL;
+	conn->cancelled = false;
+	conn->answered = false;
 	conn_set_state(conn, state);
 	if (job != NULL)
 		job->on_end(job, outcome, &error);
@@ -343,7 +352,7 @@ conn_take_result(TlPgConn *conn, PGresult *result)
 static void
 conn_take_results(TlPgConn *conn)
 {
-	while (conn->state == TL_PG_BUSY && !PQisBusy(conn->pg))
+	while (conn->state == TL_PG_BUSY && !conn->answered && !PQisBusy(conn->pg))
 	{
 		PGresult *result;
 		bool more;
@@ -357,6 +366,8 @@ conn_take_results(TlPgConn *conn)
 				PQtransactionStatus(conn->pg) != PQTRANS_IDLE)
 				conn_lose(conn, conn->error.message[0] != '\0' ? conn->error.message
 															   : PQerrorMessage(conn->pg));
+			else if (conn->cancel != NULL)
+				conn->answered = true;
 			else
 				conn_end_job(conn, TL_PG_IDLE, conn->outcome);
 			return;
@@ -442,6 +453,8 @@ tl_pgconn_close(TlPgConn *conn)
 
 	conn_free_events(conn);
 	event_free(conn->timer);
+	if (conn->cancel != NULL)
+		tl_cancel_abandon(conn->cancel);
 	PQfinish(conn->pg);
 	error_set(&conn->error, "", "shutting down");
 	if (job != NULL)
@@ -455,6 +468,32 @@ tl_pgconn_drop(TlPgConn *conn, const char *reason)
 {
 	if (conn->state != TL_PG_DOWN)
 		conn_lose(conn, reason);
+}
+
+static void
+conn_on_cancelled(void *arg)
+{
+	TlPgConn *conn = arg;
+
+	conn->cancel = NULL;
+	conn->cancelled = true;
+	if (conn->answered)
+		conn_end_job(conn, TL_PG_IDLE, conn->outcome);
+}
+
+void
+tl_pgconn_cancel(TlPgConn *conn)
+{
+	if (conn->state != TL_PG_BUSY || conn->cancel != NULL || conn->cancelled)
+		return;
+	conn->cancel = tl_cancel_start(conn->base, conn->pg, conn_on_cancelled, conn);
+	conn->cancelled = conn->cancel == NULL;
+}
+
+bool
+tl_pgconn_is_cancelled(const TlPgConn *conn)
+{
+	return conn->cancelled;
 }
 
 TlPgState

@@ -71,6 +71,15 @@ extern void tl_pgconn_close(TlPgConn *conn);
 /* Gives up on a connection that does not answer; it will be opened anew. */
 extern void tl_pgconn_drop(TlPgConn *conn, const char *reason);
 
+/*
+ * Asks the server to end the running job, which then mostly fails.  It ends when the server has both
+ * answered it and been asked, so that no later one is meant.
+ */
+extern void tl_pgconn_cancel(TlPgConn *conn);
+
+/* True when the server has been asked so, or cannot be: what the job has not done it will not do. */
+extern bool tl_pgconn_is_cancelled(const TlPgConn *conn);
+
 extern TlPgState tl_pgconn_state(const TlPgConn *conn);
 
 /* When the running job was started, by tl_clock_us. */

@@ -10,19 +10,23 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "database/deadline.h"
 
 #include <stdlib.h>
+#include <sys/queue.h>
 
-typedef struct Call
+struct TlRpcCall
 {
 	TlPgJob job; /* first: a job is its call */
 	TlRpc *rpc;
-	struct Call *next;
+	TAILQ_ENTRY(TlRpcCall) link; /* of those that wait */
+	TlPgConn *conn;				 /* NULL while it waits */
 	const char *query;
 	char *own_query; /* if it was given with the call */
 	char *params;
 	char *body; /* or NULL */
 	size_t size;
+	uint64_t deadline_us; /* or 0 */
 	TlRpcEnd on_end;
 	void *arg;
 
@@ -30,28 +34,32 @@ typedef struct Call
 	int status;
 	TlBuf answer;
 	char content_type[100]; /* empty: JSON */
-} Call;
+};
 
 struct TlRpc
 {
 	TlPoolSource source; /* first: a source is its queue of calls */
 	TlPool *pool;
-	Call *head;
-	Call **tail;
+	TAILQ_HEAD(, TlRpcCall) waiting;
 	size_t pending_bytes;
 };
 
 #define CALL_QUERY(function) "SELECT status, body FROM telemetry." function "($1::jsonb, $2::jsonb)"
 
+/* CASE sees to it that the function runs after the setting is there. */
+#define STORE_QUERY(function)                                                                      \
+	"SELECT (answer).status, (answer).body FROM (SELECT CASE"                                      \
+	" WHEN set_config('telemetry.deadline', $3, true) IS NOT NULL"                                 \
+	" THEN telemetry." function "($1::jsonb, $2::jsonb) END AS answer OFFSET 0) AS call"
+
 static const char *const queries[] = {
-	[TL_RPC_INGEST] = CALL_QUERY("http_ingest"),
+	[TL_RPC_INGEST] = STORE_QUERY("http_ingest"),
 	[TL_RPC_BATCH] = CALL_QUERY("http_batch"),
-	[TL_RPC_HEALTH] = CALL_QUERY("http_health"),
 	[TL_RPC_HEALTH_DETAILED] = CALL_QUERY("http_health_detailed"),
 };
 
 static void
-call_finish(Call *call, const TlRpcResult *result)
+call_finish(TlRpcCall *call, const TlRpcResult *result)
 {
 	call->rpc->pending_bytes -= call->size;
 	call->on_end(result, call->arg);
@@ -65,7 +73,7 @@ call_finish(Call *call, const TlRpcResult *result)
 static void
 call_on_rows(TlPgJob *job, const PGresult *rows)
 {
-	Call *call = (Call *) job;
+	TlRpcCall *call = (TlRpcCall *) job;
 
 	if (PQntuples(rows) != 1 || PQnfields(rows) < 2 || PQgetisnull(rows, 0, 0) ||
 		PQgetisnull(rows, 0, 1))
@@ -80,7 +88,7 @@ call_on_rows(TlPgJob *job, const PGresult *rows)
 static void
 call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 {
-	Call *call = (Call *) job;
+	TlRpcCall *call = (TlRpcCall *) job;
 	TlPgError confused = {.message = "the answer of the function was not understood"};
 	TlRpcResult result = {.outcome = outcome, .error = error};
 
@@ -108,32 +116,32 @@ call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 	call_finish(call, &result);
 }
 
-static Call *
+static TlRpcCall *
 rpc_take(TlRpc *rpc)
 {
-	Call *call = rpc->head;
+	TlRpcCall *call = TAILQ_FIRST(&rpc->waiting);
 
-	if (call == NULL)
-		return NULL;
-	rpc->head = call->next;
-	if (rpc->head == NULL)
-		rpc->tail = &rpc->head;
-	call->next = NULL;
+	if (call != NULL)
+		TAILQ_REMOVE(&rpc->waiting, call, link);
 	return call;
 }
 
 static bool
 rpc_start(TlPoolSource *source, TlPgConn *conn)
 {
-	Call *call = rpc_take((TlRpc *) source);
-	const char *values[2];
+	TlRpcCall *call = rpc_take((TlRpc *) source);
+	const char *values[3];
+	char deadline[TL_DEADLINE_SIZE];
 
 	if (call == NULL)
 		return false;
 	tl_metrics.calls++;
+	call->conn = conn;
 	values[0] = call->params;
 	values[1] = call->body;
-	tl_pgconn_run_call(conn, &call->job, call->query, 2, values);
+	values[2] = deadline;
+	tl_deadline_format(call->deadline_us, deadline);
+	tl_pgconn_run_call(conn, &call->job, call->query, call->deadline_us != 0 ? 3 : 2, values);
 	return true;
 }
 
@@ -142,7 +150,7 @@ rpc_away(TlPoolSource *source)
 {
 	TlPgError error = {.message = "the database is away"};
 	TlRpcResult result = {.outcome = TL_PG_LOST, .error = &error};
-	Call *call;
+	TlRpcCall *call;
 
 	while ((call = rpc_take((TlRpc *) source)) != NULL)
 		call_finish(call, &result);
@@ -158,7 +166,7 @@ tl_rpc_open(TlPool *pool)
 	rpc->source.start = rpc_start;
 	rpc->source.away = rpc_away;
 	rpc->pool = pool;
-	rpc->tail = &rpc->head;
+	TAILQ_INIT(&rpc->waiting);
 	tl_pool_add_source(pool, &rpc->source);
 	return rpc;
 }
@@ -171,11 +179,11 @@ tl_rpc_close(TlRpc *rpc)
 	free(rpc);
 }
 
-static void
+static TlRpcCall *
 rpc_queue(TlRpc *rpc, const char *query, char *own_query, const char *params, size_t params_len,
-		  const char *body, size_t body_len, TlRpcEnd on_end, void *arg)
+		  const char *body, size_t body_len, uint64_t deadline_us, TlRpcEnd on_end, void *arg)
 {
-	Call *call = calloc(1, sizeof(*call));
+	TlRpcCall *call = calloc(1, sizeof(*call));
 
 	if (call == NULL)
 		tl_log_die("out of memory");
@@ -184,6 +192,7 @@ rpc_queue(TlRpc *rpc, const char *query, char *own_query, const char *params, si
 	call->rpc = rpc;
 	call->query = query;
 	call->own_query = own_query;
+	call->deadline_us = deadline_us;
 	call->on_end = on_end;
 	call->arg = arg;
 	call->params = strndup(params, params_len);
@@ -194,27 +203,50 @@ rpc_queue(TlRpc *rpc, const char *query, char *own_query, const char *params, si
 	call->size = sizeof(*call) + params_len + body_len;
 	rpc->pending_bytes += call->size;
 
-	*rpc->tail = call;
-	rpc->tail = &call->next;
+	TAILQ_INSERT_TAIL(&rpc->waiting, call, link);
 	tl_pool_wake(rpc->pool);
+	return call;
 }
 
-void
+TlRpcCall *
 tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len, const char *body,
-			size_t body_len, TlRpcEnd on_end, void *arg)
+			size_t body_len, uint64_t deadline_us, TlRpcEnd on_end, void *arg)
 {
-	rpc_queue(rpc, queries[name], NULL, params, params_len, body, body_len, on_end, arg);
+	return rpc_queue(rpc, queries[name], NULL, params, params_len, body, body_len, deadline_us,
+					 on_end, arg);
 }
 
-void
+TlRpcCall *
 tl_rpc_query(TlRpc *rpc, const char *query, const char *params, size_t params_len, const char *body,
-			 size_t body_len, TlRpcEnd on_end, void *arg)
+			 size_t body_len, uint64_t deadline_us, TlRpcEnd on_end, void *arg)
 {
 	char *own_query = strdup(query);
 
 	if (own_query == NULL)
 		tl_log_die("out of memory");
-	rpc_queue(rpc, own_query, own_query, params, params_len, body, body_len, on_end, arg);
+	return rpc_queue(rpc, own_query, own_query, params, params_len, body, body_len, deadline_us,
+					 on_end, arg);
+}
+
+void
+tl_rpc_give_up(TlRpcCall *call)
+{
+	TlPgError error = {.message = "nobody waits for it"};
+	TlRpcResult result = {.outcome = TL_PG_LOST, .error = &error};
+
+	if (call->conn != NULL)
+		tl_pgconn_cancel(call->conn);
+	else
+	{
+		TAILQ_REMOVE(&call->rpc->waiting, call, link);
+		call_finish(call, &result);
+	}
+}
+
+bool
+tl_rpc_is_given_up(const TlRpcCall *call)
+{
+	return call->conn != NULL && tl_pgconn_is_cancelled(call->conn);
 }
 
 size_t

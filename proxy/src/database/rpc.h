@@ -12,12 +12,12 @@
 #include "database/pool.h"
 
 typedef struct TlRpc TlRpc;
+typedef struct TlRpcCall TlRpcCall;
 
 typedef enum TlRpcName
 {
 	TL_RPC_INGEST,
 	TL_RPC_BATCH,
-	TL_RPC_HEALTH,
 	TL_RPC_HEALTH_DETAILED
 } TlRpcName;
 
@@ -40,18 +40,30 @@ extern TlRpc *tl_rpc_open(TlPool *pool);
 extern void tl_rpc_close(TlRpc *rpc);
 
 /*
- * Queues a call.  Both texts are JSON and are copied; `body` may be NULL.  on_end is called
- * exactly once, later than this function returns.
+ * Queues a call.  Both texts are JSON and are copied; `body` may be NULL.  Of those that store
+ * something nothing is stored after the deadline, a time of tl_clock_us; others have 0.  on_end is
+ * called exactly once, later than this function returns; the call is gone then.
  */
-extern void tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len,
-						const char *body, size_t body_len, TlRpcEnd on_end, void *arg);
+extern TlRpcCall *tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len,
+							  const char *body, size_t body_len, uint64_t deadline_us,
+							  TlRpcEnd on_end, void *arg);
 
 /*
- * The same with another statement of these two parameters, which returns status, body and, if it
+ * The same with another statement of these parameters, the third if there is a deadline, which returns status, body and, if it
  * has a third column, content type; it is copied, too.
  */
-extern void tl_rpc_query(TlRpc *rpc, const char *query, const char *params, size_t params_len,
-						 const char *body, size_t body_len, TlRpcEnd on_end, void *arg);
+extern TlRpcCall *tl_rpc_query(TlRpc *rpc, const char *query, const char *params, size_t params_len,
+							   const char *body, size_t body_len, uint64_t deadline_us,
+							   TlRpcEnd on_end, void *arg);
+
+/*
+ * Nobody waits for a call any more.  If it waits itself it ends now, as lost, and is not made; if it
+ * is on its way the server is asked to end it.
+ */
+extern void tl_rpc_give_up(TlRpcCall *call);
+
+/* Whether the server has been asked so. */
+extern bool tl_rpc_is_given_up(const TlRpcCall *call);
 
 /* Bytes of calls that wait or are on their way. */
 extern size_t tl_rpc_pending_bytes(const TlRpc *rpc);

@@ -205,6 +205,19 @@ client_begin_closing(TlClient *client)
 		client_end_closing(client);
 }
 
+/* Whether what has come of a request, or of its head, is one for a head alone. */
+static bool
+client_asks_for_head(const TlClient *client)
+{
+	char method[4];
+
+	if (client->head_text.len >= sizeof(method))
+		memcpy(method, client->head_text.data, sizeof(method));
+	else if (evbuffer_copyout(client_input(client), method, sizeof(method)) != sizeof(method))
+		return false;
+	return memcmp(method, "HEAD", sizeof(method)) == 0;
+}
+
 /* Refuses what cannot be answered as a request; the connection is closed then. */
 static void
 client_refuse(TlClient *client, int status, const char *why)
@@ -213,7 +226,8 @@ client_refuse(TlClient *client, int status, const char *why)
 	struct iovec part;
 
 	tl_buf_reset(&table->refusal, 0);
-	table->owner.on_refusal(status, why, &table->refusal, table->owner.arg);
+	table->owner.on_refusal(status, why, client_asks_for_head(client), &table->refusal,
+							table->owner.arg);
 	part = (struct iovec){table->refusal.data, table->refusal.len};
 	client_write(client, &part, 1);
 	client_begin_closing(client);
@@ -385,7 +399,9 @@ client_end_answer(TlClient *client)
 static void
 client_proceed(TlClient *client)
 {
+	static const struct timeval next_round = {0};
 	unsigned int requests = 0;
+	bool yielded = false;
 	bool more = true;
 
 	if (client->proceeding)
@@ -398,7 +414,8 @@ client_proceed(TlClient *client)
 			case PHASE_IDLE:
 				if (requests++ == REQUESTS_A_TURN)
 				{
-					event_active(client->turn, EV_TIMEOUT, 0);
+					event_add(client->turn, &next_round);
+					yielded = true;
 					more = false;
 					break;
 				}
@@ -426,7 +443,7 @@ client_proceed(TlClient *client)
 	}
 	client->proceeding = false;
 	/* One that sends no more is of no use when all that it has asked is answered. */
-	if (client->at_end && (client->phase <= PHASE_BODY ||
+	if (client->at_end && ((client->phase <= PHASE_BODY && !yielded) ||
 						   (client->phase == PHASE_CLOSING && client_unsent(client) == 0)))
 		client_free(client);
 }

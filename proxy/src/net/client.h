@@ -37,8 +37,8 @@ typedef struct TlClientOwner
 	/* The client has gone before its request was answered; it must not be used any more. */
 	void (*on_gone)(void *request, void *arg);
 
-	/* The client must be refused: what is to be sent of it is appended to `out`. */
-	void (*on_refusal)(int status, const char *why, TlBuf *out, void *arg);
+	/* The client is refused: what it is to be sent is appended to `out`, without a body for HEAD. */
+	void (*on_refusal)(int status, const char *why, bool head, TlBuf *out, void *arg);
 
 	/* The number of clients changed. */
 	void (*on_count)(void *arg);

@@ -134,6 +134,7 @@ http_on_gone(void *request, void *arg)
 {
 	(void) arg;
 	((HttpRequest *) request)->client = NULL;
+	tl_request_give_up(request, true);
 }
 
 static void
@@ -211,14 +212,16 @@ http_answer(TlRequest *base, const TlAnswer *answer)
 
 /* What is no request is answered, too. */
 static void
-http_on_refusal(int status, const char *why, TlBuf *out, void *arg)
+http_on_refusal(int status, const char *why, bool head, TlBuf *out, void *arg)
 {
 	TlHttp *http = arg;
 
 	tl_metrics.requests++;
 	tl_metrics.responses_4xx++;
 	begin_head(http, out, status, "application/json", strlen("{\"detail\":\"\"}") + strlen(why));
-	tl_buf_printf(out, "Connection: close\r\n\r\n{\"detail\":\"%s\"}", why);
+	tl_buf_add_text(out, "Connection: close\r\n\r\n");
+	if (!head)
+		tl_buf_printf(out, "{\"detail\":\"%s\"}", why);
 }
 
 static TlMethod
@@ -379,6 +382,10 @@ http_on_accept_error(struct evconnlistener *listener, void *arg)
 	http_set_accepting(arg, false);
 }
 
+/*
+ * Those whose time is up are given up, and answered in the database's place when nothing can come of
+ * them any more.  Mostly the database says before that what has become of them.
+ */
 static void
 http_expire_requests(TlHttp *http, uint64_t now)
 {
@@ -387,9 +394,14 @@ http_expire_requests(TlHttp *http, uint64_t now)
 	while (request != NULL)
 	{
 		HttpRequest *next = TAILQ_NEXT(request, link);
+		TlRequest *base = &request->base;
 
-		if (now - request->base.arrived_us > (uint64_t) request->base.timeout_ms * 1000)
-			request->base.expire(&request->base);
+		if (now <= tl_request_deadline_us(base))
+			;
+		else if (!base->given_up)
+			tl_request_give_up(base, false);
+		else if (tl_request_is_given_up(base))
+			base->expire(base);
 		request = next;
 	}
 }
@@ -484,6 +496,20 @@ tl_http_drain(TlHttp *http, void (*on_drained)(void *arg), void *arg)
 	http_stop_listening(http);
 	tl_clients_drain(http->clients);
 	http_on_count(http);
+}
+
+void
+tl_http_give_up(TlHttp *http)
+{
+	HttpRequest *request = TAILQ_FIRST(&http->in_flight);
+
+	while (request != NULL)
+	{
+		HttpRequest *next = TAILQ_NEXT(request, link);
+
+		tl_request_give_up(&request->base, false);
+		request = next;
+	}
 }
 
 void

@@ -22,6 +22,9 @@ extern TlHttp *tl_http_open(struct event_base *base, const TlBackend *backend,
  */
 extern void tl_http_drain(TlHttp *http, void (*on_drained)(void *arg), void *arg);
 
+/* The database is told to end what it does for requests; it may answer them yet. */
+extern void tl_http_give_up(TlHttp *http);
+
 /* Answers every request that still waits with 503. */
 extern void tl_http_abandon(TlHttp *http);
 

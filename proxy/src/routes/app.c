@@ -30,12 +30,16 @@
 	"SELECT 200, coalesce(telemetry.http_routes($1::jsonb ->> 'known'), 'null')::text"             \
 	" WHERE $2::jsonb IS NULL"
 
-/* One request for itself, with events or for a function; its route's name is a member of params. */
+/*
+ * One request for itself, with events or for a function; its route's name is a member of params.  CASE
+ * sees to it that the function runs after the setting is there.
+ */
 #define QUERY_OF(function)                                                                         \
-	"SELECT status, CASE WHEN content_type IS NULL OR content_type LIKE '%json%'"                  \
-	" THEN body::text ELSE body #>> '{}' END, content_type"                                        \
-	" FROM telemetry." function "($1::jsonb #>> '{caller,route}',"                                 \
-	" $1::jsonb #- '{caller,route}', $2::jsonb)"
+	"SELECT (a).status, CASE WHEN (a).content_type IS NULL OR (a).content_type LIKE '%json%'"      \
+	" THEN (a).body::text ELSE (a).body #>> '{}' END, (a).content_type"                            \
+	" FROM (SELECT CASE WHEN set_config('telemetry.deadline', $3, true) IS NOT NULL"               \
+	" THEN telemetry." function "($1::jsonb #>> '{caller,route}',"                                 \
+	" $1::jsonb #- '{caller,route}', $2::jsonb) END AS a OFFSET 0) AS call"
 #define ALONE_QUERY QUERY_OF("http_events")
 #define CALL_QUERY QUERY_OF("http_call")
 
@@ -98,8 +102,8 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 		tl_buf_add_json_string(&params, version, strlen(version));
 	}
 	tl_buf_add_text(&params, "}");
-	tl_rpc_query(app_backend->health.rpc, ROUTES_QUERY, params.data, params.len, NULL, 0, on_routes,
-				 NULL);
+	tl_rpc_query(app_backend->health.rpc, ROUTES_QUERY, params.data, params.len, NULL, 0, 0,
+				 on_routes, NULL);
 }
 
 void
@@ -432,11 +436,13 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	{
 		tl_copy_add_request(tl_group_begin(backend->events), route->name, &params, body, len);
 		request->entry.on_end = on_row_end;
+		request->entry.deadline_us = tl_request_deadline_us(request);
 		tl_group_commit(backend->events, &request->entry, 1);
 	}
 	else
-		tl_rpc_query(access->rpc, route->kind == TL_APP_EVENTS ? ALONE_QUERY : CALL_QUERY,
-					 params.data, params.len, body, len, on_call_end, request);
+		request->call = tl_rpc_query(
+			access->rpc, route->kind == TL_APP_EVENTS ? ALONE_QUERY : CALL_QUERY, params.data,
+			params.len, body, len, tl_request_deadline_us(request), on_call_end, request);
 }
 
 bool

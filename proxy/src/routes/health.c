@@ -12,10 +12,17 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/url.h"
+#include "database/deadline.h"
 
 #include <event2/event.h>
+#include <stdlib.h>
 
 #define PROBE_SECONDS 1
+
+/* The server's clock comes in the place of a content type. */
+#define PROBE_QUERY                                                                                \
+	"SELECT status, body, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"               \
+	" FROM telemetry.http_health($1::jsonb, $2::jsonb)"
 
 /* Longer ids than any key; they are simply not found. */
 #define BATCH_DEVICE_SIZE 1024
@@ -42,8 +49,10 @@ probe_on_end(const TlRpcResult *result, void *arg)
 	probe.asking = false;
 	probe.status = result->outcome == TL_PG_DONE ? result->status : 0;
 	probe.body.len = 0;
-	if (result->outcome == TL_PG_DONE)
-		tl_buf_add(&probe.body, result->body, result->len);
+	if (result->outcome != TL_PG_DONE)
+		return;
+	tl_buf_add(&probe.body, result->body, result->len);
+	tl_deadline_learn(strtoll(result->content_type, NULL, 10), probe.asked_us, tl_clock_us());
 }
 
 static void
@@ -62,8 +71,8 @@ probe_on_timer(evutil_socket_t fd, short what, void *arg)
 	probe.asked_us = tl_clock_us();
 	params = tl_request_scratch();
 	tl_buf_printf(params, "{\"port\":%u}", probe.backend->report_port);
-	tl_rpc_call(probe.backend->health.rpc, TL_RPC_HEALTH, params->data, params->len, NULL, 0,
-				probe_on_end, NULL);
+	tl_rpc_query(probe.backend->health.rpc, PROBE_QUERY, params->data, params->len, NULL, 0, 0,
+				 probe_on_end, NULL);
 }
 
 void
@@ -234,8 +243,8 @@ tl_health_detailed(TlRequest *request, const TlBackend *backend)
 	add_proxy_numbers(params, backend);
 	tl_buf_add_text(params, "}");
 	request->waiting = true;
-	tl_rpc_call(backend->health.rpc, TL_RPC_HEALTH_DETAILED, params->data, params->len, NULL, 0,
-				detailed_on_end, request);
+	request->call = tl_rpc_call(backend->health.rpc, TL_RPC_HEALTH_DETAILED, params->data,
+								params->len, NULL, 0, 0, detailed_on_end, request);
 }
 
 static void
@@ -282,6 +291,6 @@ tl_batch_receipt(TlRequest *request, const TlBackend *backend)
 	}
 	tl_buf_add_text(params, "}");
 	request->waiting = true;
-	tl_rpc_call(backend->reads.rpc, TL_RPC_BATCH, params->data, params->len, NULL, 0,
-				receipt_on_end, request);
+	request->call = tl_rpc_call(backend->reads.rpc, TL_RPC_BATCH, params->data, params->len, NULL,
+								0, 0, receipt_on_end, request);
 }

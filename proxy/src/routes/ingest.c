@@ -88,8 +88,8 @@ ingest_call(TlRequest *request, const TlBackend *backend, const char *body, size
 	}
 	tl_buf_add_text(params, "}");
 	request->waiting = true;
-	tl_rpc_call(backend->ingest.rpc, TL_RPC_INGEST, params->data, params->len, body, len,
-				ingest_on_call_end, request);
+	request->call = tl_rpc_call(backend->ingest.rpc, TL_RPC_INGEST, params->data, params->len, body,
+								len, tl_request_deadline_us(request), ingest_on_call_end, request);
 }
 
 static void
@@ -131,6 +131,7 @@ ingest(TlRequest *request, const TlBackend *backend, TlBodyKind kind)
 	{
 		case TL_DECODE_ROWS:
 			request->entry.on_end = ingest_on_rows_end;
+			request->entry.deadline_us = tl_request_deadline_us(request);
 			request->devices = decoded.devices;
 			request->device_count = decoded.device_count;
 			request->waiting = true;

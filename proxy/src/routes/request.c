@@ -84,6 +84,32 @@ tl_request_end_wait(TlRequest *request)
 	request_release_if_done(request);
 }
 
+void
+tl_request_give_up(TlRequest *request, bool gone)
+{
+	if (!request->waiting)
+		return;
+	request->given_up = true;
+	if (request->call != NULL)
+		tl_rpc_give_up(request->call);
+	else
+		/* A client that leaves must not be able to stop what others have sent. */
+		tl_group_give_up(&request->entry, !gone);
+}
+
+uint64_t
+tl_request_deadline_us(const TlRequest *request)
+{
+	return request->arrived_us + (uint64_t) request->timeout_ms * 1000;
+}
+
+bool
+tl_request_is_given_up(const TlRequest *request)
+{
+	return request->given_up && (request->call != NULL ? tl_rpc_is_given_up(request->call)
+													   : tl_group_is_given_up(&request->entry));
+}
+
 /*
  * Errors that say something of the database's state or set-up, not of the request: once
  * somebody has mended that, the same request will do.

@@ -3,8 +3,8 @@
  *		One request on its way from its client to the database and back.
  *
  * The HTTP side owns the request.  An endpoint answers it exactly once, at once or later; a
- * request whose time is up is answered by the HTTP side instead, and what the database says
- * after that is dropped.  While `waiting`, a lane or a call still holds a pointer to it: it
+ * request whose time is up is given up: the database is told to end what it does for it, and if that
+ * is not enough, `expire` answers, and what the database says after that is dropped.  While `waiting`, a lane or a call still holds a pointer to it: it
  * is freed when it is answered and nobody waits.
  */
 #ifndef TL_REQUEST_H
@@ -82,6 +82,8 @@ struct TlRequest
 	/* The endpoint's. */
 	bool answered;
 	bool waiting;
+	bool given_up;
+	TlRpcCall *call; /* what it waits for; NULL: its entry of a group */
 	TlBodyKind kind;
 	TlGroupEntry entry;
 	TlDeviceRows *devices; /* of a bulk body */
@@ -118,6 +120,18 @@ extern void tl_request_refuse_method(TlRequest *request, const char *allow);
 
 /* Whatever held the request for the database lets go of it. */
 extern void tl_request_end_wait(TlRequest *request);
+
+/*
+ * The time for an answer is over, or with `gone` there is nobody to give it to: what the request wants
+ * of the database is not to happen any more.  May answer and end the request.
+ */
+extern void tl_request_give_up(TlRequest *request, bool gone);
+
+/* Whether that is so, but for what has happened already. */
+extern bool tl_request_is_given_up(const TlRequest *request);
+
+/* When that time is over, by tl_clock_us. */
+extern uint64_t tl_request_deadline_us(const TlRequest *request);
 
 /* A buffer for composing one answer, empty; good until the next one is asked for. */
 extern TlBuf *tl_request_scratch(void);

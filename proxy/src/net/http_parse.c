@@ -130,7 +130,7 @@ is_host(const char *text, size_t len)
 	{
 		while (i < len && text[i] != ']')
 			i++;
-		if (i == len || strspn(text + 1, "0123456789abcdefABCDEF:.") != i - 1)
+		if (i == 1 || i == len || strspn(text + 1, "0123456789abcdefABCDEF:.") != i - 1)
 			return false;
 		i++;
 	}
@@ -319,7 +319,7 @@ read_framing_field(const TlHttpField *field, Framing *framing, TlHttpHead *head,
 			{
 				if (strcasecmp(field->value, "100-continue") != 0)
 					return refuse(417, "unknown Expect header", why);
-				head->expects_continue = true;
+				head->expects_continue = !head->old; /* RFC 9110, 10.1.1 */
 			}
 			break;
 		case 10:
@@ -393,7 +393,7 @@ tl_http_parse_head(char *data, size_t len, TlHttpHead *head, const char **why)
 		status = read_host(&framing, head, why);
 	if (status == 0)
 		status = read_body_framing(&framing, head, why);
-	head->keep_alive = !framing.close && (!head->old || framing.keep_alive);
+	head->keep_alive = status == 0 && !framing.close && (!head->old || framing.keep_alive);
 	return status;
 }
 
@@ -440,16 +440,35 @@ read_size(TlHttpChunks *chunks, char c)
 	return true;
 }
 
-/* *( ";" chunk-ext-name [ "=" chunk-ext-val ] ), of which only the quotes matter to where it ends. */
+/* *( ";" chunk-ext-name [ "=" chunk-ext-val ] ); a value is a token or a quoted string. */
 static bool
 read_extension(TlHttpChunks *chunks, char c)
 {
-	if (c == '\r')
-		chunks->state = TL_HTTP_CHUNK_SIZE_LF;
-	else if (c == '"')
-		chunks->state = TL_HTTP_CHUNK_QUOTED;
-	else if (c != ';' && c != '=' && !is_token_char((unsigned char) c))
-		return false;
+	bool in_token = is_token_char((unsigned char) c);
+
+	switch (chunks->state)
+	{
+		case TL_HTTP_CHUNK_EXTENSION:
+			if (!in_token)
+				return false;
+			chunks->state = TL_HTTP_CHUNK_EXTENSION_NAME;
+			break;
+		case TL_HTTP_CHUNK_EXTENSION_IS:
+			if (c != '"' && !in_token)
+				return false;
+			chunks->state = c == '"' ? TL_HTTP_CHUNK_QUOTED : TL_HTTP_CHUNK_EXTENSION_VALUE;
+			break;
+		default:
+			if (c == '\r')
+				chunks->state = TL_HTTP_CHUNK_SIZE_LF;
+			else if (c == ';')
+				chunks->state = TL_HTTP_CHUNK_EXTENSION;
+			else if (c == '=' && chunks->state == TL_HTTP_CHUNK_EXTENSION_NAME)
+				chunks->state = TL_HTTP_CHUNK_EXTENSION_IS;
+			else if (!in_token || chunks->state == TL_HTTP_CHUNK_QUOTES_END)
+				return false;
+			break;
+	}
 	return ++chunks->overhead <= OVERHEAD_MAX;
 }
 
@@ -459,7 +478,7 @@ read_quoted(TlHttpChunks *chunks, char c)
 	if (chunks->state == TL_HTTP_CHUNK_ESCAPED)
 		chunks->state = TL_HTTP_CHUNK_QUOTED;
 	else if (c == '"')
-		chunks->state = TL_HTTP_CHUNK_EXTENSION;
+		chunks->state = TL_HTTP_CHUNK_QUOTES_END;
 	else if (c == '\\')
 		chunks->state = TL_HTTP_CHUNK_ESCAPED;
 	return is_text_char((unsigned char) c) && ++chunks->overhead <= OVERHEAD_MAX;
@@ -504,6 +523,10 @@ read_framing_byte(TlHttpChunks *chunks, char c)
 		case TL_HTTP_CHUNK_SIZE:
 			return read_size(chunks, c);
 		case TL_HTTP_CHUNK_EXTENSION:
+		case TL_HTTP_CHUNK_EXTENSION_NAME:
+		case TL_HTTP_CHUNK_EXTENSION_IS:
+		case TL_HTTP_CHUNK_EXTENSION_VALUE:
+		case TL_HTTP_CHUNK_QUOTES_END:
 			return read_extension(chunks, c);
 		case TL_HTTP_CHUNK_QUOTED:
 		case TL_HTTP_CHUNK_ESCAPED:

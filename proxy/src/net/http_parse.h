@@ -52,7 +52,10 @@ typedef struct TlHttpHead
 extern int tl_http_find_end(const char *data, size_t len, size_t max, size_t *scanned, size_t *end,
 							const char **why);
 
-/* Parses a head that tl_http_find_end has found, and writes to it. */
+/*
+ * Parses a head that tl_http_find_end has found, and writes to it.  If it is refused, nobody knows where
+ * the next one would begin, and keep_alive is false.
+ */
 extern int tl_http_parse_head(char *data, size_t len, TlHttpHead *head, const char **why);
 
 /* The value of the first field of a name, or NULL. */
@@ -61,9 +64,13 @@ extern const char *tl_http_field(const TlHttpHead *head, const char *name);
 typedef enum TlHttpChunkState
 {
 	TL_HTTP_CHUNK_SIZE,
-	TL_HTTP_CHUNK_EXTENSION,
-	TL_HTTP_CHUNK_QUOTED,  /* within a quoted string of an extension */
-	TL_HTTP_CHUNK_ESCAPED, /* after a backslash within that */
+	TL_HTTP_CHUNK_EXTENSION, /* after a semicolon */
+	TL_HTTP_CHUNK_EXTENSION_NAME,
+	TL_HTTP_CHUNK_EXTENSION_IS, /* after the equals sign */
+	TL_HTTP_CHUNK_EXTENSION_VALUE,
+	TL_HTTP_CHUNK_QUOTED,	  /* within a quoted string, which is a value too */
+	TL_HTTP_CHUNK_ESCAPED,	  /* after a backslash within that */
+	TL_HTTP_CHUNK_QUOTES_END, /* after that */
 	TL_HTTP_CHUNK_SIZE_LF,
 	TL_HTTP_CHUNK_DATA,
 	TL_HTTP_CHUNK_DATA_CR,

@@ -260,18 +260,19 @@ static const HeadCase targets[] = {
 	{LINE("GET http://a\\b/ HTTP/1.1"), 400, NULL},
 	{LINE("GET http://a,a/ HTTP/1.1"), 400, NULL},
 	{LINE("GET http://:80/ HTTP/1.1"), 400, NULL},
-	/* It names the host as the field does. */
-	{LINE("GET http://b/ HTTP/1.1"), 400, NULL},
-	{LINE("GET http://a:80/ HTTP/1.1"), 400, NULL},
-	{LINE("GET http://ab/ HTTP/1.1"), 400, NULL},
-	{LINE("GET http://a./ HTTP/1.1"), 400, NULL},
+	/* Its host goes before that of the field, which has to be there and one all the same. */
+	{LINE("GET http://b/ HTTP/1.1"), TAKEN, "GET /"},
+	{LINE("GET http://a:80/ HTTP/1.1"), TAKEN, "GET /"},
+	{LINE("GET http://ab/ HTTP/1.1"), TAKEN, "GET /"},
+	{LINE("GET http://a./ HTTP/1.1"), TAKEN, "GET /"},
 	{BYTES("GET http://b:80/c HTTP/1.1\r\nHost: B:80\r\n\r\n"), TAKEN, "GET /c Host=[B:80]"},
 	{BYTES("GET http://[::1]/c HTTP/1.1\r\nHost: [::1]\r\n\r\n"), TAKEN, "GET /c Host=[[::1]]"},
 	{BYTES("GET http://[::1/c HTTP/1.1\r\nHost: [::1\r\n\r\n"), 400, NULL},
-	{BYTES("GET http://a/ HTTP/1.1\r\nHost: ab\r\n\r\n"), 400, NULL},
+	{BYTES("GET http://a/ HTTP/1.1\r\nHost: ab\r\n\r\n"), TAKEN, "GET / Host=[ab]"},
+	{BYTES("GET http://a/ HTTP/1.1\r\nHost: a,b\r\n\r\n"), 400, NULL},
 	{BYTES("GET http://a/ HTTP/1.1\r\n\r\n"), 400, NULL},
 	{BYTES("GET http://a/ HTTP/1.0\r\n\r\n"), TAKEN, "GET / old close"},
-	{BYTES("GET http://a/ HTTP/1.0\r\nHost: b\r\n\r\n"), 400, NULL},
+	{BYTES("GET http://a/ HTTP/1.0\r\nHost: b\r\n\r\n"), TAKEN, "GET / old close Host=[b]"},
 };
 
 static void

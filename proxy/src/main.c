@@ -48,12 +48,23 @@ typedef enum Action
 	ACTION_VERSION
 } Action;
 
+/* What the configuration comes from, to be read again at SIGHUP. */
+typedef struct Sources
+{
+	int argc;
+	char **argv;
+	const char *file; /* or NULL */
+} Sources;
+
 typedef struct Server
 {
 	struct event_base *base;
+	TlConfig *config;
+	const Sources *sources;
 	TlBackend backend;
 	TlHttp *http;
 	struct event *signals[2];
+	struct event *hangup;
 	struct event *deadline;
 	bool draining;
 	bool given_up;
@@ -256,6 +267,44 @@ server_on_signal(evutil_socket_t number, short what, void *arg)
 	tl_http_drain(server->http, server_on_drained, server);
 }
 
+/* Reads all that the configuration comes from; what is in `config` are defaults. */
+static bool
+read_config(const Sources *sources, TlConfig *config, TlAddressList *addresses,
+			TlConfigError *error)
+{
+	const char *file = NULL;
+	Action action = ACTION_RUN;
+
+	return (sources->file == NULL || tl_config_read_file(config, sources->file, error)) &&
+		   tl_config_read_environment(config, environ, error) &&
+		   read_arguments(sources->argc, sources->argv, config, &file, &action, error) &&
+		   tl_config_check(config, error) && check_database(config->database, error) &&
+		   check_listen(config, addresses, error);
+}
+
+static void
+server_on_hangup(evutil_socket_t number, short what, void *arg)
+{
+	Server *server = arg;
+	TlConfig fresh;
+	TlAddressList addresses;
+	TlConfigError error = {0};
+
+	(void) number;
+	(void) what;
+	tl_config_begin(&fresh);
+	tl_log(TL_LOG_INFO, "reading the configuration again");
+	if (read_config(server->sources, &fresh, &addresses, &error))
+	{
+		tl_config_change(server->config, &fresh);
+		tl_log_set_level((TlLogLevel) server->config->log_level);
+		raise_descriptor_limit(server->config->max_connections);
+	}
+	else
+		tl_log(TL_LOG_ERROR, "the configuration stays as it is: %s", error.text);
+	tl_config_free(&fresh);
+}
+
 static struct event_base *
 open_event_base(void)
 {
@@ -286,10 +335,10 @@ open_access(struct event_base *base, const TlConfig *config, const char *name, i
 }
 
 static int
-serve(const TlConfig *config, const TlAddressList *addresses)
+serve(TlConfig *config, const Sources *sources, const TlAddressList *addresses)
 {
 	static const int numbers[] = {SIGTERM, SIGINT};
-	Server server = {.base = open_event_base()};
+	Server server = {.base = open_event_base(), .config = config, .sources = sources};
 	TlBackend *backend = &server.backend;
 	int status = 1;
 
@@ -322,6 +371,10 @@ serve(const TlConfig *config, const TlAddressList *addresses)
 			tl_log_die("out of memory");
 		evsignal_add(server.signals[i], NULL);
 	}
+	server.hangup = evsignal_new(server.base, SIGHUP, server_on_hangup, &server);
+	if (server.hangup == NULL)
+		tl_log_die("out of memory");
+	evsignal_add(server.hangup, NULL);
 
 	if (server.http != NULL)
 	{
@@ -348,6 +401,7 @@ serve(const TlConfig *config, const TlAddressList *addresses)
 	tl_lane_close(backend->events);
 	for (size_t i = 0; i < 2; i++)
 		event_free(server.signals[i]);
+	event_free(server.hangup);
 	event_free(server.deadline);
 	event_base_free(server.base);
 	return status;
@@ -356,13 +410,13 @@ serve(const TlConfig *config, const TlAddressList *addresses)
 static int
 run(int argc, char **argv, TlConfig *config)
 {
+	Sources sources = {argc, argv, NULL};
 	TlAddressList addresses;
 	TlConfigError error = {0};
 	Action action = ACTION_RUN;
-	const char *file = NULL;
 	int status;
 
-	if (!read_arguments(argc, argv, NULL, &file, &action, &error))
+	if (!read_arguments(argc, argv, NULL, &sources.file, &action, &error))
 		return usage_error(&error);
 	if (action == ACTION_HELP)
 	{
@@ -374,17 +428,13 @@ run(int argc, char **argv, TlConfig *config)
 		printf("telemetry-proxy %s\n", TL_VERSION);
 		return 0;
 	}
-	if ((file != NULL && !tl_config_read_file(config, file, &error)) ||
-		!tl_config_read_environment(config, environ, &error) ||
-		!read_arguments(argc, argv, config, &file, &action, &error) ||
-		!tl_config_check(config, &error) || !check_database(config->database, &error) ||
-		!check_listen(config, &addresses, &error))
+	if (!read_config(&sources, config, &addresses, &error))
 		return usage_error(&error);
 	if (action == ACTION_CHECK)
 		return 0;
 
 	tl_log_set_level((TlLogLevel) config->log_level);
-	status = serve(config, &addresses);
+	status = serve(config, &sources, &addresses);
 	tl_route_shutdown();
 	tl_app_shutdown();
 	tl_health_shutdown();

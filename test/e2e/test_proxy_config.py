@@ -1,6 +1,7 @@
 """What the proxy is told on its command line, in the environment and in files."""
 
 import json
+import signal
 import socket
 import subprocess
 import unittest
@@ -232,6 +233,31 @@ class ListenTest(ConfigTestCase):
 
     def test_sigterm_ends_it_with_0_also_without_a_database(self):
         self.assertEqual(self.start().stop(), 0)
+
+    def test_sighup_reads_the_configuration_again(self):
+        path = self.file("max-body = 1kB\n")
+        proxy = self.start("-c", str(path))
+        body = json.dumps({"a": "a" * 2000})
+        target = "/api/v1/telemetry/devices/d/telemetry"
+        self.assertEqual(proxy.post(target, body).status, 413)
+
+        path.write_text("max-body = 1MB\nconnections = 7\n")
+        proxy.process.send(signal.SIGHUP)
+        support.wait_until(lambda: 'option "max-body" has changed' in proxy.log_text(), 10, "the change")
+        self.assertEqual(proxy.post(target, body).status, 503)
+        self.assertIn('option "connections" has changed, and is read at start only', proxy.log_text())
+
+        path.write_text("max-body = much\n")
+        proxy.process.send(signal.SIGHUP)
+        support.wait_until(lambda: "the configuration stays as it is" in proxy.log_text(), 10, "the refusal")
+        self.assertEqual(proxy.post(target, body).status, 503)
+
+        # The command line goes before the file.
+        path.write_text("listen = 127.0.0.1:1\n")
+        proxy.process.send(signal.SIGHUP)
+        support.wait_until(lambda: proxy.post(target, "x" * 2000000 ).status == 503, 10, "the default")
+        self.assertNotIn('"listen"', proxy.log_text())
+        self.assertEqual(proxy.stop(), 0)
 
     def test_port_in_use_is_an_error_that_names_the_address(self):
         proxy = self.start()

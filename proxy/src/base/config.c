@@ -44,6 +44,7 @@ typedef struct Option
 	int64_t max;
 	const char *const *choices; /* the value is the index */
 	const char *help;
+	bool at_start; /* not to be changed later */
 } Option;
 
 typedef struct Unit
@@ -74,52 +75,54 @@ static const char *const log_choices[] = {"debug", "info", "warning", "error", N
 
 static const Option options[] = {
 	{"listen", OPTION_STRING, AT(listen), "127.0.0.1:8218", 0, 0, NULL,
-	 "addresses to serve HTTP on, host:port or [v6]:port, separated by commas"},
+	 "addresses to serve HTTP on, host:port or [v6]:port, separated by commas", true},
 	{"report-port", OPTION_NUMBER, AT(report_port), "0", 0, 65535, NULL,
-	 "port that /health tells; 0 for that of the first address"},
+	 "port that /health tells; 0 for that of the first address", true},
 	{"reuse-port", OPTION_SWITCH, AT(reuse_port), "off", 0, 1, NULL,
-	 "let several processes serve the same address (SO_REUSEPORT)"},
+	 "let several processes serve the same address (SO_REUSEPORT)", true},
 	{"max-connections", OPTION_NUMBER, AT(max_connections), "4096", 1, 1000000, NULL,
-	 "clients connected at once; one more takes the place of that which has been idle longest"},
+	 "clients connected at once; one more takes the place of that which has been idle longest",
+	 false},
 	{"database", OPTION_STRING, AT(database), "", 0, 0, NULL,
-	 "libpq connection string or URI; what it leaves out libpq takes from PG* variables"},
+	 "libpq connection string or URI; what it leaves out libpq takes from PG* variables", true},
 	{"connections", OPTION_NUMBER, AT(connections), "4", 1, 64, NULL,
-	 "connections to the database for what stores something"},
+	 "connections to the database for what stores something", true},
 	{"read-connections", OPTION_NUMBER, AT(read_connections), "4", 1, 64, NULL,
-	 "connections to the database for what reads; health has one of its own"},
+	 "connections to the database for what reads; health has one of its own", true},
 	{"connect-timeout", OPTION_TIME, AT(connect_timeout), "5s", 10, HOUR, NULL,
-	 "time for one attempt to connect to the database"},
+	 "time for one attempt to connect to the database", true},
 	{"auth", OPTION_CHOICE, AT(auth), "", 0, 0, auth_choices,
-	 "who may call; must be named. none: anyone, and only on loopback addresses"},
+	 "who may call; must be named. none: anyone, and only on loopback addresses", true},
 	{"max-headers", OPTION_BYTES, AT(max_headers), "16kB", 1 * KILO, 1 * MEGA, NULL,
-	 "size of a request line with its headers"},
+	 "size of a request line with its headers", false},
 	{"max-body", OPTION_BYTES, AT(max_body), "4MB", 1 * KILO, 256 * MEGA, NULL,
-	 "size of a request body as sent"},
+	 "size of a request body as sent", false},
 	{"max-decompressed", OPTION_BYTES, AT(max_decompressed), "16MB", 1 * KILO, 256 * MEGA, NULL,
-	 "size of a gzip or lz4 body once decompressed"},
-	{"json-depth", OPTION_NUMBER, AT(json_depth), "32", 4, 1000, NULL, "nesting of a JSON body"},
+	 "size of a compressed body once decompressed", false},
+	{"json-depth", OPTION_NUMBER, AT(json_depth), "32", 4, 1000, NULL, "nesting of a JSON body",
+	 false},
 	{"max-pending", OPTION_BYTES, AT(max_pending), "64MB", 1 * MEGA, 16 * GIGA, NULL,
-	 "rows and calls waiting for the database; past it requests are answered 503"},
+	 "rows and calls waiting for the database; past it requests are answered 503", false},
 	{"max-batch-rows", OPTION_NUMBER, AT(max_batch_rows), "32768", 1, 1000000, NULL,
-	 "rows at which a COPY is full (one request's rows are never divided)"},
+	 "rows at which a COPY is full (one request's rows are never divided)", true},
 	{"max-batch-bytes", OPTION_BYTES, AT(max_batch_bytes), "4MB", 1 * KILO, 256 * MEGA, NULL,
-	 "bytes at which a COPY is full"},
+	 "bytes at which a COPY is full", true},
 	{"request-timeout", OPTION_TIME, AT(request_timeout), "30s", 10, HOUR, NULL,
-	 "time for the database to take a request, which is then answered 503"},
+	 "time for the database to take a request, which is then answered 503", false},
 	{"health-timeout", OPTION_TIME, AT(health_timeout), "2s", 10, HOUR, NULL,
-	 "the same for /health and /health/detailed"},
+	 "the same for /health and /health/detailed", false},
 	{"header-timeout", OPTION_TIME, AT(header_timeout), "10s", 10, HOUR, NULL,
-	 "time for a client to send a request line and its headers, from the first byte on"},
+	 "time for a client to send a request line and its headers, from the first byte on", false},
 	{"read-timeout", OPTION_TIME, AT(read_timeout), "30s", 10, HOUR, NULL,
-	 "time for a client to send a body, from the end of the headers on"},
+	 "time for a client to send a body, from the end of the headers on", false},
 	{"write-timeout", OPTION_TIME, AT(write_timeout), "1min", 10, HOUR, NULL,
-	 "time for a client to take an answer"},
+	 "time for a client to take the next 64kB of an answer, or its rest", false},
 	{"idle-timeout", OPTION_TIME, AT(idle_timeout), "2min", 10, 24 * HOUR, NULL,
-	 "time a client may stay connected between requests"},
+	 "time a client may stay connected between requests", false},
 	{"drain-timeout", OPTION_TIME, AT(drain_timeout), "10s", 0, HOUR, NULL,
-	 "time to finish requests after SIGTERM"},
+	 "time to finish requests after SIGTERM", false},
 	{"log-level", OPTION_CHOICE, AT(log_level), "info", 0, 0, log_choices,
-	 "least important lines to log"},
+	 "least important lines to log", false},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
@@ -406,6 +409,31 @@ tl_config_free(TlConfig *config)
 	*config = (TlConfig){0};
 }
 
+void
+tl_config_change(TlConfig *config, const TlConfig *fresh)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+	{
+		const Option *option = &options[i];
+		const char *new = (const char *) fresh + option->offset;
+		char *old = (char *) config + option->offset;
+		bool same = option->type == OPTION_STRING
+						? strcmp(*(char *const *) new, *(char **) old) == 0
+						: *(const int64_t *) new == *(int64_t *) old;
+
+		if (same)
+			continue;
+		if (option->at_start)
+		{
+			tl_log(TL_LOG_WARNING, "option \"%s\" has changed, and is read at start only",
+				   option->name);
+			continue;
+		}
+		memcpy(old, new, sizeof(int64_t));
+		tl_log(TL_LOG_INFO, "option \"%s\" has changed", option->name);
+	}
+}
+
 bool
 tl_config_is_switch(const char *name)
 {
@@ -554,6 +582,8 @@ tl_config_print_help(FILE *out)
 		int width = fprintf(out, "  --%s", option->name);
 
 		fprintf(out, "%*s%s", width < 22 ? 22 - width : 1, "", option->help);
+		if (option->at_start)
+			fprintf(out, " (read at start)");
 		if (option->type == OPTION_NUMBER || option->type == OPTION_BYTES ||
 			option->type == OPTION_TIME)
 		{

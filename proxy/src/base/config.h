@@ -69,6 +69,9 @@ extern bool tl_config_set(TlConfig *config, const char *name, const char *value,
 extern bool tl_config_read_file(TlConfig *config, const char *path, TlConfigError *error);
 extern bool tl_config_read_environment(TlConfig *config, char **environment, TlConfigError *error);
 
+/* Takes over what is different and can be changed while the proxy runs; the log says what was. */
+extern void tl_config_change(TlConfig *config, const TlConfig *fresh);
+
 /* True if the option is a switch, which may stand on a command line without a value. */
 extern bool tl_config_is_switch(const char *name);
 

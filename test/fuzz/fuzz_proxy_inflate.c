@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <zlib.h>
+#include <zstd.h>
 
 extern size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 extern size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
@@ -25,21 +26,24 @@ put_sample(uint8_t *data, size_t max_size, unsigned int seed)
 	size_t size = 0;
 
 	data[0] = (uint8_t) seed;
-	if (seed % 2 == 0)
+	if (seed % 4 == TL_ENCODING_ZSTD % 4)
+		size = ZSTD_compress(data + 1, max_size - 1, text, sizeof(text), 1);
+	else if (seed % 4 != TL_ENCODING_LZ4 % 4)
 	{
 		z_stream z = {.next_in = (z_const Bytef *) text,
 					  .avail_in = (uInt) sizeof(text),
 					  .next_out = data + 1,
 					  .avail_out = (uInt) (max_size - 1)};
 
-		deflateInit2(&z, 1 + (int) (seed / 2 % 9), Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+		deflateInit2(&z, 1 + (int) (seed / 4 % 9), Z_DEFLATED,
+					 seed % 4 == TL_ENCODING_GZIP % 4 ? 15 + 16 : 15, 8, Z_DEFAULT_STRATEGY);
 		if (deflate(&z, Z_FINISH) == Z_STREAM_END)
 			size = z.total_out;
 		deflateEnd(&z);
 	}
 	else if (LZ4F_compressFrameBound(sizeof(text), NULL) < max_size)
 		size = LZ4F_compressFrame(data + 1, max_size - 1, text, sizeof(text), NULL);
-	return LZ4F_isError(size) ? 1 : size + 1;
+	return LZ4F_isError(size) || ZSTD_isError(size) ? 1 : size + 1;
 }
 
 size_t
@@ -53,6 +57,12 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned in
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const TlEncoding encodings[4] = {
+		[TL_ENCODING_GZIP % 4] = TL_ENCODING_GZIP,
+		[TL_ENCODING_DEFLATE % 4] = TL_ENCODING_DEFLATE,
+		[TL_ENCODING_LZ4 % 4] = TL_ENCODING_LZ4,
+		[TL_ENCODING_ZSTD % 4] = TL_ENCODING_ZSTD,
+	};
 	TlBuf out = {0};
 	size_t max;
 	char *body;
@@ -64,8 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 1)
 		memcpy(body, data + 1, size - 1);
 	tl_buf_add_text(&out, "kept");
-	switch (tl_inflate(data[0] % 2 == 0 ? TL_ENCODING_GZIP : TL_ENCODING_LZ4, body, size - 1, max,
-					   &out))
+	switch (tl_inflate(encodings[data[0] % 4], body, size - 1, max, &out))
 	{
 		case TL_INFLATE_OK:
 			if (out.len > 4 + max)

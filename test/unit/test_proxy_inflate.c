@@ -8,33 +8,73 @@
 
 #include <lz4frame.h>
 #include <zlib.h>
+#include <zstd.h>
 
-static const TlEncoding encodings[] = {TL_ENCODING_GZIP, TL_ENCODING_LZ4};
+static const TlEncoding encodings[] = {TL_ENCODING_GZIP, TL_ENCODING_LZ4, TL_ENCODING_ZSTD,
+									   TL_ENCODING_DEFLATE};
+
+#define ENCODINGS (sizeof(encodings) / sizeof(encodings[0]))
+#define DEFLATE (ENCODINGS - 1) /* which has no members, and no beginning to know it by */
+
+static void
+deflate_to(TlBuf *to, int window_bits, const void *text, size_t len)
+{
+	z_stream z = {.next_in = (z_const Bytef *) text, .avail_in = (uInt) len};
+	uLong bound;
+
+	deflateInit2(&z, 6, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY);
+	bound = deflateBound(&z, len);
+	z.next_out = (Bytef *) tl_buf_reserve(to, bound);
+	z.avail_out = (uInt) bound;
+	TAP_CHECK(deflate(&z, Z_FINISH) == Z_STREAM_END);
+	to->len += z.total_out;
+	deflateEnd(&z);
+}
+
+static void
+zstd_to(TlBuf *to, int window_log, const void *text, size_t len)
+{
+	ZSTD_CCtx *context = ZSTD_createCCtx();
+	size_t bound = ZSTD_compressBound(len);
+
+	ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+	if (window_log > 0)
+	{
+		/* As of a stream, which does not say how long it is. */
+		ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0);
+		ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, window_log);
+	}
+	to->len += ZSTD_compress2(context, tl_buf_reserve(to, bound), bound, text, len);
+	ZSTD_freeCCtx(context);
+}
+
+static void
+lz4_to(TlBuf *to, const void *text, size_t len)
+{
+	LZ4F_preferences_t wanted = {.frameInfo = {.contentChecksumFlag = LZ4F_contentChecksumEnabled}};
+	size_t bound = LZ4F_compressFrameBound(len, &wanted);
+
+	to->len += LZ4F_compressFrame(tl_buf_reserve(to, bound), bound, text, len, &wanted);
+}
 
 /* Appends one member or frame. */
 static void
 compress_to(TlBuf *to, TlEncoding encoding, const void *text, size_t len)
 {
-	if (encoding == TL_ENCODING_GZIP)
+	switch (encoding)
 	{
-		z_stream z = {.next_in = (z_const Bytef *) text, .avail_in = (uInt) len};
-		uLong bound;
-
-		deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
-		bound = deflateBound(&z, len);
-		z.next_out = (Bytef *) tl_buf_reserve(to, bound);
-		z.avail_out = (uInt) bound;
-		TAP_CHECK(deflate(&z, Z_FINISH) == Z_STREAM_END);
-		to->len += z.total_out;
-		deflateEnd(&z);
-	}
-	else
-	{
-		LZ4F_preferences_t wanted = {
-			.frameInfo = {.contentChecksumFlag = LZ4F_contentChecksumEnabled}};
-		size_t bound = LZ4F_compressFrameBound(len, &wanted);
-
-		to->len += LZ4F_compressFrame(tl_buf_reserve(to, bound), bound, text, len, &wanted);
+		case TL_ENCODING_GZIP:
+			deflate_to(to, 15 + 16, text, len);
+			break;
+		case TL_ENCODING_DEFLATE:
+			deflate_to(to, 15, text, len);
+			break;
+		case TL_ENCODING_ZSTD:
+			zstd_to(to, 0, text, len);
+			break;
+		default:
+			lz4_to(to, text, len);
+			break;
 	}
 }
 
@@ -61,14 +101,15 @@ bodies_survive(void)
 
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = (char) ('a' + random_below(&random, 1 + i % 20));
-	for (size_t e = 0; e < 2; e++)
+	for (size_t e = 0; e < ENCODINGS; e++)
 		for (size_t len = 0; len < sizeof(text); len = len * 3 + 1)
 		{
 			TlBuf body = {0};
 			TlBuf out = {0};
 
 			compress_to(&body, encodings[e], text, len);
-			TAP_CHECK(tl_encoding_detect(body.data, body.len) == encodings[e]);
+			TAP_CHECK(tl_encoding_detect(body.data, body.len) ==
+					  (e == DEFLATE ? TL_ENCODING_IDENTITY : encodings[e]));
 			TAP_CHECK(inflate_copy(encodings[e], body.data, body.len, sizeof(text), &out) ==
 					  TL_INFLATE_OK);
 			TAP_CHECK(out.len == len && (len == 0 || memcmp(out.data, text, len) == 0));
@@ -83,7 +124,7 @@ limit_is_exact(void)
 	static const size_t sizes[] = {1, 100, 65535, 65536, 65537, 131072, 200000};
 	static char text[200000];
 
-	for (size_t e = 0; e < 2; e++)
+	for (size_t e = 0; e < ENCODINGS; e++)
 		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		{
 			TlBuf body = {0};
@@ -106,7 +147,7 @@ bomb_costs_no_more_than_the_limit(void)
 	size_t large = 64 * 1024 * 1024;
 	char *zeros = calloc(1, large);
 
-	for (size_t e = 0; e < 2; e++)
+	for (size_t e = 0; e < ENCODINGS; e++)
 	{
 		TlBuf body = {0};
 		TlBuf out = {0};
@@ -125,7 +166,7 @@ bomb_costs_no_more_than_the_limit(void)
 static void
 members_in_a_row_are_one_body(void)
 {
-	for (size_t e = 0; e < 2; e++)
+	for (size_t e = 0; e < DEFLATE; e++)
 	{
 		TlBuf body = {0};
 		TlBuf out = {0};
@@ -144,9 +185,69 @@ members_in_a_row_are_one_body(void)
 }
 
 static void
+deflate_is_taken_with_and_without_its_header_and_once(void)
+{
+	TlBuf body = {0};
+	TlBuf out = {0};
+
+	deflate_to(&body, -15, "some text", 9);
+	TAP_CHECK(inflate_copy(TL_ENCODING_DEFLATE, body.data, body.len, 9, &out) == TL_INFLATE_OK);
+	TAP_CHECK(out.len == 9 && memcmp(out.data, "some text", 9) == 0);
+	TAP_CHECK(inflate_copy(TL_ENCODING_DEFLATE, body.data, body.len - 1, 9, &out) ==
+			  TL_INFLATE_CORRUPT);
+	deflate_to(&body, -15, "more", 4);
+	TAP_CHECK(inflate_copy(TL_ENCODING_DEFLATE, body.data, body.len, 99, &out) ==
+			  TL_INFLATE_CORRUPT);
+	/* What is of the one kind is not of the other. */
+	body.len = 0;
+	deflate_to(&body, 15 + 16, "some text", 9);
+	TAP_CHECK(inflate_copy(TL_ENCODING_DEFLATE, body.data, body.len, 99, &out) ==
+			  TL_INFLATE_CORRUPT);
+	tl_buf_free(&body);
+	tl_buf_free(&out);
+}
+
+static void
+zeros_after_gzip_are_padding(void)
+{
+	static const char zeros[512];
+	TlBuf body = {0};
+	TlBuf out = {0};
+
+	deflate_to(&body, 15 + 16, "one ", 4);
+	deflate_to(&body, 15 + 16, "two", 3);
+	tl_buf_add(&body, zeros, sizeof(zeros));
+	TAP_CHECK(inflate_copy(TL_ENCODING_GZIP, body.data, body.len, 7, &out) == TL_INFLATE_OK);
+	TAP_CHECK(out.len == 7 && memcmp(out.data, "one two", 7) == 0);
+	body.data[body.len - 1] = 1;
+	TAP_CHECK(inflate_copy(TL_ENCODING_GZIP, body.data, body.len, 7, &out) == TL_INFLATE_CORRUPT);
+	tl_buf_free(&body);
+	tl_buf_free(&out);
+}
+
+/* A frame may ask for a window of gigabytes, whatever it holds. */
+static void
+large_windows_of_zstd_are_refused(void)
+{
+	size_t len = 32 * 1024 * 1024;
+	char *text = calloc(1, len);
+	TlBuf body = {0};
+	TlBuf out = {0};
+
+	zstd_to(&body, 23, text, len);
+	TAP_CHECK(inflate_copy(TL_ENCODING_ZSTD, body.data, body.len, len, &out) == TL_INFLATE_OK);
+	body.len = 0;
+	zstd_to(&body, 24, text, len);
+	TAP_CHECK(inflate_copy(TL_ENCODING_ZSTD, body.data, body.len, len, &out) == TL_INFLATE_CORRUPT);
+	tl_buf_free(&body);
+	tl_buf_free(&out);
+	free(text);
+}
+
+static void
 every_truncation_is_corrupt(void)
 {
-	for (size_t e = 0; e < 2; e++)
+	for (size_t e = 0; e < ENCODINGS; e++)
 	{
 		TlBuf body = {0};
 		TlBuf out = {0};
@@ -165,7 +266,7 @@ flipped_bit_never_changes_the_text(void)
 {
 	static const char text[] = "some text, some more text, and some text";
 
-	for (size_t e = 0; e < 2; e++)
+	for (size_t e = 0; e < ENCODINGS; e++)
 	{
 		TlBuf body = {0};
 		TlBuf out = {0};
@@ -202,6 +303,8 @@ encodings_are_known_by_name_and_beginning(void)
 	TAP_CHECK(tl_encoding_by_name("gzip") == TL_ENCODING_GZIP);
 	TAP_CHECK(tl_encoding_by_name("X-GZip") == TL_ENCODING_GZIP);
 	TAP_CHECK(tl_encoding_by_name("lz4") == TL_ENCODING_LZ4);
+	TAP_CHECK(tl_encoding_by_name("Deflate") == TL_ENCODING_DEFLATE);
+	TAP_CHECK(tl_encoding_by_name("zstd") == TL_ENCODING_ZSTD);
 	TAP_CHECK(tl_encoding_by_name("identity") == TL_ENCODING_IDENTITY);
 	TAP_CHECK(tl_encoding_by_name("") == TL_ENCODING_IDENTITY);
 	TAP_CHECK(tl_encoding_by_name("br") == TL_ENCODING_UNKNOWN);
@@ -218,6 +321,9 @@ main(void)
 	TAP_RUN(limit_is_exact);
 	TAP_RUN(bomb_costs_no_more_than_the_limit);
 	TAP_RUN(members_in_a_row_are_one_body);
+	TAP_RUN(deflate_is_taken_with_and_without_its_header_and_once);
+	TAP_RUN(zeros_after_gzip_are_padding);
+	TAP_RUN(large_windows_of_zstd_are_refused);
 	TAP_RUN(every_truncation_is_corrupt);
 	TAP_RUN(flipped_bit_never_changes_the_text);
 	TAP_RUN(plain_body_is_copied_within_the_limit);

@@ -1,8 +1,8 @@
 /*
  * inflate.c
- *		Decompression of request bodies: gzip and LZ4 frames.
+ *		Decompression of request bodies: gzip, deflate, LZ4 and Zstandard frames.
  *
- * Either format may come as several members or frames in a row, as its standard says.  One
+ * All but deflate may come as several members or frames in a row, as their standards say.  One
  * decompression state of each kind is kept and reset for each body, since setting one up
  * costs more than most bodies do.
  */
@@ -13,15 +13,22 @@
 #include <stdint.h>
 #include <strings.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #define OUTPUT_STEP ((size_t) 64 * 1024)
 
-/* Largest window, and a gzip header. */
+/* Largest window; with a gzip header, with that of zlib, and with none. */
 #define GZIP_WINDOW_BITS (15 + 16)
+#define ZLIB_WINDOW_BITS 15
+#define RAW_WINDOW_BITS (-15)
 
-static z_stream gzip_state;
-static bool gzip_ready;
+/* 8 MB, what RFC 9659 has a decoder of the web take; more is refused. */
+#define ZSTD_WINDOW_LOG 23
+
+static z_stream zlib_state;
+static bool zlib_ready;
 static LZ4F_dctx *lz4_state;
+static ZSTD_DCtx *zstd_state;
 
 TlEncoding
 tl_encoding_by_name(const char *name)
@@ -30,8 +37,12 @@ tl_encoding_by_name(const char *name)
 		return TL_ENCODING_IDENTITY;
 	if (strcasecmp(name, "gzip") == 0 || strcasecmp(name, "x-gzip") == 0)
 		return TL_ENCODING_GZIP;
+	if (strcasecmp(name, "deflate") == 0)
+		return TL_ENCODING_DEFLATE;
 	if (strcasecmp(name, "lz4") == 0)
 		return TL_ENCODING_LZ4;
+	if (strcasecmp(name, "zstd") == 0)
+		return TL_ENCODING_ZSTD;
 	return TL_ENCODING_UNKNOWN;
 }
 
@@ -47,6 +58,31 @@ starts_lz4(const char *body, size_t len)
 	return len >= 4 && memcmp(body, "\x04\x22\x4d\x18", 4) == 0;
 }
 
+static bool
+starts_zstd(const char *body, size_t len)
+{
+	return len >= 4 && memcmp(body, "\x28\xb5\x2f\xfd", 4) == 0;
+}
+
+/* RFC 1950, 2.2.  Some that say deflate leave the header out, as old browsers did. */
+static bool
+starts_zlib(const char *body, size_t len)
+{
+	const unsigned char *head = (const unsigned char *) body;
+
+	return len >= 2 && (head[0] & 0x0f) == 8 && (head[0] * 256 + head[1]) % 31 == 0;
+}
+
+/* What follows the last member: nothing, or the zeros of a tape or disk block, as gzip(1) takes them. */
+static bool
+is_padding(const Bytef *bytes, uInt len)
+{
+	for (uInt i = 0; i < len; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
 TlEncoding
 tl_encoding_detect(const char *body, size_t len)
 {
@@ -54,6 +90,8 @@ tl_encoding_detect(const char *body, size_t len)
 		return TL_ENCODING_GZIP;
 	if (starts_lz4(body, len))
 		return TL_ENCODING_LZ4;
+	if (starts_zstd(body, len))
+		return TL_ENCODING_ZSTD;
 	return TL_ENCODING_IDENTITY;
 }
 
@@ -67,35 +105,37 @@ output_room(const TlBuf *out, size_t begin, size_t max)
 }
 
 static TlInflateResult
-inflate_gzip(const char *body, size_t len, size_t max, TlBuf *out)
+inflate_zlib(int window_bits, const char *body, size_t len, size_t max, TlBuf *out)
 {
 	size_t begin = out->len;
 	int rc;
 
-	if (!gzip_ready && inflateInit2(&gzip_state, GZIP_WINDOW_BITS) != Z_OK)
+	if (!zlib_ready && inflateInit2(&zlib_state, window_bits) != Z_OK)
 		return TL_INFLATE_CORRUPT;
-	gzip_ready = true;
-	if (inflateReset(&gzip_state) != Z_OK || len > UINT32_MAX)
+	zlib_ready = true;
+	if (inflateReset2(&zlib_state, window_bits) != Z_OK || len > UINT32_MAX)
 		return TL_INFLATE_CORRUPT;
 
-	gzip_state.next_in = (z_const Bytef *) body;
-	gzip_state.avail_in = (uInt) len;
+	zlib_state.next_in = (z_const Bytef *) body;
+	zlib_state.avail_in = (uInt) len;
 	for (;;)
 	{
 		size_t room = output_room(out, begin, max);
 
-		gzip_state.next_out = (Bytef *) tl_buf_reserve(out, room);
-		gzip_state.avail_out = (uInt) room;
-		rc = inflate(&gzip_state, Z_NO_FLUSH);
-		out->len += room - gzip_state.avail_out;
+		zlib_state.next_out = (Bytef *) tl_buf_reserve(out, room);
+		zlib_state.avail_out = (uInt) room;
+		rc = inflate(&zlib_state, Z_NO_FLUSH);
+		out->len += room - zlib_state.avail_out;
 		if (out->len - begin > max)
 			return TL_INFLATE_TOO_LARGE;
 		if (rc == Z_STREAM_END)
 		{
-			if (gzip_state.avail_in == 0)
+			if (zlib_state.avail_in == 0 || (window_bits == GZIP_WINDOW_BITS &&
+											 is_padding(zlib_state.next_in, zlib_state.avail_in)))
 				return TL_INFLATE_OK;
-			if (!starts_gzip((const char *) gzip_state.next_in, gzip_state.avail_in) ||
-				inflateReset(&gzip_state) != Z_OK)
+			if (window_bits != GZIP_WINDOW_BITS ||
+				!starts_gzip((const char *) zlib_state.next_in, zlib_state.avail_in) ||
+				inflateReset(&zlib_state) != Z_OK)
 				return TL_INFLATE_CORRUPT;
 		}
 		else if (rc != Z_OK)
@@ -139,13 +179,49 @@ inflate_lz4(const char *body, size_t len, size_t max, TlBuf *out)
 	}
 }
 
+static TlInflateResult
+inflate_zstd(const char *body, size_t len, size_t max, TlBuf *out)
+{
+	size_t begin = out->len;
+	ZSTD_inBuffer in = {body, len, 0};
+
+	if (zstd_state == NULL)
+		zstd_state = ZSTD_createDCtx();
+	if (zstd_state == NULL || ZSTD_isError(ZSTD_DCtx_reset(zstd_state, ZSTD_reset_session_only)) ||
+		ZSTD_isError(ZSTD_DCtx_setParameter(zstd_state, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG)))
+		return TL_INFLATE_CORRUPT;
+	for (;;)
+	{
+		size_t room = output_room(out, begin, max);
+		ZSTD_outBuffer step = {tl_buf_reserve(out, room), room, 0};
+		size_t consumed = in.pos;
+		size_t rc = ZSTD_decompressStream(zstd_state, &step, &in);
+
+		if (ZSTD_isError(rc))
+			return TL_INFLATE_CORRUPT;
+		out->len += step.pos;
+		if (out->len - begin > max)
+			return TL_INFLATE_TOO_LARGE;
+		if (rc == 0 && in.pos == len)
+			return TL_INFLATE_OK;
+		/* Wants more, and there is none. */
+		if (step.pos == 0 && in.pos == consumed)
+			return TL_INFLATE_CORRUPT;
+	}
+}
+
 TlInflateResult
 tl_inflate(TlEncoding encoding, const char *body, size_t len, size_t max, TlBuf *out)
 {
 	switch (encoding)
 	{
 		case TL_ENCODING_GZIP:
-			return inflate_gzip(body, len, max, out);
+			return inflate_zlib(GZIP_WINDOW_BITS, body, len, max, out);
+		case TL_ENCODING_DEFLATE:
+			return inflate_zlib(starts_zlib(body, len) ? ZLIB_WINDOW_BITS : RAW_WINDOW_BITS, body,
+								len, max, out);
+		case TL_ENCODING_ZSTD:
+			return inflate_zstd(body, len, max, out);
 		case TL_ENCODING_LZ4:
 			return inflate_lz4(body, len, max, out);
 		default:
@@ -159,9 +235,11 @@ tl_inflate(TlEncoding encoding, const char *body, size_t len, size_t max, TlBuf 
 void
 tl_inflate_shutdown(void)
 {
-	if (gzip_ready)
-		inflateEnd(&gzip_state);
-	gzip_ready = false;
+	if (zlib_ready)
+		inflateEnd(&zlib_state);
+	zlib_ready = false;
 	LZ4F_freeDecompressionContext(lz4_state);
 	lz4_state = NULL;
+	ZSTD_freeDCtx(zstd_state);
+	zstd_state = NULL;
 }

@@ -1,6 +1,6 @@
 /*
  * inflate.h
- *		Decompression of request bodies: gzip and LZ4 frames.
+ *		Decompression of request bodies: gzip, deflate, LZ4 and Zstandard frames.
  */
 #ifndef TL_INFLATE_H
 #define TL_INFLATE_H
@@ -12,7 +12,9 @@ typedef enum TlEncoding
 	TL_ENCODING_UNKNOWN,
 	TL_ENCODING_IDENTITY,
 	TL_ENCODING_GZIP,
-	TL_ENCODING_LZ4
+	TL_ENCODING_DEFLATE,
+	TL_ENCODING_LZ4,
+	TL_ENCODING_ZSTD
 } TlEncoding;
 
 typedef enum TlInflateResult

@@ -22,17 +22,29 @@ static bool
 content_type_is_json(const char *type)
 {
 	static const char json[] = "application/json";
-	size_t len = sizeof(json) - 1;
+	static const char suffix[] = "+json";
+	size_t len;
 
 	if (type == NULL)
 		return true;
-	return strncasecmp(type, json, len) == 0 &&
-		   (type[len] == '\0' || type[len] == ';' || type[len] == ' ' || type[len] == '\t');
+	len = strcspn(type, "; \t");
+	if (len == sizeof(json) - 1 && strncasecmp(type, json, len) == 0)
+		return true;
+
+	/* application/vnd.example+json, application/cloudevents+json: RFC 6839. */
+	return memchr(type, '/', len) != NULL && len > sizeof(suffix) - 1 &&
+		   strncasecmp(type + len - (sizeof(suffix) - 1), suffix, sizeof(suffix) - 1) == 0;
 }
 
 bool
 tl_body_read(TlRequest *request, const TlConfig *config, const char **body, size_t *len)
 {
+	static const char *const corrupt[] = {
+		[TL_ENCODING_GZIP] = "the body is not valid gzip",
+		[TL_ENCODING_DEFLATE] = "the body is not valid deflate",
+		[TL_ENCODING_LZ4] = "the body is not a valid lz4 frame",
+		[TL_ENCODING_ZSTD] = "the body is not a valid zstd frame",
+	};
 	TlEncoding encoding = TL_ENCODING_IDENTITY;
 
 	if (!content_type_is_json(request->content_type))
@@ -44,7 +56,7 @@ tl_body_read(TlRequest *request, const TlConfig *config, const char **body, size
 		encoding = tl_encoding_by_name(request->content_encoding);
 	if (encoding == TL_ENCODING_UNKNOWN)
 	{
-		tl_request_refuse(request, 415, "Content-Encoding must be gzip or lz4");
+		tl_request_refuse(request, 415, "Content-Encoding must be gzip, deflate, lz4 or zstd");
 		return false;
 	}
 	if (request->body_len == 0)
@@ -66,9 +78,7 @@ tl_body_read(TlRequest *request, const TlConfig *config, const char **body, size
 		case TL_INFLATE_OK:
 			break;
 		case TL_INFLATE_CORRUPT:
-			tl_request_refuse(request, 400,
-							  encoding == TL_ENCODING_GZIP ? "the body is not valid gzip"
-														   : "the body is not a valid lz4 frame");
+			tl_request_refuse(request, 400, corrupt[encoding]);
 			return false;
 		case TL_INFLATE_TOO_LARGE:
 			tl_request_refuse(request, 413, "the decompressed body is too large");

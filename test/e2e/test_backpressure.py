@@ -77,6 +77,47 @@ class FairSharesTest(BackpressureTestCase):
         self.assertEqual(len(self.values()), 50)
 
 
+class SlowReaderTest(BackpressureTestCase):
+    SIZE = 20_000_000    # more than the sockets' buffers
+
+    def setUp(self):
+        super().setUp()
+        self.cluster.execute(f"""
+            CREATE FUNCTION public.large(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE sql AS $$
+            SELECT 200, to_jsonb(repeat('x', {self.SIZE - 2})), NULL $$;
+            INSERT INTO telemetry.dialect (name, description) VALUES ('large', 'For this test.');
+            INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+                ('GET', '/large', 'For this test.', 'large', 'public.large(jsonb, jsonb)')""")
+        self.proxy = self.start_proxy(self.cluster, f"--write-timeout={1000 * support.PATIENCE:.0f}ms")
+        support.wait_until(lambda: self.proxy.request("HEAD", "/large").status == 200, 20, "the route")
+
+    def read(self, bytes_a_step, pause):
+        """How much of the answer comes to one who reads so."""
+        with self.proxy.wire() as wire:
+            wire.send(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            received = b""
+            due = 0
+            while True:
+                if len(received) >= due:
+                    time.sleep(pause)
+                    due = len(received) + bytes_a_step
+                try:
+                    data = wire.socket.recv(bytes_a_step)
+                except ConnectionResetError:
+                    data = b""
+                received += data
+                if not data:
+                    return len(received.partition(b"\r\n\r\n")[2])
+
+    def test_one_who_reads_slowly_gets_all_of_a_large_answer(self):
+        begun = time.monotonic()
+        self.assertEqual(self.read(500_000, 0.1), self.SIZE)
+        self.assertGreater(time.monotonic() - begun, 2)    # longer than write-timeout
+
+    def test_one_who_does_not_read_is_cut_off(self):
+        self.assertLess(self.read(self.SIZE, 4 * support.PATIENCE), self.SIZE)
+
+
 class QueueTest(BackpressureTestCase):
     def fill(self, proxy, body, path=PATH):
         """Posts until one is refused; those that are still waiting for their answers."""

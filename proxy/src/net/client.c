@@ -28,6 +28,9 @@
 /* How long a client that was refused may go on sending before it is cut off. */
 #define LINGER_US ((uint64_t) 2 * 1000 * 1000)
 
+/* What a client must take of an answer within write-timeout. */
+#define WRITE_LEAST ((size_t) 64 * 1024)
+
 /* What may be read ahead of the request that is being answered. */
 #define READ_AHEAD ((size_t) 64 * 1024)
 
@@ -61,6 +64,7 @@ struct TlClient
 	Phase phase;
 	uint64_t since_us; /* of the phase; coarse */
 	void *request;
+	size_t unsent;	 /* of the answer, when the phase or its time began */
 	bool proceeding; /* client_proceed runs */
 	bool in_reserve;
 	bool at_end;	/* the client will send no more */
@@ -592,7 +596,21 @@ tl_client_answer(TlClient *client, const char *head, size_t head_len, const char
 	client->close |= close;
 	client_set_phase(client, PHASE_WRITING);
 	client_write(client, parts, 2);
+	client->unsent = client_unsent(client);
 	client_proceed(client);
+}
+
+/* Whether a client takes its answer fast enough to go on; it has as long again then. */
+static bool
+client_takes_answer(TlClient *client)
+{
+	size_t unsent = client_unsent(client);
+
+	if (client->phase != PHASE_WRITING || unsent + WRITE_LEAST > client->unsent)
+		return false;
+	client->unsent = unsent;
+	client_set_phase(client, PHASE_WRITING);
+	return true;
 }
 
 static void
@@ -605,7 +623,7 @@ table_expire(TlClientTable *table, Phase phase, uint64_t limit_us, bool refuse)
 	{
 		if (refuse)
 			client_refuse(client, 408, "the request did not come in time");
-		else
+		else if (!client_takes_answer(client))
 			client_free(client);
 	}
 }

@@ -141,7 +141,7 @@ def _hosts():
         yield served(repr(text), post().replace(b"Host: x\r\n", bytes_of(text)), fronts={"nginx": [400]} if "\t" in text else {})
     for text in ("http://y/", "http://x:81/", "http://xx/"):
         # The path's host is the one that counts, and we are whatever host is asked for.
-        yield served(f"{text} of Host: x", post().replace(b"POST /", b"POST " + bytes_of(text)), fronts={"haproxy": [{200, 400}]})
+        yield served(f"{text} of Host: x", post().replace(b"POST /", b"POST " + bytes_of(text)), fronts={"haproxy": [{200, 400, None}]})
     yield refused("absolute form without Host", post().replace(b"POST /", b"POST http://x/").replace(b"Host: x\r\n", b""))
 
 

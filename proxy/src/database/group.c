@@ -20,6 +20,9 @@
 
 #define QUERY_CANCELED "57014"
 
+/* What another attempt is expected to take at most: this one may have waited for a lock. */
+#define ATTEMPT_MAX_US ((uint64_t) 250 * 1000)
+
 /* Groups, and memory in each, that are kept for reuse. */
 #define SPARE_GROUPS 8
 #define SPARE_BYTES ((size_t) 16 * 1024 * 1024)
@@ -253,18 +256,33 @@ group_divide(TlGroup *group)
 	tl_pool_wake(lane->pool);
 }
 
-/* Whether it was for the sake of some of its entries that nothing was stored. */
+/* Gives up the entries whose deadlines come before a time. */
+static void
+group_give_up_before(TlGroup *group, uint64_t time_us)
+{
+	for (TlGroupEntry *entry = group->first; entry != NULL; entry = entry->next)
+	{
+		entry->given_up |= time_us > entry->deadline_us;
+		group->any_given_up |= entry->given_up;
+	}
+}
+
+/*
+ * Whether it was for the sake of some of its entries that nothing was stored.  If so, those go, too,
+ * for whom another attempt would probably come too late: else deadlines that lie closer together than
+ * a COPY takes would make one attempt after the other fail.
+ */
 static bool
 group_is_overdue(TlGroup *group)
 {
 	uint64_t now = tl_clock_us();
+	uint64_t again = now - tl_pgconn_busy_since(group->conn);
 
-	for (TlGroupEntry *entry = group->first; entry != NULL; entry = entry->next)
-	{
-		entry->given_up |= now > entry->deadline_us;
-		group->any_given_up |= entry->given_up;
-	}
-	return group->any_given_up;
+	group_give_up_before(group, now);
+	if (!group->any_given_up)
+		return false;
+	group_give_up_before(group, now + (again < ATTEMPT_MAX_US ? again : ATTEMPT_MAX_US));
+	return true;
 }
 
 /* Puts a group that was cancelled for somebody's sake at the queue's head again. */
@@ -424,6 +442,7 @@ lane_start(TlPoolSource *source, TlPgConn *conn)
 		group = lane_take_group(lane);
 		if (group == NULL)
 			return false;
+		group_give_up_before(group, tl_clock_us());
 	} while (!group_leave_out(group));
 	group->conn = conn;
 	tl_copy_end(&group->rows);

@@ -334,7 +334,8 @@ conn_take_result(TlPgConn *conn, PGresult *result)
 			}
 			conn->phase = COPY_SENDING;
 			conn_send_rows(conn);
-			return false;
+			/* What the server has said meanwhile, an error perhaps, may have been read already. */
+			return conn->phase == COPY_SENT;
 		default:
 			/* The first error is the cause, later ones follow from it. */
 			if (conn->outcome == TL_PG_DONE)
@@ -417,10 +418,14 @@ conn_on_writable(evutil_socket_t fd, short what, void *arg)
 
 	(void) fd;
 	(void) what;
-	if (conn->phase == COPY_SENDING)
-		conn_send_rows(conn);
-	else
+	if (conn->phase != COPY_SENDING)
+	{
 		conn_flush(conn);
+		return;
+	}
+	conn_send_rows(conn);
+	/* An error that came while rows were sent has been read, and nothing follows that would say so. */
+	conn_take_results(conn);
 }
 
 TlPgConn *
@@ -466,6 +471,7 @@ tl_pgconn_close(TlPgConn *conn)
 void
 tl_pgconn_drop(TlPgConn *conn, const char *reason)
 {
+	tl_pgconn_cancel(conn);
 	if (conn->state != TL_PG_DOWN)
 		conn_lose(conn, reason);
 }

@@ -25,6 +25,9 @@
 /* Connections beyond max-connections, for health. */
 #define RESERVE 16
 
+/* Of those that have been idle longest, to find one to make room. */
+#define IDLE_TRIES 8
+
 /* How long a client that was refused may go on sending before it is cut off. */
 #define LINGER_US ((uint64_t) 2 * 1000 * 1000)
 
@@ -213,13 +216,14 @@ client_begin_closing(TlClient *client)
 static bool
 client_asks_for_head(const TlClient *client)
 {
-	char method[4];
+	char method[5];
 
 	if (client->head_text.len >= sizeof(method))
 		memcpy(method, client->head_text.data, sizeof(method));
 	else if (evbuffer_copyout(client_input(client), method, sizeof(method)) != sizeof(method))
 		return false;
-	return memcmp(method, "HEAD", sizeof(method)) == 0;
+	/* The parser may have cut the method off. */
+	return memcmp(method, "HEAD", 4) == 0 && (method[4] == ' ' || method[4] == '\0');
 }
 
 /* Refuses what cannot be answered as a request; the connection is closed then. */
@@ -538,7 +542,10 @@ table_make_room(TlClientTable *table)
 
 	if (table->count < (unsigned int) table->config->max_connections)
 		return true;
-	if (idle != NULL)
+	/* One that has sent something is not idle, but waits for its turn. */
+	for (int tries = 0; idle != NULL && tries < IDLE_TRIES && client_has_sent(idle); tries++)
+		idle = TAILQ_NEXT(idle, link);
+	if (idle != NULL && !client_has_sent(idle))
 		client_free(idle);
 	return table->count < (unsigned int) table->config->max_connections + RESERVE;
 }

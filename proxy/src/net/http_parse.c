@@ -579,7 +579,9 @@ tl_http_chunks_read(TlHttpChunks *chunks, const char *data, size_t len, size_t m
 		}
 		if (!read_framing_byte(chunks, data[i++]))
 			return refuse(400, "malformed chunked body", why);
-		if (chunks->state == TL_HTTP_CHUNK_DATA && chunks->left > max - body->len)
+		/* The limit may have been lowered since. */
+		if (chunks->state == TL_HTTP_CHUNK_DATA &&
+			(body->len > max || chunks->left > max - body->len))
 			return refuse(413, "the body is too large", why);
 	}
 	*used = i;

@@ -123,7 +123,8 @@ extern void tl_request_end_wait(TlRequest *request);
 
 /*
  * The time for an answer is over, or with `gone` there is nobody to give it to: what the request wants
- * of the database is not to happen any more.  May answer and end the request.
+ * of the database is not to happen any more.  (Rows of one that is gone, which are on their way in a
+ * COPY with those of others, may be stored until their time is over.)  May answer and end the request.
  */
 extern void tl_request_give_up(TlRequest *request, bool gone);
 

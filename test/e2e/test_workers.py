@@ -177,7 +177,8 @@ class ComingAndGoing(SharedWorkers):
         self.addCleanup(self.set, "telemetry.workers", "on")
         self.set("telemetry.workers", "off")
         self.wait_for_no_worker()
-        self.assertEqual(self.value("SELECT state FROM telemetry.worker"), "disabled")
+        # Sessions hear of a reload one by one.
+        wait_until(lambda: self.value("SELECT state FROM telemetry.worker") == "disabled", 10, "the state")
         self.set("telemetry.workers", "on")
         self.wait_for_worker()
         self.wait_for_worker("other")

@@ -27,7 +27,10 @@
 /* Descriptors beside those of clients. */
 #define OTHER_DESCRIPTORS 64
 
-/* When draining has taken too long: time for the database to end what it does, then for the last answers to go out. */
+/*
+ * When draining has taken too long: time for the database to end what it does, then for the last
+ * answers to go out.
+ */
 #define LAST_WORDS_MS 200
 
 #define POINT_QUERY                                                                                \

@@ -631,8 +631,9 @@ class Proxy:
             self.wait_healthy()
 
     def wait_healthy(self, seconds=20):
-        """Until the database answers through it, and has said which routes it has."""
+        """Until the database answers through it to those who write and who read, and has said which routes it has."""
         wait_until(self.is_healthy, seconds, "the proxy to be healthy")
+        wait_until(lambda: self.get("/api/v1/telemetry/batches/none").status != 503, seconds, "readers' connections")
         wait_until(lambda: self.get("/nothing").status == 404, seconds, "the proxy's routes")
 
     def is_healthy(self):

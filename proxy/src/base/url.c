@@ -64,8 +64,8 @@ tl_utf8_valid(const char *text, size_t len)
 	return true;
 }
 
-static int
-hex_digit(char c)
+int
+tl_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -91,8 +91,8 @@ tl_url_decode(const char *text, size_t len, bool plus_is_space, char *out)
 
 			if (len - i < 3)
 				return -1;
-			high = hex_digit(text[i + 1]);
-			low = hex_digit(text[i + 2]);
+			high = tl_hex_digit(text[i + 1]);
+			low = tl_hex_digit(text[i + 2]);
 			if (high < 0 || low < 0)
 				return -1;
 			c = (char) (high * 16 + low);

@@ -20,6 +20,9 @@ extern long tl_url_decode(const char *text, size_t len, bool plus_is_space, char
  */
 extern int tl_url_query(const char *query, const char *name, char *out, size_t size);
 
+/* The value of a hexadecimal digit, or -1. */
+extern int tl_hex_digit(char c);
+
 /* UTF-8 as PostgreSQL accepts it: no overlong forms, no surrogates, nothing above U+10FFFF. */
 extern bool tl_utf8_valid(const char *text, size_t len);
 

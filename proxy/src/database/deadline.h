@@ -12,6 +12,14 @@
 
 #include <stdint.h>
 
+/*
+ * FROM: the call of a function, as `answer`, with a deadline as $3.  CASE sees to it that the function
+ * runs after the setting is there.
+ */
+#define TL_DEADLINE_FROM(call)                                                                     \
+	" FROM (SELECT CASE WHEN set_config('telemetry.deadline', $3, true) IS NOT NULL"               \
+	" THEN " call " END AS answer OFFSET 0) AS called"
+
 /* Room for one as text. */
 #define TL_DEADLINE_SIZE 24
 

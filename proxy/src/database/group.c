@@ -207,6 +207,17 @@ error_may_be_a_row(const TlPgError *error)
 	return false;
 }
 
+/* Puts groups that were sent before back at the queue's head: one, or a chain of them. */
+static void
+lane_put_back(TlLane *lane, TlGroup *first, TlGroup *last)
+{
+	last->next = lane->head;
+	lane->head = first;
+	if (lane->tail == NULL)
+		lane->tail = last;
+	tl_pool_wake(lane->pool);
+}
+
 /* Divides a group that has left the queue, and puts both halves at the queue's head. */
 static void
 group_divide(TlGroup *group)
@@ -248,12 +259,8 @@ group_divide(TlGroup *group)
 	group->sealed = true;
 	half->sealed = true;
 	group->next = half;
-	half->next = lane->head;
-	lane->head = group;
-	if (lane->tail == NULL)
-		lane->tail = half;
 	lane->pending_bytes += group->rows.len + half->rows.len;
-	tl_pool_wake(lane->pool);
+	lane_put_back(lane, group, half);
 }
 
 /* Gives up the entries whose deadlines come before a time. */
@@ -296,11 +303,7 @@ group_send_again(TlGroup *group)
 	tl_copy_reply_clear(&group->reply);
 	group->sealed = true;
 	group->conn = NULL;
-	group->next = lane->head;
-	lane->head = group;
-	if (lane->tail == NULL)
-		lane->tail = group;
-	tl_pool_wake(lane->pool);
+	lane_put_back(lane, group, group);
 }
 
 static void

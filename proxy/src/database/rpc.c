@@ -46,11 +46,9 @@ struct TlRpc
 
 #define CALL_QUERY(function) "SELECT status, body FROM telemetry." function "($1::jsonb, $2::jsonb)"
 
-/* CASE sees to it that the function runs after the setting is there. */
 #define STORE_QUERY(function)                                                                      \
-	"SELECT (answer).status, (answer).body FROM (SELECT CASE"                                      \
-	" WHEN set_config('telemetry.deadline', $3, true) IS NOT NULL"                                 \
-	" THEN telemetry." function "($1::jsonb, $2::jsonb) END AS answer OFFSET 0) AS call"
+	"SELECT (answer).status, (answer).body" TL_DEADLINE_FROM("telemetry." function                 \
+															 "($1::jsonb, $2::jsonb)")
 
 static const char *const queries[] = {
 	[TL_RPC_INGEST] = STORE_QUERY("http_ingest"),

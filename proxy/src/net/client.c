@@ -129,8 +129,7 @@ client_free(TlClient *client)
 		table->owner.on_gone(client->request, table->owner.arg);
 	client_forget_request(client);
 	bufferevent_free(client->bev);
-	if (client->turn != NULL)
-		event_free(client->turn);
+	event_free(client->turn);
 	free(client);
 	table->count--;
 	tl_metrics.clients--;
@@ -282,7 +281,7 @@ client_begin_body(TlClient *client)
 		   offsetof(TlHttpHead, fields) + sizeof(TlHttpField) * head->field_count);
 	client_set_phase(client, PHASE_BODY);
 	client_limit_reading(client, (size_t) head->length);
-	if (head->expects_continue && !head->old && evbuffer_get_length(client_input(client)) == 0)
+	if (head->expects_continue && evbuffer_get_length(client_input(client)) == 0)
 	{
 		struct iovec part = {CONTINUE, sizeof(CONTINUE) - 1};
 

@@ -398,7 +398,7 @@ http_expire_requests(TlHttp *http, uint64_t now)
 
 		if (now <= tl_request_deadline_us(base))
 			;
-		else if (base->given_up && tl_request_is_given_up(base))
+		else if (tl_request_is_given_up(base))
 			base->expire(base);
 		else
 			tl_request_give_up(base, false);

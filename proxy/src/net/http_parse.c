@@ -4,6 +4,8 @@
  */
 #include "net/http_parse.h"
 
+#include "base/url.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -406,23 +408,11 @@ tl_http_field(const TlHttpHead *head, const char *name)
 	return NULL;
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* chunk-size [ chunk-ext ] CRLF */
 static bool
 read_size(TlHttpChunks *chunks, char c)
 {
-	int digit = hex_value(c);
+	int digit = tl_hex_digit(c);
 
 	if (digit >= 0)
 	{

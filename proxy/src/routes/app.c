@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/url.h"
 #include "database/copy_encode.h"
+#include "database/deadline.h"
 #include "routes/app_route.h"
 #include "routes/body.h"
 
@@ -30,16 +31,14 @@
 	"SELECT 200, coalesce(telemetry.http_routes($1::jsonb ->> 'known'), 'null')::text"             \
 	" WHERE $2::jsonb IS NULL"
 
-/*
- * One request for itself, with events or for a function; its route's name is a member of params.  CASE
- * sees to it that the function runs after the setting is there.
- */
+/* One request for itself, with events or for a function; its route's name is a member of params. */
 #define QUERY_OF(function)                                                                         \
-	"SELECT (a).status, CASE WHEN (a).content_type IS NULL OR (a).content_type LIKE '%json%'"      \
-	" THEN (a).body::text ELSE (a).body #>> '{}' END, (a).content_type"                            \
-	" FROM (SELECT CASE WHEN set_config('telemetry.deadline', $3, true) IS NOT NULL"               \
-	" THEN telemetry." function "($1::jsonb #>> '{caller,route}',"                                 \
-	" $1::jsonb #- '{caller,route}', $2::jsonb) END AS a OFFSET 0) AS call"
+	"SELECT (answer).status, CASE WHEN (answer).content_type IS NULL"                              \
+	" OR (answer).content_type LIKE '%json%'"                                                      \
+	" THEN (answer).body::text ELSE (answer).body #>> '{}' END, "                                  \
+	"(answer).content_type" TL_DEADLINE_FROM("telemetry." function                                 \
+											 "($1::jsonb #>> '{caller,route}',"                    \
+											 " $1::jsonb #- '{caller,route}', $2::jsonb)")
 #define ALONE_QUERY QUERY_OF("http_events")
 #define CALL_QUERY QUERY_OF("http_call")
 
@@ -227,15 +226,6 @@ add_caller(const TlRequest *request, const TlAppRoute *route, bool alone)
 	tl_buf_add_text(&params, "}");
 }
 
-/* What waits for the connections of an access, or is on its way. */
-static size_t
-pending_bytes(const TlBackend *backend, const TlAccess *access)
-{
-	size_t rows = tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events);
-
-	return (access == &backend->ingest ? rows : 0) + tl_rpc_pending_bytes(access->rpc);
-}
-
 static bool
 compose_params(const TlRequest *request, const TlAppRoute *route, const TlBackend *backend,
 			   bool alone)
@@ -259,8 +249,8 @@ compose_params(const TlRequest *request, const TlAppRoute *route, const TlBacken
 		tl_buf_add_text(&params, route->params);
 	}
 	add_caller(request, route, alone);
-	if (route->kind == TL_APP_EVENTS &&
-		pending_bytes(backend, &backend->ingest) > (size_t) backend->config->max_pending / 2)
+	if (route->kind == TL_APP_EVENTS && tl_backend_pending_bytes(backend, &backend->ingest) >
+											(size_t) backend->config->max_pending / 2)
 		tl_buf_add_text(&params, ",\"under_load\":true");
 	tl_buf_add_text(&params, "}");
 	return true;
@@ -415,7 +405,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 		tl_request_refuse(request, 503, "the database is away; retry");
 		return;
 	}
-	if (pending_bytes(backend, access) > (size_t) backend->config->max_pending)
+	if (tl_backend_pending_bytes(backend, access) > (size_t) backend->config->max_pending)
 	{
 		tl_request_refuse(request, 503, "too much is waiting for the database; retry");
 		return;

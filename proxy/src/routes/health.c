@@ -131,8 +131,7 @@ add_proxy_numbers(TlBuf *out, const TlBackend *backend)
 				  seconds, counts.idle, counts.busy, counts.down,
 				  (unsigned long long) tl_metrics.clients,
 				  (unsigned long long) tl_metrics.in_flight, tl_lane_pending_rows(backend->points),
-				  tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events) +
-					  tl_rpc_pending_bytes(backend->ingest.rpc));
+				  tl_backend_pending_bytes(backend, &backend->ingest));
 	tl_buf_printf(
 		out,
 		"\"requests_total\":%llu,\"responses_4xx\":%llu,\"responses_5xx\":%llu,"
@@ -193,24 +192,18 @@ void
 tl_health(TlRequest *request, const TlBackend *backend)
 {
 	const char *reason = reason_unhealthy(backend);
-	TlAnswer answer = {.status = 503, .retry_after = 1};
-	TlBuf *body = tl_request_scratch();
+	TlBuf *away = tl_request_scratch();
+	const TlBuf *body = reason == NULL ? &probe.body : away;
+	int status = reason == NULL ? probe.status : 503;
+	TlAnswer answer = {.status = status, .retry_after = status == 503 ? 1 : 0};
 
-	if (reason == NULL)
-	{
-		answer = (TlAnswer){.status = probe.status, .retry_after = probe.status == 503 ? 1 : 0};
-		answer.body = probe.body.data;
-		answer.len = probe.body.len;
-	}
-	else
-	{
-		tl_buf_printf(body,
+	if (reason != NULL)
+		tl_buf_printf(away,
 					  "{\"status\":\"unhealthy\",\"service\":\"telemetry_service\",\"port\":%u,"
 					  "\"detail\":\"%s\"}",
 					  backend->report_port, reason);
-		answer.body = body->data;
-		answer.len = body->len;
-	}
+	answer.body = body->data;
+	answer.len = body->len;
 	tl_request_answer(request, &answer);
 }
 

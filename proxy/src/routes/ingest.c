@@ -114,9 +114,7 @@ ingest(TlRequest *request, const TlBackend *backend, TlBodyKind kind)
 		tl_request_refuse(request, 503, "the database is away; retry");
 		return;
 	}
-	if (tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events) +
-			tl_rpc_pending_bytes(backend->ingest.rpc) >
-		(size_t) backend->config->max_pending)
+	if (tl_backend_pending_bytes(backend, &backend->ingest) > (size_t) backend->config->max_pending)
 	{
 		tl_request_refuse(request, 503, "too much is waiting for the database; retry");
 		return;

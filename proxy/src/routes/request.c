@@ -37,6 +37,14 @@ request_release_if_done(TlRequest *request)
 	request->release(request);
 }
 
+size_t
+tl_backend_pending_bytes(const TlBackend *backend, const TlAccess *access)
+{
+	size_t rows = tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events);
+
+	return (access == &backend->ingest ? rows : 0) + tl_rpc_pending_bytes(access->rpc);
+}
+
 void
 tl_request_answer(TlRequest *request, const TlAnswer *answer)
 {

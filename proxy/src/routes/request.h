@@ -4,8 +4,9 @@
  *
  * The HTTP side owns the request.  An endpoint answers it exactly once, at once or later; a
  * request whose time is up is given up: the database is told to end what it does for it, and if that
- * is not enough, `expire` answers, and what the database says after that is dropped.  While `waiting`, a lane or a call still holds a pointer to it: it
- * is freed when it is answered and nobody waits.
+ * is not enough, `expire` answers, and what the database says after that is dropped.  While
+ * `waiting`, a lane or a call still holds a pointer to it: it is freed when it is answered and nobody
+ * waits.
  */
 #ifndef TL_REQUEST_H
 #define TL_REQUEST_H
@@ -108,6 +109,9 @@ typedef struct TlBackend
 	TlLane *events;
 	unsigned int report_port;
 } TlBackend;
+
+/* Bytes that wait for the connections of an access, or are on their way. */
+extern size_t tl_backend_pending_bytes(const TlBackend *backend, const TlAccess *access);
 
 /* Answers once; does nothing if that has been done. */
 extern void tl_request_answer(TlRequest *request, const TlAnswer *answer);

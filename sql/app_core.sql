@@ -92,13 +92,15 @@ SELECT (SELECT sum(total) FROM core_modules('2026-03-01', '2026-03-02')) = count
 
 -- HTTP: shapes, pages, CSV, and what is wrong.
 SELECT status, content_type, body FROM http_core_summary('{"dialect": "core", "from": "2026-03-01", "to": "2026-03-02", "top": "1"}');
-SELECT status, content_type, body FROM http_core_summary_csv('{"dialect": "core", "from": "2026-03-01", "to": "2026-03-02"}');
+SELECT status, content_type, body FROM http_parts('GET /api/reporting/summary.csv', '{"dialect": "core", "from": "2026-03-01", "to": "2026-03-02"}');
+SELECT * FROM http_core_summary_csv('{"dialect": "core", "from": "March"}');
 SELECT status, body FROM http_core_timeline('{"dialect": "core", "moduleId": "beta", "from": "2026-03-01T10:00:00Z", "to": "2026-03-01T12:00:00Z"}');
 SELECT status, jsonb_pretty(jsonb_set(body, '{cursor}', to_jsonb(regexp_replace(body ->> 'cursor', '[|][0-9]+$', '|number')))) AS body
 FROM http_core_events('{"dialect": "core", "moduleId": "alpha", "type": "shown", "limit": "2"}');
 SELECT status, body -> 'events' @> '[{"eventId": "c24"}]' AS next_page FROM http_core_events(jsonb_build_object('dialect', 'core', 'moduleId', 'alpha', 'type', 'shown',
 	'limit', '2', 'cursor', (SELECT body ->> 'cursor' FROM http_core_events('{"dialect": "core", "moduleId": "alpha", "type": "shown", "limit": "2"}'))));
-SELECT status, content_type, body FROM http_core_events_csv('{"dialect": "core", "deviceId": "device-1", "limit": "2"}');
+SELECT status, content_type, body FROM http_parts('GET /api/reporting/events.csv', '{"dialect": "core", "deviceId": "device-1", "limit": "2"}');
+SELECT * FROM http_core_events_csv('{"dialect": "core", "limit": "0"}');
 SELECT status, body FROM (VALUES ('{"from": "March"}'), ('{"to": "2026-02-30"}'), ('{"top": "0"}'), ('{"top": "x"}')) AS v (wrong),
 	http_core_summary('{"dialect": "core"}' || wrong::jsonb);
 SELECT status, body FROM (VALUES ('{"interval": "week"}'), ('{"from": "2026-03-01T25:00:00Z"}')) AS v (wrong), http_core_timeline('{"dialect": "core"}' || wrong::jsonb);

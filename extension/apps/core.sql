@@ -117,19 +117,29 @@ END;
 COMMENT ON FUNCTION telemetry.http_core_summary(jsonb, jsonb) IS
 	'GET of telemetry.core_summary(): params from, to (dates; the last 30 days), moduleId, top.';
 
-CREATE FUNCTION telemetry.http_core_summary_csv(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+CREATE FUNCTION telemetry.http_core_summary_csv(params jsonb, body jsonb DEFAULT NULL) RETURNS SETOF telemetry.http_part
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT answer.status, answer.body, answer.content_type
-	FROM coalesce(telemetry.check_parameters(params, '{}', '{from,to}', '{}'),
-		(200, (SELECT to_jsonb(E'moduleId,total,shown,okClick,moreInfoClick,expired,dismissed,uniqueDevices,clickThrough\r\n'
-				|| coalesce(string_agg(concat_ws(',', telemetry.csv_field(m.module_id), m.total, m.shown, m.ok_clicks, m.more_info_clicks,
-					m.expired, m.dismissed, m.unique_devices, coalesce(m.click_through::text, '')) || E'\r\n', '' ORDER BY m.total DESC, m.module_id), ''))
-			FROM (SELECT * FROM telemetry.core_modules(
-				telemetry.first_day(params, 'from'),
-				telemetry.last_day(params, 'to'), params ->> 'moduleId') LIMIT 100000) AS m),
-			'text/csv; charset=utf-8')::telemetry.http_response) AS answer;
+	WITH problem AS MATERIALIZED (
+		SELECT p.* FROM telemetry.check_parameters(params, '{}', '{from,to}', '{}') AS p WHERE p.status IS NOT NULL
+	)
+	SELECT p.status, p.content_type, p.body::text FROM problem AS p
+	UNION ALL
+	SELECT 200, 'text/csv; charset=utf-8',
+		E'moduleId,total,shown,okClick,moreInfoClick,expired,dismissed,uniqueDevices,clickThrough\r\n'
+	WHERE NOT EXISTS (SELECT FROM problem)
+	UNION ALL
+	SELECT NULL, NULL, m.line
+	FROM (
+		SELECT concat_ws(',', telemetry.csv_field(m.module_id), m.total, m.shown, m.ok_clicks, m.more_info_clicks,
+			m.expired, m.dismissed, m.unique_devices, coalesce(m.click_through::text, '')) || E'\r\n' AS line
+		FROM (SELECT * FROM telemetry.core_modules(
+			telemetry.first_day(params, 'from'),
+			telemetry.last_day(params, 'to'), params ->> 'moduleId') LIMIT 100000) AS m
+		WHERE NOT EXISTS (SELECT FROM problem)
+		ORDER BY m.total DESC, m.module_id
+	) AS m;
 END;
 COMMENT ON FUNCTION telemetry.http_core_summary_csv(jsonb, jsonb) IS
 	'GET of telemetry.core_modules() as CSV: params from, to (dates; the last 30 days), moduleId.';
@@ -182,21 +192,29 @@ COMMENT ON FUNCTION telemetry.http_core_events(jsonb, jsonb) IS
 	'GET of telemetry.core_events(): params moduleId, deviceId, type, from, to, limit (1 to 1000, 100), cursor (what the page before '
 	'said). 200 {"events": [...], "cursor": text or null}.';
 
-CREATE FUNCTION telemetry.http_core_events_csv(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+CREATE FUNCTION telemetry.http_core_events_csv(params jsonb, body jsonb DEFAULT NULL) RETURNS SETOF telemetry.http_part
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT answer.status, answer.body, answer.content_type
-	FROM coalesce(telemetry.check_parameters(params, '{from,to}', '{}', '{"limit": [1, 100000]}'),
-		(200, (SELECT to_jsonb(E'eventId,type,moduleId,deviceId,occurredUtc,receivedUtc,appVersion,details\r\n'
-				|| coalesce(string_agg(concat_ws(',', telemetry.csv_field(e.event_id), telemetry.csv_field(e.event_type),
-					telemetry.csv_field(e.subject_id), telemetry.csv_field(e.device_id), telemetry.json_time(e.occurred_at),
-					telemetry.json_time(e.received_at), telemetry.csv_field(e.app_version), telemetry.csv_field(e.data::text)) || E'\r\n',
-					'' ORDER BY e.received_at DESC, e.id DESC), ''))
-			FROM telemetry.core_events(params ->> 'moduleId', params ->> 'deviceId', params ->> 'type',
-				telemetry.time_parameter(params ->> 'from'), telemetry.time_parameter(params ->> 'to'),
-				coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 100000), 100000)) AS e),
-			'text/csv; charset=utf-8')::telemetry.http_response) AS answer;
+	WITH problem AS MATERIALIZED (
+		SELECT p.* FROM telemetry.check_parameters(params, '{from,to}', '{}', '{"limit": [1, 100000]}') AS p WHERE p.status IS NOT NULL
+	)
+	SELECT p.status, p.content_type, p.body::text FROM problem AS p
+	UNION ALL
+	SELECT 200, 'text/csv; charset=utf-8', E'eventId,type,moduleId,deviceId,occurredUtc,receivedUtc,appVersion,details\r\n'
+	WHERE NOT EXISTS (SELECT FROM problem)
+	UNION ALL
+	SELECT NULL, NULL, e.line
+	FROM (
+		SELECT concat_ws(',', telemetry.csv_field(e.event_id), telemetry.csv_field(e.event_type),
+			telemetry.csv_field(e.subject_id), telemetry.csv_field(e.device_id), telemetry.json_time(e.occurred_at),
+			telemetry.json_time(e.received_at), telemetry.csv_field(e.app_version), telemetry.csv_field(e.data::text)) || E'\r\n' AS line
+		FROM telemetry.core_events(params ->> 'moduleId', params ->> 'deviceId', params ->> 'type',
+			telemetry.time_parameter(params ->> 'from'), telemetry.time_parameter(params ->> 'to'),
+			coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 100000), 100000)) AS e
+		WHERE NOT EXISTS (SELECT FROM problem)
+		ORDER BY e.received_at DESC, e.id DESC
+	) AS e;
 END;
 COMMENT ON FUNCTION telemetry.http_core_events_csv(jsonb, jsonb) IS
 	'GET of telemetry.core_events() as CSV: params as of telemetry.http_core_events(), limit up to 100000, no cursor.';

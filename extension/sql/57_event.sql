@@ -188,14 +188,18 @@ COMMENT ON FUNCTION telemetry.add_schema() IS
 	'Trigger of telemetry.stream and telemetry.route, the first by its name: finds the function that a column names in the search path. '
 	'Error: insufficient_privilege unless the current user has the rights of its owner.';
 
-CREATE FUNCTION telemetry.function_signature(function text, argument regtype, result regtype, purpose text) RETURNS text
-	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+CREATE FUNCTION telemetry.function_signature(function text, argument regtype, result regtype, purpose text, set_result regtype DEFAULT NULL)
+	RETURNS text
+	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	found CONSTANT regprocedure := to_regprocedure(function);
 	signature text;
 BEGIN
+	IF function IS NULL THEN
+		RETURN NULL;
+	END IF;
 	IF found IS NULL THEN
 		-- A dump has the functions before the rows, but not all at once if restored in parts. Only a superuser may name what is
 		-- not there: nobody knows yet whose it will be.
@@ -208,19 +212,20 @@ BEGIN
 	INTO signature
 	FROM pg_proc AS p
 	JOIN pg_namespace AS n ON n.oid = p.pronamespace
-	WHERE p.oid = found AND p.prokind = 'f' AND NOT p.proretset AND p.prorettype = result
+	WHERE p.oid = found AND p.prokind = 'f' AND p.prorettype = CASE WHEN p.proretset THEN set_result ELSE result END
 		AND p.pronargs = 2 AND p.proargtypes[0] = argument AND p.proargtypes[1] = argument;
 	IF signature IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('function %s cannot %s', found, purpose),
-			DETAIL = format('It must be a function (%s, %s) RETURNS %s.', argument, argument, result);
+			DETAIL = format('It must be a function (%s, %s) RETURNS %s%s.', argument, argument, result, ' or SETOF ' || set_result);
 	END IF;
 	RETURN signature;
 END
 $$;
-COMMENT ON FUNCTION telemetry.function_signature(text, regtype, regtype, text) IS
-	'The name of a function of two arguments of a type, with its schema: schema.name(type, type). Errors: undefined_function, '
-	'invalid_parameter_value if its arguments or result are others, which says that it cannot serve the purpose.';
+COMMENT ON FUNCTION telemetry.function_signature(text, regtype, regtype, text, regtype) IS
+	'The name of a function of two arguments of a type, with its schema: schema.name(type, type). It returns result or, if that is not '
+	'null, a set of set_result. Errors: undefined_function, invalid_parameter_value if its arguments or result are others, which says '
+	'that it cannot serve the purpose.';
 
 CREATE FUNCTION telemetry.check_access() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -603,7 +608,7 @@ COMMENT ON FUNCTION telemetry.retry_dead_letters(text, text, integer) IS
 	'5 times in all, the first included; letters that are not whole are left alone. Returns how many were tried, stored, and failed again. '
 	'Events count as received now, and as parts of a batch. Ingests with the rights of the caller, who is then the sender; for telemetry_admin.';
 
-REVOKE ALL ON FUNCTION telemetry.create_event_partition(date), telemetry.function_signature(text, regtype, regtype, text),
+REVOKE ALL ON FUNCTION telemetry.create_event_partition(date), telemetry.function_signature(text, regtype, regtype, text, regtype),
 	telemetry.remove_events(timestamptz[], bigint[], boolean[]), telemetry.flushed_keys(), telemetry.flushed_events(),
 	telemetry.ingest_event(jsonb), telemetry.retry_dead_letters(text, text, integer),
 	telemetry.take_dead_letters(text, text, integer), telemetry.settle_dead_letter(bigint, boolean) FROM PUBLIC;

@@ -13,6 +13,18 @@ COMMENT ON COLUMN telemetry.http_response.body IS
 COMMENT ON COLUMN telemetry.http_response.content_type IS
 	'Content-Type of the answer; null: application/json. What is text/csv is a file, which the proxy names by the last name of the path.';
 
+CREATE TYPE telemetry.http_part AS (
+	status integer,
+	content_type text,
+	body text
+);
+COMMENT ON TYPE telemetry.http_part IS
+	'A row of an answer that is sent while it is made: the bodies of all rows, one after the other, are what the client gets.';
+COMMENT ON COLUMN telemetry.http_part.status IS 'HTTP status code, from 200 to 599, in the first row; not looked at in others.';
+COMMENT ON COLUMN telemetry.http_part.content_type IS
+	'Content-Type of the answer, in the first row; null: application/json. What is text/csv is a file, as of telemetry.http_response.';
+COMMENT ON COLUMN telemetry.http_part.body IS 'What to send next; null: nothing.';
+
 CREATE FUNCTION telemetry.http_ingest(params jsonb, body jsonb DEFAULT NULL)
 	RETURNS telemetry.http_response
 	LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE

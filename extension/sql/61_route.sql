@@ -104,8 +104,8 @@ COMMENT ON COLUMN telemetry.route.path IS
 COMMENT ON COLUMN telemetry.route.dialect IS 'Whose shape answers have; of a function, failures before it is called.';
 COMMENT ON COLUMN telemetry.route.stream IS 'Which stream the events of the body are of.';
 COMMENT ON COLUMN telemetry.route.function IS
-	'A function (params jsonb, body jsonb) RETURNS telemetry.http_response, by its name: schema.name(jsonb, jsonb). The schema is '
-	'added when it is left out. Called by the proxy''s role. Of its errors those of class 22 are the sender''s.';
+	'A function (params jsonb, body jsonb) RETURNS telemetry.http_response or, of GET, SETOF telemetry.http_part, whose rows are sent as '
+	'they come; by its name: schema.name(jsonb, jsonb). The schema is added when it is left out. Called by the proxy''s role. Of its errors those of class 22 are the sender''s.';
 COMMENT ON COLUMN telemetry.route.batch IS 'Whether the body holds many events; then max_batch_age of the stream counts.';
 COMMENT ON COLUMN telemetry.route.max_events IS 'How many it may hold; null: 10000.';
 COMMENT ON COLUMN telemetry.route.params IS 'Members that params always has, whatever the path and the query say.';
@@ -128,8 +128,9 @@ CREATE FUNCTION telemetry.check_route() RETURNS trigger
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF TG_OP = 'INSERT' OR new.function IS DISTINCT FROM old.function THEN
-		new.function := telemetry.function_signature(new.function, 'jsonb', 'telemetry.http_response', 'serve a route');
+	IF TG_OP = 'INSERT' OR (new.method, new.function) IS DISTINCT FROM (old.method, old.function) THEN
+		new.function := telemetry.function_signature(new.function, 'jsonb', 'telemetry.http_response', 'serve a route',
+			CASE new.method WHEN 'GET' THEN 'telemetry.http_part'::regtype END);
 	END IF;
 	PERFORM FROM telemetry.dialect AS d WHERE d.name = new.dialect FOR KEY SHARE;
 	IF NOT FOUND THEN
@@ -211,7 +212,9 @@ BEGIN ATOMIC
 				'caller', r.caller,
 				'error_type', d.failure_type,
 				'errors', f.templates)
-			|| CASE WHEN r.function IS NULL THEN '{"kind": "events"}'::jsonb ELSE '{"kind": "call"}' END AS route
+			|| CASE WHEN r.function IS NULL THEN '{"kind": "events"}'::jsonb
+				WHEN (SELECT p.proretset FROM pg_proc AS p WHERE p.oid = to_regprocedure(r.function)) THEN '{"kind": "stream"}'
+				ELSE '{"kind": "call"}' END AS route
 		FROM telemetry.route AS r
 		JOIN telemetry.dialect AS d ON d.name = r.dialect
 		JOIN failure AS f ON f.name = r.dialect
@@ -224,7 +227,8 @@ BEGIN ATOMIC
 	FROM current AS c;
 END;
 COMMENT ON FUNCTION telemetry.http_routes(text) IS
-	'What the proxy serves: {"version": text, "routes": [{"method", "path", "name", "kind": "events" or "call", '
+	'What the proxy serves: {"version": text, "routes": [{"method", "path", "name", "kind": "events", "call" or '
+	'"stream" (a function that answers in parts), '
 	'"params", "caller", "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
 	'null if the version is the one that is known. The bodies are texts in which $detail stands for what is wrong, '
 	'as part of a JSON string, and $status for the status. Routes whose function is gone are left out.';
@@ -234,10 +238,18 @@ CREATE FUNCTION telemetry.http_call(route text, params jsonb, body jsonb DEFAULT
 COMMENT ON FUNCTION telemetry.http_call(text, jsonb, jsonb) IS
 	'A request for a route (method, a space, path) that calls a function, and its answer. The function runs as its owner, or as '
 	'the current user if its owner has their rights anyway, with search_path pg_catalog, pg_temp. Errors: undefined_object if no '
-	'such route calls a function, undefined_function if it is gone, insufficient_privilege without EXECUTE on it.';
+	'such route calls a function, undefined_function if it is gone, insufficient_privilege without EXECUTE on it, wrong_object_type '
+	'if it answers in parts.';
 
-REVOKE ALL ON FUNCTION telemetry.http_call(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text), telemetry.http_routes(text) FROM PUBLIC;
+CREATE FUNCTION telemetry.http_parts(route text, params jsonb, body jsonb DEFAULT NULL) RETURNS SETOF telemetry.http_part
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_http_parts';
+COMMENT ON FUNCTION telemetry.http_parts(text, jsonb, jsonb) IS
+	'The same for any function, with the answer as it is sent, in parts of up to 64 kB: status and content_type are in the first alone. '
+	'In a select list, rows are asked for as they are fetched (a function in SQL then makes them so), and nothing holds all of the answer. Errors: as of telemetry.http_call(), '
+	'no_data_found if the function returns no row.';
+
+REVOKE ALL ON FUNCTION telemetry.http_call(text, jsonb, jsonb), telemetry.http_parts(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text), telemetry.http_routes(text) FROM PUBLIC;
 GRANT SELECT ON telemetry.dialect, telemetry.route TO telemetry_reader;
 GRANT INSERT, UPDATE, DELETE ON telemetry.dialect, telemetry.route TO telemetry_admin;
-GRANT EXECUTE ON FUNCTION telemetry.http_call(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text) TO telemetry_reader, telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_call(text, jsonb, jsonb), telemetry.http_parts(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text) TO telemetry_reader, telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.http_routes(text) TO telemetry_writer;

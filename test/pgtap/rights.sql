@@ -85,6 +85,7 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.http_problem(text,integer,text,text)', '{reader,writer,admin}', $$SELECT telemetry.http_problem('core', 400, NULL, 'x')$$),
 	('telemetry.http_routes(text)', '{writer,admin}', 'SELECT telemetry.http_routes()'),
 	('telemetry.http_call(text,jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_call('GET /api/health', '{}')$$),
+	('telemetry.http_parts(text,jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_parts('GET /api/health', '{}')$$),
 	('telemetry.http_event_result()', '{writer,admin}', 'SELECT telemetry.http_event_result()'),
 	('telemetry.http_events(text,jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_events('POST /event', '{}', '{"event_type": "success", "session_id": "s"}')$$),
 	('telemetry.core_modules(date,date,text)', '{reader,admin}', $$SELECT telemetry.core_modules('2024-01-01', '2024-01-31', NULL)$$),

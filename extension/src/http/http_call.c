@@ -1,15 +1,11 @@
 /*
  * http_call.c
  *		telemetry.http_call(): a request for a route that calls a function.
- *
- * The function is a user's, whom the row of telemetry.route names; base/run_as.h says with whose
- * rights it runs.
  */
-#include "base/compat.h"
+#include "http/http_function.h"
 
 #include "base/run_as.h"
 #include "base/statement.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -20,9 +16,10 @@
 PG_FUNCTION_INFO_V1(telemetry_http_call);
 
 static TlStatement find_function = {
-	"SELECT r.function, p.oid FROM telemetry.route AS r"
+	"SELECT r.function, p.oid, p.proretset FROM telemetry.route AS r"
 	" LEFT JOIN pg_proc AS p ON p.oid = to_regprocedure(r.function) AND p.prokind = 'f'"
-	"  AND NOT p.proretset AND p.prorettype = 'telemetry.http_response'::regtype"
+	"  AND p.prorettype = CASE WHEN p.proretset THEN 'telemetry.http_part'::regtype"
+	"   ELSE 'telemetry.http_response'::regtype END"
 	"  AND p.pronargs = 2 AND p.proargtypes[0] = 'jsonb'::regtype AND p.proargtypes[1] = "
 	"'jsonb'::regtype"
 	" WHERE r.method = split_part($1, ' ', 1) AND r.path = split_part($1, ' ', 2)"
@@ -31,55 +28,76 @@ static TlStatement find_function = {
 	{TEXTOID},
 	NULL};
 
-static Oid
+static TlHttpFunction
 function_of_route(Datum route)
 {
 	TlStatementScope scope;
-	Oid function = InvalidOid;
+	TlHttpFunction function;
+	HeapTuple row;
 	bool is_gone = true;
+	bool is_null;
 
 	tl_statement_begin(&scope);
 	tl_statement_execute(&find_function, &route, NULL, true, 1);
 	if (SPI_processed == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("no route \"%s\" calls a function", TextDatumGetCString(route))));
-	function =
-		DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_gone));
+	row = SPI_tuptable->vals[0];
+	function.oid = DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &is_gone));
+	function.is_set = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &is_null));
 	if (is_gone)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
-						errmsg("function %s RETURNS telemetry.http_response does not exist",
-							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1))));
+						errmsg("function %s that serves a route does not exist",
+							   SPI_getvalue(row, SPI_tuptable->tupdesc, 1))));
 	tl_statement_end(&scope);
 	return function;
+}
+
+TlHttpFunction
+tl_http_function(Datum route)
+{
+	TlHttpFunction function = function_of_route(route);
+	AclResult acl = tl_proc_aclcheck(function.oid, GetUserId(), ACL_EXECUTE);
+
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_FUNCTION, get_func_name(function.oid));
+	return function;
+}
+
+bool
+tl_http_function_call(Oid function, const NullableDatum *args, Datum *answer)
+{
+	LOCAL_FCINFO(call, 2);
+	FmgrInfo info;
+	TlRunAs scope;
+
+	fmgr_info(function, &info);
+	InitFunctionCallInfoData(*call, &info, 2, InvalidOid, NULL, NULL);
+	for (int i = 0; i < 2; i++)
+		call->args[i] = args[i];
+	if (info.fn_strict && (args[0].isnull || args[1].isnull))
+		return false;
+	tl_run_as_begin(&scope, function);
+	*answer = FunctionCallInvoke(call);
+	tl_run_as_end(&scope);
+	return !call->isnull;
 }
 
 Datum
 telemetry_http_call(PG_FUNCTION_ARGS)
 {
-	LOCAL_FCINFO(call, 2);
-	FmgrInfo info;
-	TlRunAs scope;
-	AclResult acl;
-	Oid function;
-	Datum answer = (Datum) 0;
+	TlHttpFunction function;
+	Datum answer;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("route must not be null")));
-	function = function_of_route(PG_GETARG_DATUM(0));
-	acl = tl_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_FUNCTION, get_func_name(function));
-
-	fmgr_info(function, &info);
-	InitFunctionCallInfoData(*call, &info, 2, InvalidOid, NULL, NULL);
-	for (int i = 0; i < 2; i++)
-		call->args[i] = fcinfo->args[i + 1];
-	if (info.fn_strict && (call->args[0].isnull || call->args[1].isnull))
-		PG_RETURN_NULL();
-	tl_run_as_begin(&scope, function);
-	answer = FunctionCallInvoke(call);
-	tl_run_as_end(&scope);
-	if (call->isnull)
+	function = tl_http_function(PG_GETARG_DATUM(0));
+	if (function.is_set)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("route \"%s\" answers in parts", TextDatumGetCString(PG_GETARG_DATUM(0))),
+				 errhint("Call telemetry.http_parts().")));
+	if (!tl_http_function_call(function.oid, &fcinfo->args[1], &answer))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(answer);
 }

@@ -356,6 +356,8 @@ serve(TlConfig *config, const Sources *sources, const TlAddressList *addresses)
 		open_access(server.base, config, "ingest", config->connections, config->request_timeout);
 	backend->reads = open_access(server.base, config, "reads", config->read_connections,
 								 config->request_timeout);
+	backend->exports = open_access(server.base, config, "exports", config->export_connections,
+								   config->request_timeout);
 	backend->health = open_access(server.base, config, "health", 1, config->health_timeout);
 	backend->points =
 		tl_lane_open(backend->ingest.pool, TL_LANE_POINTS, POINT_QUERY,
@@ -394,11 +396,13 @@ serve(TlConfig *config, const Sources *sources, const TlAddressList *addresses)
 	tl_health_stop();
 	tl_pool_close(backend->ingest.pool);
 	tl_pool_close(backend->reads.pool);
+	tl_pool_close(backend->exports.pool);
 	tl_pool_close(backend->health.pool);
 	if (server.http != NULL)
 		tl_http_close(server.http);
 	tl_rpc_close(backend->ingest.rpc);
 	tl_rpc_close(backend->reads.rpc);
+	tl_rpc_close(backend->exports.rpc);
 	tl_rpc_close(backend->health.rpc);
 	tl_lane_close(backend->points);
 	tl_lane_close(backend->events);

@@ -89,6 +89,8 @@ static const Option options[] = {
 	 "connections to the database for what stores something", true},
 	{"read-connections", OPTION_NUMBER, AT(read_connections), "4", 1, 64, NULL,
 	 "connections to the database for what reads; health has one of its own", true},
+	{"export-connections", OPTION_NUMBER, AT(export_connections), "2", 1, 64, NULL,
+	 "connections to the database for answers that are sent while they are made", true},
 	{"connect-timeout", OPTION_TIME, AT(connect_timeout), "5s", 10, HOUR, NULL,
 	 "time for one attempt to connect to the database", true},
 	{"auth", OPTION_CHOICE, AT(auth), "", 0, 0, auth_choices,
@@ -103,6 +105,8 @@ static const Option options[] = {
 	 false},
 	{"max-pending", OPTION_BYTES, AT(max_pending), "64MB", 1 * MEGA, 16 * GIGA, NULL,
 	 "rows and calls waiting for the database; past it requests are answered 503", false},
+	{"max-buffered", OPTION_BYTES, AT(max_buffered), "256MB", 1 * MEGA, 16 * GIGA, NULL,
+	 "bodies being read and answers being sent; past it those at it longest are cut off", false},
 	{"max-batch-rows", OPTION_NUMBER, AT(max_batch_rows), "32768", 1, 1000000, NULL,
 	 "rows at which a COPY is full (one request's rows are never divided)", true},
 	{"max-batch-bytes", OPTION_BYTES, AT(max_batch_bytes), "4MB", 1 * KILO, 256 * MEGA, NULL,
@@ -117,6 +121,8 @@ static const Option options[] = {
 	 "time for a client to send a body, from the end of the headers on", false},
 	{"write-timeout", OPTION_TIME, AT(write_timeout), "1min", 10, HOUR, NULL,
 	 "time for a client to take the next 64kB of an answer, or its rest", false},
+	{"answer-timeout", OPTION_TIME, AT(answer_timeout), "2h", 10, 24 * HOUR, NULL,
+	 "time for a client to take a whole answer", false},
 	{"idle-timeout", OPTION_TIME, AT(idle_timeout), "2min", 10, 24 * HOUR, NULL,
 	 "time a client may stay connected between requests", false},
 	{"drain-timeout", OPTION_TIME, AT(drain_timeout), "10s", 0, HOUR, NULL,
@@ -568,6 +574,11 @@ tl_config_check(const TlConfig *config, TlConfigError *error)
 	if (config->max_decompressed < config->max_body)
 	{
 		refuse(error, "option \"max-decompressed\" is less than \"max-body\"");
+		return false;
+	}
+	if (config->max_buffered < 2 * config->max_body)
+	{
+		refuse(error, "option \"max-buffered\" is less than twice \"max-body\"");
 		return false;
 	}
 	return true;

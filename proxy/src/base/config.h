@@ -30,6 +30,7 @@ typedef struct TlConfig
 	char *database;
 	int64_t connections;
 	int64_t read_connections;
+	int64_t export_connections;
 	int64_t connect_timeout;
 	int64_t auth; /* TlAuth */
 	int64_t max_headers;
@@ -37,6 +38,7 @@ typedef struct TlConfig
 	int64_t max_decompressed;
 	int64_t json_depth;
 	int64_t max_pending;
+	int64_t max_buffered;
 	int64_t max_batch_rows;
 	int64_t max_batch_bytes;
 	int64_t request_timeout;
@@ -44,6 +46,7 @@ typedef struct TlConfig
 	int64_t header_timeout;
 	int64_t read_timeout;
 	int64_t write_timeout;
+	int64_t answer_timeout;
 	int64_t idle_timeout;
 	int64_t drain_timeout;
 	int64_t log_level; /* TlLogLevel */

@@ -48,9 +48,11 @@ struct TlPgConn
 	TlCancel *cancel;
 	bool cancelled;
 	bool answered; /* all that the server has to say of the job has come */
+	bool paused;
 	TlPgOutcome outcome;
 	TlPgError error;
 	uint64_t busy_since;
+	uint64_t waiting_since;
 	const TlBuf *rows;
 	size_t rows_sent;
 	CopyPhase phase;
@@ -124,6 +126,7 @@ conn_end_job(TlPgConn *conn, TlPgState state, TlPgOutcome outcome)
 	conn->cancel = NULL;
 	conn->cancelled = false;
 	conn->answered = false;
+	conn->paused = false;
 	conn_set_state(conn, state);
 	if (job != NULL)
 		job->on_end(job, outcome, &error);
@@ -320,6 +323,7 @@ conn_take_result(TlPgConn *conn, PGresult *result)
 	{
 		case PGRES_TUPLES_OK:
 		case PGRES_SINGLE_TUPLE:
+			conn->waiting_since = tl_clock_us();
 			if (conn->outcome == TL_PG_DONE)
 				conn->job->on_rows(conn->job, result);
 			break;
@@ -353,7 +357,7 @@ conn_take_result(TlPgConn *conn, PGresult *result)
 static void
 conn_take_results(TlPgConn *conn)
 {
-	while (conn->state == TL_PG_BUSY && !conn->answered && !PQisBusy(conn->pg))
+	while (conn->state == TL_PG_BUSY && !conn->answered && !conn->paused && !PQisBusy(conn->pg))
 	{
 		PGresult *result;
 		bool more;
@@ -476,6 +480,34 @@ tl_pgconn_drop(TlPgConn *conn, const char *reason)
 		conn_lose(conn, reason);
 }
 
+/* What the server says is read again, if it was not. */
+static void
+conn_watch_rows(TlPgConn *conn)
+{
+	if (!conn->paused)
+		return;
+	conn->paused = false;
+	conn->waiting_since = tl_clock_us();
+	event_add(conn->readable, NULL);
+	/* Of what has been read already nobody else would tell. */
+	event_active(conn->readable, EV_READ, 0);
+}
+
+void
+tl_pgconn_pause(TlPgConn *conn)
+{
+	if (conn->state != TL_PG_BUSY || conn->cancel != NULL || conn->cancelled)
+		return;
+	conn->paused = true;
+	event_del(conn->readable);
+}
+
+void
+tl_pgconn_resume(TlPgConn *conn)
+{
+	conn_watch_rows(conn);
+}
+
 static void
 conn_on_cancelled(void *arg)
 {
@@ -492,6 +524,7 @@ tl_pgconn_cancel(TlPgConn *conn)
 {
 	if (conn->state != TL_PG_BUSY || conn->cancel != NULL || conn->cancelled)
 		return;
+	conn_watch_rows(conn);
 	conn->cancel = tl_cancel_start(conn->base, conn->pg, conn_on_cancelled, conn);
 	conn->cancelled = conn->cancel == NULL;
 }
@@ -514,6 +547,12 @@ tl_pgconn_busy_since(const TlPgConn *conn)
 	return conn->busy_since;
 }
 
+uint64_t
+tl_pgconn_waited_us(const TlPgConn *conn)
+{
+	return conn->paused ? 0 : tl_clock_us() - conn->waiting_since;
+}
+
 static void
 conn_begin_job(TlPgConn *conn, TlPgJob *job, const TlBuf *rows)
 {
@@ -521,6 +560,7 @@ conn_begin_job(TlPgConn *conn, TlPgJob *job, const TlBuf *rows)
 	conn->outcome = TL_PG_DONE;
 	conn->error = (TlPgError){0};
 	conn->busy_since = tl_clock_us();
+	conn->waiting_since = conn->busy_since;
 	conn->rows = rows;
 	conn->rows_sent = 0;
 	conn->phase = COPY_NONE;
@@ -542,7 +582,8 @@ tl_pgconn_run_call(TlPgConn *conn, TlPgJob *job, const char *query, int count,
 				   const char *const *values)
 {
 	conn_begin_job(conn, job, NULL);
-	if (PQsendQueryParams(conn->pg, query, count, NULL, values, NULL, NULL, 0) != 1)
+	if (PQsendQueryParams(conn->pg, query, count, NULL, values, NULL, NULL, 0) != 1 ||
+		(job->row_by_row && PQsetSingleRowMode(conn->pg) != 1))
 		conn_lose(conn, PQerrorMessage(conn->pg));
 	else
 		conn_flush(conn);

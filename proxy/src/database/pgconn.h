@@ -42,6 +42,9 @@ typedef struct TlPgJob TlPgJob;
 
 struct TlPgJob
 {
+	/* Rows come one by one, as the server makes them, instead of all together. */
+	bool row_by_row;
+
 	/* For each result with rows; the result is freed afterwards. */
 	void (*on_rows)(TlPgJob *job, const PGresult *rows);
 
@@ -80,10 +83,25 @@ extern void tl_pgconn_cancel(TlPgConn *conn);
 /* True when the server has been asked so, or cannot be: what the job has not done it will not do. */
 extern bool tl_pgconn_is_cancelled(const TlPgConn *conn);
 
+/*
+ * Rows of the running job are not wanted for now: none are read, and the server stops when what lies
+ * between is full.  A cancel resumes, and so does the job's end.
+ */
+extern void tl_pgconn_pause(TlPgConn *conn);
+
+/* May call on_rows and on_end. */
+extern void tl_pgconn_resume(TlPgConn *conn);
+
 extern TlPgState tl_pgconn_state(const TlPgConn *conn);
 
 /* When the running job was started, by tl_clock_us. */
 extern uint64_t tl_pgconn_busy_since(const TlPgConn *conn);
+
+/*
+ * For how long it has been waiting for the server: since it was started, or a row came.  One that is
+ * paused does not wait.
+ */
+extern uint64_t tl_pgconn_waited_us(const TlPgConn *conn);
 
 /*
  * Both need an idle connection.  run_copy sends a simple query whose first statement is a

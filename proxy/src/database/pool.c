@@ -125,7 +125,6 @@ static void
 pool_on_watch(evutil_socket_t fd, short what, void *arg)
 {
 	TlPool *pool = arg;
-	uint64_t now = tl_clock_us();
 
 	(void) fd;
 	(void) what;
@@ -133,8 +132,7 @@ pool_on_watch(evutil_socket_t fd, short what, void *arg)
 	{
 		TlPgConn *conn = pool->conns[i];
 
-		if (tl_pgconn_state(conn) == TL_PG_BUSY &&
-			now - tl_pgconn_busy_since(conn) > pool->busy_limit_us)
+		if (tl_pgconn_state(conn) == TL_PG_BUSY && tl_pgconn_waited_us(conn) > pool->busy_limit_us)
 			tl_pgconn_drop(conn, "no answer for too long");
 	}
 }
@@ -192,7 +190,6 @@ tl_pool_is_away(const TlPool *pool)
 bool
 tl_pool_is_stuck(const TlPool *pool, int64_t limit_ms)
 {
-	uint64_t now = tl_clock_us();
 	bool any_busy = false;
 
 	for (unsigned int i = 0; i < pool->size; i++)
@@ -201,7 +198,7 @@ tl_pool_is_stuck(const TlPool *pool, int64_t limit_ms)
 		TlPgState state = tl_pgconn_state(conn);
 
 		if (state == TL_PG_IDLE ||
-			(state == TL_PG_BUSY && now - tl_pgconn_busy_since(conn) <= (uint64_t) limit_ms * 1000))
+			(state == TL_PG_BUSY && tl_pgconn_waited_us(conn) <= (uint64_t) limit_ms * 1000))
 			return false;
 		any_busy |= state == TL_PG_BUSY;
 	}

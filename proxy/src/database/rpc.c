@@ -27,6 +27,7 @@ struct TlRpcCall
 	char *body; /* or NULL */
 	size_t size;
 	uint64_t deadline_us; /* or 0 */
+	TlRpcOnPart on_part;  /* or NULL: the answer is wanted whole */
 	TlRpcEnd on_end;
 	void *arg;
 
@@ -83,6 +84,39 @@ call_on_rows(TlPgJob *job, const PGresult *rows)
 		snprintf(call->content_type, sizeof(call->content_type), "%s", PQgetvalue(rows, 0, 2));
 }
 
+/* In a field of a row, or NULL. */
+static const char *
+part_text(const PGresult *row, int column)
+{
+	return PQgetisnull(row, 0, column) ? NULL : PQgetvalue(row, 0, column);
+}
+
+static void
+call_on_part(TlPgJob *job, const PGresult *row)
+{
+	TlRpcCall *call = (TlRpcCall *) job;
+	TlRpcPart part;
+	const char *status;
+
+	if (PQntuples(row) != 1 || PQnfields(row) != 3 || PQgetisnull(row, 0, 2))
+		return;
+	part = (TlRpcPart){
+		.is_first = !call->understood,
+		.content_type = part_text(row, 1),
+		.body = PQgetvalue(row, 0, 2),
+		.len = (size_t) PQgetlength(row, 0, 2),
+	};
+	if (part.is_first)
+	{
+		status = part_text(row, 0);
+		part.status = status != NULL ? atoi(status) : 0;
+		if (part.status < 200 || part.status > 599)
+			return;
+		call->understood = true;
+	}
+	call->on_part(&part, call->arg);
+}
+
 static void
 call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 {
@@ -95,17 +129,18 @@ call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 		result.outcome = TL_PG_FAILED;
 		result.error = &confused;
 	}
-	if (result.outcome == TL_PG_DONE)
+	if (result.outcome == TL_PG_DONE && call->on_part == NULL)
 	{
 		result.status = call->status;
 		result.body = call->answer.data;
 		result.len = call->answer.len;
 		result.content_type = call->content_type[0] != '\0' ? call->content_type : NULL;
 	}
-	else
+	else if (result.outcome != TL_PG_DONE)
 	{
 		/* Class 22 is about the data: the client is told, and must not fill the log. */
-		bool data = strncmp(result.error->sqlstate, "22", 2) == 0;
+		bool told = call->on_part == NULL || !call->understood;
+		bool data = told && strncmp(result.error->sqlstate, "22", 2) == 0;
 
 		tl_log(data ? TL_LOG_DEBUG : TL_LOG_WARNING, "%s failed: %s%s%s", call->query,
 			   result.error->sqlstate, result.error->sqlstate[0] != '\0' ? " " : "",
@@ -178,8 +213,8 @@ tl_rpc_close(TlRpc *rpc)
 }
 
 static TlRpcCall *
-rpc_queue(TlRpc *rpc, const char *query, char *own_query, const char *params, size_t params_len,
-		  const char *body, size_t body_len, uint64_t deadline_us, TlRpcEnd on_end, void *arg)
+call_create(TlRpc *rpc, const char *query, const char *params, size_t params_len, const char *body,
+			size_t body_len)
 {
 	TlRpcCall *call = calloc(1, sizeof(*call));
 
@@ -189,18 +224,21 @@ rpc_queue(TlRpc *rpc, const char *query, char *own_query, const char *params, si
 	call->job.on_end = call_on_end;
 	call->rpc = rpc;
 	call->query = query;
-	call->own_query = own_query;
-	call->deadline_us = deadline_us;
-	call->on_end = on_end;
-	call->arg = arg;
 	call->params = strndup(params, params_len);
 	if (body != NULL)
 		call->body = strndup(body, body_len);
 	if (call->params == NULL || (body != NULL && call->body == NULL))
 		tl_log_die("out of memory");
 	call->size = sizeof(*call) + params_len + body_len;
-	rpc->pending_bytes += call->size;
+	return call;
+}
 
+static TlRpcCall *
+rpc_queue(TlRpc *rpc, TlRpcCall *call, TlRpcEnd on_end, void *arg)
+{
+	call->on_end = on_end;
+	call->arg = arg;
+	rpc->pending_bytes += call->size;
 	TAILQ_INSERT_TAIL(&rpc->waiting, call, link);
 	tl_pool_wake(rpc->pool);
 	return call;
@@ -210,20 +248,56 @@ TlRpcCall *
 tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len, const char *body,
 			size_t body_len, uint64_t deadline_us, TlRpcEnd on_end, void *arg)
 {
-	return rpc_queue(rpc, queries[name], NULL, params, params_len, body, body_len, deadline_us,
-					 on_end, arg);
+	TlRpcCall *call = call_create(rpc, queries[name], params, params_len, body, body_len);
+
+	call->deadline_us = deadline_us;
+	return rpc_queue(rpc, call, on_end, arg);
+}
+
+/* A copy of a statement, the call's own. */
+static void
+call_keep_query(TlRpcCall *call)
+{
+	call->own_query = strdup(call->query);
+	if (call->own_query == NULL)
+		tl_log_die("out of memory");
+	call->query = call->own_query;
 }
 
 TlRpcCall *
 tl_rpc_query(TlRpc *rpc, const char *query, const char *params, size_t params_len, const char *body,
 			 size_t body_len, uint64_t deadline_us, TlRpcEnd on_end, void *arg)
 {
-	char *own_query = strdup(query);
+	TlRpcCall *call = call_create(rpc, query, params, params_len, body, body_len);
 
-	if (own_query == NULL)
-		tl_log_die("out of memory");
-	return rpc_queue(rpc, own_query, own_query, params, params_len, body, body_len, deadline_us,
-					 on_end, arg);
+	call_keep_query(call);
+	call->deadline_us = deadline_us;
+	return rpc_queue(rpc, call, on_end, arg);
+}
+
+TlRpcCall *
+tl_rpc_stream(TlRpc *rpc, const char *query, const char *params, size_t params_len,
+			  TlRpcOnPart on_part, TlRpcEnd on_end, void *arg)
+{
+	TlRpcCall *call = call_create(rpc, query, params, params_len, NULL, 0);
+
+	call_keep_query(call);
+	call->job.row_by_row = true;
+	call->job.on_rows = call_on_part;
+	call->on_part = on_part;
+	return rpc_queue(rpc, call, on_end, arg);
+}
+
+void
+tl_rpc_pause(TlRpcCall *call)
+{
+	tl_pgconn_pause(call->conn);
+}
+
+void
+tl_rpc_resume(TlRpcCall *call)
+{
+	tl_pgconn_resume(call->conn);
 }
 
 void

@@ -4,6 +4,8 @@
  *
  *	SELECT status, body FROM telemetry.http_NAME($1::jsonb, $2::jsonb)
  *
+ * An answer comes whole, when what the call has done is committed; or in parts while it is made, of a
+ * call that only reads.
  * Calls wait in a queue, which takes turns with the pool's lanes.
  */
 #ifndef TL_RPC_H
@@ -34,6 +36,18 @@ typedef struct TlRpcResult
 
 typedef void (*TlRpcEnd)(const TlRpcResult *result, void *arg);
 
+/* Valid only during the call. */
+typedef struct TlRpcPart
+{
+	bool is_first;
+	int status;				  /* of the first, as is the content type */
+	const char *content_type; /* NULL: JSON */
+	const char *body;
+	size_t len;
+} TlRpcPart;
+
+typedef void (*TlRpcOnPart)(const TlRpcPart *part, void *arg);
+
 extern TlRpc *tl_rpc_open(TlPool *pool);
 
 /* After the pool is closed. */
@@ -55,6 +69,18 @@ extern TlRpcCall *tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, si
 extern TlRpcCall *tl_rpc_query(TlRpc *rpc, const char *query, const char *params, size_t params_len,
 							   const char *body, size_t body_len, uint64_t deadline_us,
 							   TlRpcEnd on_end, void *arg);
+
+/*
+ * A statement of params and body, as above, each of whose rows is a part of the answer: status, content
+ * type, body.  on_part is called for each, and on_end with no body; if its outcome is not DONE the parts
+ * are not all.
+ */
+extern TlRpcCall *tl_rpc_stream(TlRpc *rpc, const char *query, const char *params,
+								size_t params_len, TlRpcOnPart on_part, TlRpcEnd on_end, void *arg);
+
+/* No more parts for now; and on they come, later than tl_rpc_resume returns. */
+extern void tl_rpc_pause(TlRpcCall *call);
+extern void tl_rpc_resume(TlRpcCall *call);
 
 /*
  * Nobody waits for a call any more.  If it waits itself it ends now, as lost, and is not made; if it

@@ -1,38 +1,18 @@
 /*
  * client.c
- *		A client's connection.  See client.h.
+ *		A client's connection: requests are read, one after the other.  See client.h.
  *
  * client_proceed does what there is to do with what has come, request by request, and is the only
  * one to do so; whoever may end a client calls it last.  Only client_free and those that say so end
  * one.
  */
-#include "net/client.h"
+#include "net/client_private.h"
 
 #include "base/log.h"
-#include "base/metrics.h"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-#include <sys/uio.h>
 #include <unistd.h>
-
-/* Connections beyond max-connections, for health. */
-#define RESERVE 16
-
-/* Of those that have been idle longest, to find one to make room. */
-#define IDLE_TRIES 8
-
-/* How long a client that was refused may go on sending before it is cut off. */
-#define LINGER_US ((uint64_t) 2 * 1000 * 1000)
-
-/* What a client must take of an answer within write-timeout. */
-#define WRITE_LEAST ((size_t) 64 * 1024)
 
 /* What may be read ahead of the request that is being answered. */
 #define READ_AHEAD ((size_t) 64 * 1024)
@@ -46,106 +26,17 @@
 
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
-typedef enum Phase
-{
-	PHASE_IDLE,		/* between requests */
-	PHASE_HEAD,		/* part of a head has come */
-	PHASE_BODY,		/* the head has come */
-	PHASE_HANDLING, /* the request is the owner's to answer */
-	PHASE_WRITING,	/* the client has to take its answer */
-	PHASE_CLOSING	/* refused, or the last answer has gone; what still comes is thrown away */
-} Phase;
-
-#define PHASES (PHASE_CLOSING + 1)
-
-struct TlClient
-{
-	TAILQ_ENTRY(TlClient) link;
-	TlClientTable *table;
-	struct bufferevent *bev;
-	struct event *turn; /* goes on with client_proceed in the next round */
-	Phase phase;
-	uint64_t since_us; /* of the phase; coarse */
-	void *request;
-	size_t unsent;	 /* of the answer, when the phase or its time began */
-	bool proceeding; /* client_proceed runs */
-	bool in_reserve;
-	bool at_end;	/* the client will send no more */
-	bool close;		/* after the answer */
-	size_t scanned; /* of a head */
-	TlBuf head_text;
-	TlHttpHead *head; /* of the body being read */
-	TlHttpChunks chunks;
-	TlBuf body; /* of chunks */
-};
-
-TAILQ_HEAD(ClientList, TlClient);
-
-struct TlClientTable
-{
-	struct event_base *base;
-	const TlConfig *config;
-	TlClientOwner owner;
-	struct ClientList phases[PHASES];
-	unsigned int count;
-	uint64_t now_us; /* as of the last tick */
-	bool draining;
-	TlHttpHead head; /* of the request that has just come */
-	TlBuf refusal;
-};
-
-static void client_proceed(TlClient *client);
-
-static void
-client_set_phase(TlClient *client, Phase phase)
-{
-	TlClientTable *table = client->table;
-
-	TAILQ_REMOVE(&table->phases[client->phase], client, link);
-	client->phase = phase;
-	client->since_us = table->now_us;
-	TAILQ_INSERT_TAIL(&table->phases[phase], client, link);
-}
-
 /* Forgets the request that was read. */
-static void
+void
 client_forget_request(TlClient *client)
 {
 	free(client->head);
 	client->head = NULL;
 	tl_buf_free(&client->head_text);
+	client->table->unread -= client->body.len;
 	tl_buf_free(&client->body);
 	client->chunks = (TlHttpChunks){0};
 	client->scanned = 0;
-}
-
-static void
-client_free(TlClient *client)
-{
-	TlClientTable *table = client->table;
-
-	TAILQ_REMOVE(&table->phases[client->phase], client, link);
-	if (client->request != NULL)
-		table->owner.on_gone(client->request, table->owner.arg);
-	client_forget_request(client);
-	bufferevent_free(client->bev);
-	event_free(client->turn);
-	free(client);
-	table->count--;
-	tl_metrics.clients--;
-	table->owner.on_count(table->owner.arg);
-}
-
-static struct evbuffer *
-client_input(const TlClient *client)
-{
-	return bufferevent_get_input(client->bev);
-}
-
-static size_t
-client_unsent(const TlClient *client)
-{
-	return evbuffer_get_length(bufferevent_get_output(client->bev));
 }
 
 static void
@@ -155,38 +46,13 @@ client_throw_away_input(TlClient *client)
 }
 
 /* True if the client has sent something that has not been read. */
-static bool
+bool
 client_has_sent(const TlClient *client)
 {
 	char byte;
 
 	return evbuffer_get_length(client_input(client)) > 0 ||
 		   recv(bufferevent_getfd(client->bev), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
-/*
- * Sends at once what the socket takes, which spares most answers a round of the loop and two calls of
- * epoll_ctl; the rest, and any error, is the bufferevent's business.
- */
-static void
-client_write(TlClient *client, struct iovec *parts, int count)
-{
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t) count};
-	ssize_t sent = 0;
-
-	if (client_unsent(client) == 0)
-		sent = sendmsg(bufferevent_getfd(client->bev), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	for (int i = 0; i < count; i++)
-	{
-		size_t skip = sent <= 0							 ? 0
-					  : (size_t) sent < parts[i].iov_len ? (size_t) sent
-														 : parts[i].iov_len;
-
-		sent -= (ssize_t) skip;
-		if (skip < parts[i].iov_len)
-			bufferevent_write(client->bev, (char *) parts[i].iov_base + skip,
-							  parts[i].iov_len - skip);
-	}
 }
 
 /* All that the client is told has been sent. */
@@ -207,7 +73,7 @@ client_begin_closing(TlClient *client)
 	client_set_phase(client, PHASE_CLOSING);
 	client_throw_away_input(client);
 	bufferevent_setwatermark(client->bev, EV_READ, 0, 0);
-	if (client_unsent(client) == 0)
+	if (tl_client_unsent(client) == 0)
 		client_end_closing(client);
 }
 
@@ -226,7 +92,7 @@ client_asks_for_head(const TlClient *client)
 }
 
 /* Refuses what cannot be answered as a request; the connection is closed then. */
-static void
+void
 client_refuse(TlClient *client, int status, const char *why)
 {
 	TlClientTable *table = client->table;
@@ -236,12 +102,12 @@ client_refuse(TlClient *client, int status, const char *why)
 	table->owner.on_refusal(status, why, client_asks_for_head(client), &table->refusal,
 							table->owner.arg);
 	part = (struct iovec){table->refusal.data, table->refusal.len};
-	client_write(client, &part, 1);
+	client_send(client, &part, 1);
 	client_begin_closing(client);
 }
 
 /* How much may be buffered now. */
-static void
+void
 client_limit_reading(TlClient *client, size_t wanted)
 {
 	bufferevent_setwatermark(client->bev, EV_READ, 0, wanted + READ_AHEAD);
@@ -285,7 +151,7 @@ client_begin_body(TlClient *client)
 	{
 		struct iovec part = {CONTINUE, sizeof(CONTINUE) - 1};
 
-		client_write(client, &part, 1);
+		client_send(client, &part, 1);
 	}
 }
 
@@ -349,6 +215,7 @@ client_read_chunks(TlClient *client)
 	while (client->chunks.state != TL_HTTP_CHUNK_DONE)
 	{
 		size_t len = evbuffer_get_contiguous_space(input);
+		size_t before = client->body.len;
 		const char *why;
 		size_t used;
 		int status;
@@ -358,6 +225,7 @@ client_read_chunks(TlClient *client)
 		status = tl_http_chunks_read(
 			&client->chunks, (char *) evbuffer_pullup(input, (ev_ssize_t) len), len,
 			(size_t) client->table->config->max_body, &client->body, &used, &why);
+		client->table->unread += client->body.len - before;
 		if (status != 0)
 		{
 			client_refuse(client, status, why);
@@ -402,8 +270,19 @@ client_end_answer(TlClient *client)
 	return false;
 }
 
-/* Takes all that there is to take.  May end the client. */
+/* Lets the owner go on with an answer when most of what there was of it has been taken. */
 static void
+client_catch_up(TlClient *client)
+{
+	TlClientTable *table = client->table;
+
+	if (!client->behind || tl_client_unsent(client) > CLIENT_CAUGHT_UP)
+		return;
+	client->behind = false;
+	table->owner.on_caught_up(client->request, table->owner.arg);
+}
+
+void
 client_proceed(TlClient *client)
 {
 	static const struct timeval next_round = {0};
@@ -436,8 +315,12 @@ client_proceed(TlClient *client)
 			case PHASE_HANDLING:
 				more = false;
 				break;
+			case PHASE_STREAMING:
+				client_catch_up(client);
+				more = client->phase != PHASE_STREAMING;
+				break;
 			case PHASE_WRITING:
-				if (client_unsent(client) > 0)
+				if (tl_client_unsent(client) > 0)
 					more = false;
 				else if (!client_end_answer(client))
 					return;
@@ -450,17 +333,23 @@ client_proceed(TlClient *client)
 	}
 	client->proceeding = false;
 	/* One that sends no more is of no use when all that it has asked is answered. */
-	if (client->at_end && ((client->phase <= PHASE_BODY && !yielded) ||
-						   (client->phase == PHASE_CLOSING && client_unsent(client) == 0)))
+	if (client->at_end &&
+		((client->phase <= PHASE_BODY && !yielded) ||
+		 (client->phase == PHASE_CLOSING && tl_client_unsent(client) == 0 && !client->is_cut)))
 		client_free(client);
 }
 
-static void
+void
 client_on_turn(evutil_socket_t fd, short what, void *arg)
 {
+	TlClient *client = arg;
+
 	(void) fd;
 	(void) what;
-	client_proceed(arg);
+	if (client->is_cut)
+		client_free(client);
+	else
+		client_proceed(client);
 }
 
 /*
@@ -494,7 +383,7 @@ client_read_more(TlClient *client)
 	evbuffer_freeze(input, 0);
 }
 
-static void
+void
 client_on_readable(struct bufferevent *bev, void *arg)
 {
 	TlClient *client = arg;
@@ -505,19 +394,19 @@ client_on_readable(struct bufferevent *bev, void *arg)
 	client_proceed(client);
 }
 
-static void
+void
 client_on_written(struct bufferevent *bev, void *arg)
 {
 	TlClient *client = arg;
 
 	(void) bev;
-	if (client->phase == PHASE_CLOSING)
-		client_end_closing(client);
-	else
+	if (client->phase != PHASE_CLOSING)
 		client_proceed(client);
+	else if (!client->is_cut)
+		client_end_closing(client);
 }
 
-static void
+void
 client_on_event(struct bufferevent *bev, short what, void *arg)
 {
 	TlClient *client = arg;
@@ -531,165 +420,4 @@ client_on_event(struct bufferevent *bev, short what, void *arg)
 	/* It may still read: some clients say that they have said all. */
 	client->at_end = true;
 	client_proceed(client);
-}
-
-/* Makes room, if it can be made.  False if there is none. */
-static bool
-table_make_room(TlClientTable *table)
-{
-	TlClient *idle = TAILQ_FIRST(&table->phases[PHASE_IDLE]);
-
-	if (table->count < (unsigned int) table->config->max_connections)
-		return true;
-	/* One that has sent something is not idle, but waits for its turn. */
-	for (int tries = 0; idle != NULL && tries < IDLE_TRIES && client_has_sent(idle); tries++)
-		idle = TAILQ_NEXT(idle, link);
-	if (idle != NULL && !client_has_sent(idle))
-		client_free(idle);
-	return table->count < (unsigned int) table->config->max_connections + RESERVE;
-}
-
-void
-tl_clients_accept(TlClientTable *table, int fd)
-{
-	TlClient *client;
-	int one = 1;
-
-	if (!table_make_room(table))
-	{
-		close(fd);
-		return;
-	}
-	client = calloc(1, sizeof(*client));
-	if (client == NULL)
-		tl_log_die("out of memory");
-	client->table = table;
-	client->in_reserve = table->count >= (unsigned int) table->config->max_connections;
-	client->bev = bufferevent_socket_new(table->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	client->turn = event_new(table->base, -1, 0, client_on_turn, client);
-	if (client->bev == NULL || client->turn == NULL)
-		tl_log_die("out of memory");
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	bufferevent_setcb(client->bev, client_on_readable, client_on_written, client_on_event, client);
-	client_limit_reading(client, (size_t) table->config->max_headers);
-	client->since_us = table->now_us;
-	TAILQ_INSERT_TAIL(&table->phases[PHASE_IDLE], client, link);
-	table->count++;
-	tl_metrics.clients++;
-	table->owner.on_count(table->owner.arg);
-	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
-}
-
-bool
-tl_client_is_in_reserve(const TlClient *client)
-{
-	return client->in_reserve;
-}
-
-void
-tl_client_set_request(TlClient *client, void *request)
-{
-	client->request = request;
-}
-
-void
-tl_client_answer(TlClient *client, const char *head, size_t head_len, const char *body,
-				 size_t body_len, bool close)
-{
-	struct iovec parts[] = {{(void *) head, head_len}, {(void *) body, body_len}};
-
-	client->request = NULL;
-	client->close |= close;
-	client_set_phase(client, PHASE_WRITING);
-	client_write(client, parts, 2);
-	client->unsent = client_unsent(client);
-	client_proceed(client);
-}
-
-/* Whether a client takes its answer fast enough to go on; it has as long again then. */
-static bool
-client_takes_answer(TlClient *client)
-{
-	size_t unsent = client_unsent(client);
-
-	if (client->phase != PHASE_WRITING || unsent + WRITE_LEAST > client->unsent)
-		return false;
-	client->unsent = unsent;
-	client_set_phase(client, PHASE_WRITING);
-	return true;
-}
-
-static void
-table_expire(TlClientTable *table, Phase phase, uint64_t limit_us, bool refuse)
-{
-	TlClient *client;
-
-	while ((client = TAILQ_FIRST(&table->phases[phase])) != NULL &&
-		   table->now_us - client->since_us > limit_us)
-	{
-		if (refuse)
-			client_refuse(client, 408, "the request did not come in time");
-		else if (!client_takes_answer(client))
-			client_free(client);
-	}
-}
-
-void
-tl_clients_tick(TlClientTable *table, uint64_t now_us)
-{
-	const TlConfig *config = table->config;
-
-	table->now_us = now_us;
-	table_expire(table, PHASE_IDLE, (uint64_t) config->idle_timeout * 1000, false);
-	table_expire(table, PHASE_HEAD, (uint64_t) config->header_timeout * 1000, true);
-	table_expire(table, PHASE_BODY, (uint64_t) config->read_timeout * 1000, true);
-	table_expire(table, PHASE_WRITING, (uint64_t) config->write_timeout * 1000, false);
-	table_expire(table, PHASE_CLOSING, LINGER_US, false);
-}
-
-void
-tl_clients_drain(TlClientTable *table)
-{
-	TlClient *client;
-	TlClient *next;
-
-	table->draining = true;
-	for (client = TAILQ_FIRST(&table->phases[PHASE_IDLE]); client != NULL; client = next)
-	{
-		next = TAILQ_NEXT(client, link);
-		if (!client_has_sent(client))
-			client_free(client);
-	}
-}
-
-TlClientTable *
-tl_clients_open(struct event_base *base, const TlConfig *config, TlClientOwner owner)
-{
-	TlClientTable *table = calloc(1, sizeof(*table));
-
-	if (table == NULL)
-		tl_log_die("out of memory");
-	table->base = base;
-	table->config = config;
-	table->owner = owner;
-	table->now_us = tl_clock_us();
-	for (int i = 0; i < PHASES; i++)
-		TAILQ_INIT(&table->phases[i]);
-	return table;
-}
-
-unsigned int
-tl_clients_count(const TlClientTable *table)
-{
-	return table->count;
-}
-
-void
-tl_clients_close(TlClientTable *table)
-{
-	for (int i = 0; i < PHASES; i++)
-		while (!TAILQ_EMPTY(&table->phases[i]))
-			client_free(TAILQ_FIRST(&table->phases[i]));
-	tl_buf_free(&table->refusal);
-	free(table);
 }

@@ -10,6 +10,9 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "net/client.h"
+#include "net/etag.h"
+#include "net/gzip.h"
+#include "net/http_head.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -17,7 +20,6 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #define LISTEN_BACKLOG 1024
 
@@ -27,8 +29,12 @@
 /* Looks after time limits, some of which are as short as 10 ms. */
 #define TICK_US 50000
 
-/* Of the text of a Date header, RFC 9110, 5.6.7. */
-#define DATE_SIZE 32
+/* Bodies that are worth compressing, and do not keep the loop too long; parts of longer ones are always. */
+#define GZIP_LEAST ((size_t) 1024)
+#define GZIP_MOST ((size_t) 2 * 1024 * 1024)
+
+/* What is kept of a buffer that one answer has made large. */
+#define BUFFER_KEEP ((size_t) 1024 * 1024)
 
 typedef struct HttpRequest
 {
@@ -37,6 +43,9 @@ typedef struct HttpRequest
 	TlClient *client; /* NULL once it has gone */
 	bool old;		  /* HTTP/1.0 */
 	bool close;
+	bool takes_gzip;
+	TlFraming framing;			   /* of an answer bit by bit */
+	TlGzip *gzip;				   /* of that, or NULL */
 	TAILQ_ENTRY(HttpRequest) link; /* of those in flight, or spare */
 } HttpRequest;
 
@@ -51,68 +60,16 @@ struct TlHttp
 	size_t listener_count;
 	bool stalled; /* accepting fails for now */
 	struct event *tick;
-	struct RequestList in_flight;
+	struct RequestList in_flight; /* without an answer */
+	struct RequestList streaming; /* with one that has begun */
 	struct RequestList spares;
 	size_t spare_count;
 	TlBuf head; /* of the answer being sent */
-	time_t date_of;
-	char date[DATE_SIZE];
+	TlBuf body; /* of it, or of a part, in gzip */
 	bool draining;
 	void (*on_drained)(void *arg);
 	void *on_drained_arg;
 };
-
-static const char *
-reason_phrase(int status)
-{
-	switch (status)
-	{
-		case 200:
-			return "OK";
-		case 201:
-			return "Created";
-		case 202:
-			return "Accepted";
-		case 400:
-			return "Bad Request";
-		case 401:
-			return "Unauthorized";
-		case 403:
-			return "Forbidden";
-		case 404:
-			return "Not Found";
-		case 405:
-			return "Method Not Allowed";
-		case 408:
-			return "Request Timeout";
-		case 409:
-			return "Conflict";
-		case 413:
-			return "Content Too Large";
-		case 414:
-			return "URI Too Long";
-		case 415:
-			return "Unsupported Media Type";
-		case 417:
-			return "Expectation Failed";
-		case 422:
-			return "Unprocessable Content";
-		case 429:
-			return "Too Many Requests";
-		case 431:
-			return "Request Header Fields Too Large";
-		case 500:
-			return "Internal Server Error";
-		case 501:
-			return "Not Implemented";
-		case 503:
-			return "Service Unavailable";
-		case 505:
-			return "HTTP Version Not Supported";
-		default:
-			return "Status";
-	}
-}
 
 static void
 http_release(TlRequest *base)
@@ -149,47 +106,50 @@ count_answer(const HttpRequest *request, int status)
 		tl_metrics.responses_4xx++;
 }
 
-/* The time as a header has it, made anew once a second. */
-static const char *
-http_date(TlHttp *http)
+static bool
+status_has_body(int status)
 {
-	time_t now = time(NULL);
-	struct tm tm;
+	return status != 204 && status != 304;
+}
 
-	if (now != http->date_of)
+/* Whether an answer goes in gzip to whoever takes that. */
+static bool
+answer_may_be_gzip(const HttpRequest *request, const TlAnswer *answer)
+{
+	return request->base.method != TL_METHOD_POST &&
+		   tl_gzip_is_worth(answer->content_type != NULL ? answer->content_type
+														 : "application/json");
+}
+
+/* Takes the request out of those in flight.  False if there is nobody to answer. */
+static bool
+http_begin_answer(HttpRequest *request, int status)
+{
+	TlHttp *http = request->http;
+
+	count_answer(request, status);
+	TAILQ_REMOVE(&http->in_flight, request, link);
+	request->close |= http->draining;
+	http->head.len = 0;
+	return request->client != NULL;
+}
+
+/*
+ * The answer to somebody who has one with this tag already: that it is so.  What is asked for with GET is
+ * meant, and found.
+ */
+static bool
+answer_is_known(const HttpRequest *request, const TlAnswer *answer, char tag[TL_ETAG_SIZE])
+{
+	if (answer->status != 200 || answer->len > GZIP_MOST ||
+		(request->base.method != TL_METHOD_GET && request->base.method != TL_METHOD_HEAD))
 	{
-		http->date_of = now;
-		gmtime_r(&now, &tm);
-		strftime(http->date, DATE_SIZE, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		tag[0] = '\0';
+		return false;
 	}
-	return http->date;
-}
-
-static void
-begin_head(TlHttp *http, TlBuf *head, int status, const char *content_type, size_t len)
-{
-	tl_buf_printf(head, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
-				  status, reason_phrase(status), http_date(http), content_type, len);
-}
-
-static void
-compose_head(HttpRequest *request, const TlAnswer *answer, TlBuf *head)
-{
-	begin_head(request->http, head, answer->status,
-			   answer->content_type != NULL ? answer->content_type : "application/json",
-			   answer->len);
-	if (answer->allow != NULL)
-		tl_buf_printf(head, "Allow: %s\r\n", answer->allow);
-	if (answer->file_name != NULL)
-		tl_buf_printf(head, "Content-Disposition: attachment; filename=\"%s\"\r\n",
-					  answer->file_name);
-	if (answer->retry_after > 0)
-		tl_buf_printf(head, "Retry-After: %u\r\n", answer->retry_after);
-	if (request->close)
-		tl_buf_add_text(head, "Connection: close\r\n");
-	else if (request->old)
-		tl_buf_add_text(head, "Connection: keep-alive\r\n");
-	tl_buf_add_text(head, "\r\n");
+	tl_etag_make(answer->body, answer->len, tag);
+	return request->base.if_none_match != NULL &&
+		   tl_etag_is_named(request->base.if_none_match, tag);
 }
 
 static void
@@ -197,29 +157,171 @@ http_answer(TlRequest *base, const TlAnswer *answer)
 {
 	HttpRequest *request = (HttpRequest *) base;
 	TlHttp *http = request->http;
+	char tag[TL_ETAG_SIZE];
+	TlAnswer sent = *answer;
+	TlHeadOptions options = {.old = request->old};
 
-	count_answer(request, answer->status);
-	TAILQ_REMOVE(&http->in_flight, request, link);
-	if (request->client == NULL)
+	if (!http_begin_answer(request, answer->status))
 		return;
-	request->close |= http->draining;
-	http->head.len = 0;
-	compose_head(request, answer, &http->head);
-	tl_client_answer(request->client, http->head.data, http->head.len, answer->body,
-					 base->method != TL_METHOD_HEAD ? answer->len : 0, request->close);
+	if (answer_is_known(request, answer, tag))
+	{
+		sent.status = 304;
+		sent.len = 0;
+	}
+	else if (answer->len >= GZIP_LEAST && answer->len <= GZIP_MOST &&
+			 answer_may_be_gzip(request, answer))
+	{
+		options.varies = true;
+		options.gzip = request->takes_gzip;
+	}
+	if (options.gzip)
+	{
+		TlGzip *gzip = tl_gzip_open();
+
+		tl_buf_reset(&http->body, BUFFER_KEEP);
+		tl_gzip_add(gzip, answer->body, answer->len, &http->body);
+		tl_gzip_end(gzip, &http->body);
+		tl_gzip_close(gzip);
+		sent.body = http->body.data;
+		sent.len = http->body.len;
+	}
+	options.close = request->close;
+	options.framing = status_has_body(sent.status) ? TL_FRAMING_LENGTH : TL_FRAMING_NONE;
+	options.len = sent.len;
+	options.etag = tag[0] != '\0' ? tag : NULL;
+	tl_http_compose_head(&http->head, &sent, &options);
+	tl_client_answer(request->client, http->head.data, http->head.len, sent.body,
+					 base->method != TL_METHOD_HEAD && status_has_body(sent.status) ? sent.len : 0,
+					 request->close);
 	request->client = NULL;
+}
+
+static void
+http_begin(TlRequest *base, const TlAnswer *answer)
+{
+	HttpRequest *request = (HttpRequest *) base;
+	TlHttp *http = request->http;
+	bool gzip = answer_may_be_gzip(request, answer);
+	TlHeadOptions options = {.old = request->old, .varies = gzip};
+	bool is_wanted = http_begin_answer(request, answer->status);
+
+	TAILQ_INSERT_TAIL(&http->streaming, request, link);
+	if (!is_wanted)
+		return;
+	options.gzip = gzip && request->takes_gzip;
+	if (base->method == TL_METHOD_HEAD || !status_has_body(answer->status))
+		options.framing = TL_FRAMING_NONE;
+	else
+	{
+		options.framing = request->old ? TL_FRAMING_CLOSE : TL_FRAMING_CHUNKED;
+		request->gzip = options.gzip ? tl_gzip_open() : NULL;
+	}
+	request->close |= options.framing == TL_FRAMING_CLOSE;
+	request->framing = options.framing;
+	options.close = request->close;
+	tl_http_compose_head(&http->head, answer, &options);
+	tl_client_begin(request->client, http->head.data, http->head.len, request->close);
+}
+
+/* Sends a piece of a body, as it is to go over the wire. */
+static void
+http_send_piece(HttpRequest *request, const char *data, size_t len)
+{
+	char size[20];
+	struct iovec parts[] = {
+		{size, 0},
+		{(void *) data, len},
+		{(void *) "\r\n", 2},
+	};
+
+	if (len == 0)
+		return;
+	if (request->framing == TL_FRAMING_CHUNKED)
+	{
+		parts[0].iov_len = (size_t) snprintf(size, sizeof(size), "%zx\r\n", len);
+		tl_client_write(request->client, parts, 3);
+	}
+	else if (request->framing == TL_FRAMING_CLOSE)
+		tl_client_write(request->client, &parts[1], 1);
+}
+
+static bool
+http_write(TlRequest *base, const char *data, size_t len, size_t mark)
+{
+	HttpRequest *request = (HttpRequest *) base;
+	TlHttp *http = request->http;
+
+	if (request->client == NULL)
+		return true;
+	if (request->gzip != NULL)
+	{
+		tl_buf_reset(&http->body, BUFFER_KEEP);
+		tl_gzip_add(request->gzip, data, len, &http->body);
+		data = http->body.data;
+		len = http->body.len;
+	}
+	http_send_piece(request, data, len);
+	return !tl_client_is_behind(request->client, mark);
+}
+
+/* What is left in the compressor, and the last chunk. */
+static void
+http_send_end(HttpRequest *request)
+{
+	static const struct iovec last_chunk = {(void *) "0\r\n\r\n", 5};
+	TlHttp *http = request->http;
+
+	if (request->gzip != NULL)
+	{
+		tl_buf_reset(&http->body, BUFFER_KEEP);
+		tl_gzip_end(request->gzip, &http->body);
+		http_send_piece(request, http->body.data, http->body.len);
+	}
+	if (request->framing == TL_FRAMING_CHUNKED)
+		tl_client_write(request->client, &last_chunk, 1);
+}
+
+static void
+http_end(TlRequest *base, bool complete)
+{
+	HttpRequest *request = (HttpRequest *) base;
+	TlClient *client = request->client;
+
+	if (client != NULL && complete)
+		http_send_end(request);
+	tl_gzip_close(request->gzip);
+	request->gzip = NULL;
+	TAILQ_REMOVE(&request->http->streaming, request, link);
+	request->client = NULL;
+	if (client != NULL && complete)
+		tl_client_end(client);
+	else if (client != NULL)
+		tl_client_abort(client);
+}
+
+static void
+http_on_caught_up(void *request, void *arg)
+{
+	TlRequest *base = request;
+
+	(void) arg;
+	base->on_caught_up(base);
 }
 
 /* What is no request is answered, too. */
 static void
 http_on_refusal(int status, const char *why, bool head, TlBuf *out, void *arg)
 {
-	TlHttp *http = arg;
+	TlAnswer answer = {.status = status, .retry_after = status == 503 ? 1 : 0};
 
+	(void) arg;
 	tl_metrics.requests++;
-	tl_metrics.responses_4xx++;
-	begin_head(http, out, status, "application/json", strlen("{\"detail\":\"\"}") + strlen(why));
-	tl_buf_add_text(out, "Connection: close\r\n\r\n");
+	if (status >= 500)
+		tl_metrics.responses_5xx++;
+	else
+		tl_metrics.responses_4xx++;
+	answer.len = strlen("{\"detail\":\"\"}") + strlen(why);
+	tl_http_compose_head(out, &answer, &(TlHeadOptions){.len = answer.len, .close = true});
 	if (!head)
 		tl_buf_printf(out, "{\"detail\":\"%s\"}", why);
 }
@@ -251,6 +353,7 @@ static const Wanted wanted[] = {
 	{"X-Device-Id", offsetof(TlRequest, device_id)},
 	{"X-Correlation-Id", offsetof(TlRequest, correlation_id)},
 	{"traceparent", offsetof(TlRequest, traceparent)},
+	{"If-None-Match", offsetof(TlRequest, if_none_match)},
 };
 
 /* Picks the headers that matter.  False if one is repeated: who sent it first, or last, may be another. */
@@ -291,7 +394,11 @@ http_take_request(TlHttp *http)
 	if (request == NULL)
 		tl_log_die("out of memory");
 	*request = (HttpRequest){
-		.base = {.answer = http_answer, .release = http_release},
+		.base = {.answer = http_answer,
+				 .release = http_release,
+				 .begin = http_begin,
+				 .write = http_write,
+				 .end = http_end},
 		.http = http,
 	};
 	return request;
@@ -328,6 +435,7 @@ http_on_request(TlClient *client, const TlHttpHead *head, const char *body, size
 	request->client = client;
 	request->old = head->old;
 	request->close = !head->keep_alive;
+	request->takes_gzip = tl_gzip_is_accepted(head);
 	request->base.arrived_us = tl_clock_us();
 	request->base.method = method_of(head);
 	request->base.body = body;
@@ -459,10 +567,12 @@ tl_http_open(struct event_base *base, const TlBackend *backend, const TlAddressL
 	http->base = base;
 	http->backend = backend;
 	TAILQ_INIT(&http->in_flight);
+	TAILQ_INIT(&http->streaming);
 	TAILQ_INIT(&http->spares);
 	http->clients = tl_clients_open(base, backend->config,
 									(TlClientOwner){.on_request = http_on_request,
 													.on_gone = http_on_gone,
+													.on_caught_up = http_on_caught_up,
 													.on_refusal = http_on_refusal,
 													.on_count = http_on_count,
 													.arg = http});
@@ -498,10 +608,10 @@ tl_http_drain(TlHttp *http, void (*on_drained)(void *arg), void *arg)
 	http_on_count(http);
 }
 
-void
-tl_http_give_up(TlHttp *http)
+static void
+give_up_all(struct RequestList *requests)
 {
-	HttpRequest *request = TAILQ_FIRST(&http->in_flight);
+	HttpRequest *request = TAILQ_FIRST(requests);
 
 	while (request != NULL)
 	{
@@ -513,12 +623,21 @@ tl_http_give_up(TlHttp *http)
 }
 
 void
+tl_http_give_up(TlHttp *http)
+{
+	give_up_all(&http->in_flight);
+	give_up_all(&http->streaming);
+}
+
+void
 tl_http_abandon(TlHttp *http)
 {
 	HttpRequest *request;
 
 	while ((request = TAILQ_FIRST(&http->in_flight)) != NULL)
 		request->base.expire(&request->base);
+	while ((request = TAILQ_FIRST(&http->streaming)) != NULL)
+		tl_request_end(&request->base, false);
 }
 
 void
@@ -537,5 +656,6 @@ tl_http_close(TlHttp *http)
 		free(request);
 	}
 	tl_buf_free(&http->head);
+	tl_buf_free(&http->body);
 	free(http);
 }

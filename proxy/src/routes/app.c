@@ -19,6 +19,7 @@
 #include "database/deadline.h"
 #include "routes/app_route.h"
 #include "routes/body.h"
+#include "routes/stream.h"
 
 #include <event2/event.h>
 #include <stddef.h>
@@ -390,7 +391,9 @@ name_file(TlRequest *request, const TlAppRoute *route)
 static void
 serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 {
-	const TlAccess *access = route->method == TL_METHOD_GET ? &backend->reads : &backend->ingest;
+	const TlAccess *access = route->kind == TL_APP_STREAM	  ? &backend->exports
+							 : route->method == TL_METHOD_GET ? &backend->reads
+															  : &backend->ingest;
 	const char *body = NULL;
 	size_t len = 0;
 	bool odd = false;
@@ -414,13 +417,18 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	if ((route->kind == TL_APP_EVENTS || request->body_len > 0) &&
 		route->method == TL_METHOD_POST && !read_body(request, backend->config, &body, &len, &odd))
 		return;
-	if (!compose_params(request, route, backend, route->kind == TL_APP_CALL || odd))
+	if (!compose_params(request, route, backend, route->kind != TL_APP_EVENTS || odd))
 	{
 		tl_request_refuse(request, 400, "malformed query");
 		return;
 	}
 
 	name_file(request, route);
+	if (route->method == TL_METHOD_GET)
+	{
+		tl_stream_begin(request, backend, route->kind == TL_APP_STREAM, params.data, params.len);
+		return;
+	}
 	request->waiting = true;
 	if (route->kind == TL_APP_EVENTS && !odd)
 	{

@@ -104,6 +104,8 @@ read_route(struct json_object *object, TlAppRoute *route)
 		route->kind = TL_APP_EVENTS;
 	else if (strcmp(kind, "call") == 0)
 		route->kind = TL_APP_CALL;
+	else if (strcmp(kind, "stream") == 0 && route->method == TL_METHOD_GET)
+		route->kind = TL_APP_STREAM;
 	else
 		return false;
 

@@ -13,7 +13,8 @@
 typedef enum TlAppKind
 {
 	TL_APP_EVENTS, /* a row of telemetry.http_event */
-	TL_APP_CALL	   /* a call of a function */
+	TL_APP_CALL,   /* a call of a function */
+	TL_APP_STREAM  /* the same, of one that answers in parts */
 } TlAppKind;
 
 typedef enum TlAppCaller

@@ -5,6 +5,7 @@
 #include "routes/request.h"
 
 #include "routes/reply.h"
+#include "routes/stream.h"
 
 #include <stdlib.h>
 
@@ -28,10 +29,12 @@ tl_request_shutdown(void)
 static void
 request_release_if_done(TlRequest *request)
 {
-	if (!request->answered || request->waiting)
+	if (!request->answered || request->streaming || request->waiting)
 		return;
 	free(request->devices);
 	request->devices = NULL;
+	tl_stream_free(request->stream);
+	request->stream = NULL;
 	tl_failure_release(request->failure);
 	request->failure = NULL;
 	request->release(request);
@@ -52,6 +55,32 @@ tl_request_answer(TlRequest *request, const TlAnswer *answer)
 		return;
 	request->answered = true;
 	request->answer(request, answer);
+	request_release_if_done(request);
+}
+
+void
+tl_request_begin(TlRequest *request, const TlAnswer *answer)
+{
+	if (request->answered)
+		return;
+	request->answered = true;
+	request->streaming = true;
+	request->begin(request, answer);
+}
+
+bool
+tl_request_write(TlRequest *request, const char *data, size_t len, size_t mark)
+{
+	return !request->streaming || request->write(request, data, len, mark);
+}
+
+void
+tl_request_end(TlRequest *request, bool complete)
+{
+	if (!request->streaming)
+		return;
+	request->streaming = false;
+	request->end(request, complete);
 	request_release_if_done(request);
 }
 
@@ -150,6 +179,12 @@ is_csv(const char *content_type)
 	return content_type != NULL && strncasecmp(content_type, "text/csv", 8) == 0;
 }
 
+const char *
+tl_request_file_name(const TlRequest *request, const char *content_type)
+{
+	return is_csv(content_type) && request->file_name[0] != '\0' ? request->file_name : NULL;
+}
+
 void
 tl_request_relay(TlRequest *request, const TlRpcResult *result)
 {
@@ -159,9 +194,7 @@ tl_request_relay(TlRequest *request, const TlRpcResult *result)
 			.status = result->status,
 			.retry_after = result->status == 503 ? 1 : 0,
 			.content_type = result->content_type,
-			.file_name = is_csv(result->content_type) && request->file_name[0] != '\0'
-							 ? request->file_name
-							 : NULL,
+			.file_name = tl_request_file_name(request, result->content_type),
 			.body = result->body,
 			.len = result->len,
 		};

@@ -2,8 +2,8 @@
  * request.h
  *		One request on its way from its client to the database and back.
  *
- * The HTTP side owns the request.  An endpoint answers it exactly once, at once or later; a
- * request whose time is up is given up: the database is told to end what it does for it, and if that
+ * The HTTP side owns the request.  An endpoint answers it exactly once, at once or later, whole or (see
+ * stream.h) bit by bit; a request whose time is up is given up: the database is told to end what it does for it, and if that
  * is not enough, `expire` answers, and what the database says after that is dropped.  While
  * `waiting`, a lane or a call still holds a pointer to it: it is freed when it is answered and nobody
  * waits.
@@ -49,6 +49,7 @@ typedef struct TlSegment
 #define TL_FILE_NAME_MAX 100
 
 typedef struct TlRequest TlRequest;
+typedef struct TlStream TlStream;
 
 struct TlRequest
 {
@@ -66,11 +67,21 @@ struct TlRequest
 	const char *correlation_id;
 	const char *traceparent;
 	const char *user_agent;
+	const char *if_none_match;
 	const char *body;
 	size_t body_len;
 	uint64_t arrived_us;
 	void (*answer)(TlRequest *request, const TlAnswer *answer);
 	void (*release)(TlRequest *request);
+
+	/*
+	 * An answer bit by bit: all but its body, then that, then the end, which may be that it cannot be
+	 * completed.  `write` says whether the client takes it as fast; if not, or there are more than
+	 * `mark` bytes for it to take, on_caught_up is called when it has.
+	 */
+	void (*begin)(TlRequest *request, const TlAnswer *answer);
+	bool (*write)(TlRequest *request, const char *data, size_t len, size_t mark);
+	void (*end)(TlRequest *request, bool complete);
 
 	/* Filled in by the route; last as long as the texts. */
 	TlSegment segments[TL_SEGMENTS_MAX];
@@ -81,7 +92,10 @@ struct TlRequest
 	TlFailure *failure; /* how its dialect words failures, or NULL; the request's own reference */
 
 	/* The endpoint's. */
-	bool answered;
+	bool answered;	/* or begun */
+	bool streaming; /* and not ended */
+	void (*on_caught_up)(TlRequest *request);
+	TlStream *stream; /* of what comes in parts; see stream.h */
 	bool waiting;
 	bool given_up;
 	TlRpcCall *call; /* what it waits for; NULL: its entry of a group */
@@ -104,8 +118,9 @@ typedef struct TlBackend
 	const TlConfig *config;
 	TlAccess ingest; /* what stores something */
 	TlAccess reads;
-	TlAccess health; /* and the routes */
-	TlLane *points;	 /* of ingest's pool, as are events */
+	TlAccess exports; /* what answers in parts */
+	TlAccess health;  /* and the routes */
+	TlLane *points;	  /* of ingest's pool, as are events */
 	TlLane *events;
 	unsigned int report_port;
 } TlBackend;
@@ -116,7 +131,12 @@ extern size_t tl_backend_pending_bytes(const TlBackend *backend, const TlAccess 
 /* Answers once; does nothing if that has been done. */
 extern void tl_request_answer(TlRequest *request, const TlAnswer *answer);
 
-/* The same with what the request's dialect says of a failure, or {"detail": text}. */
+/* Begins an answer of unknown length, writes, and ends it, as the HTTP side's functions above. */
+extern void tl_request_begin(TlRequest *request, const TlAnswer *answer);
+extern bool tl_request_write(TlRequest *request, const char *data, size_t len, size_t mark);
+extern void tl_request_end(TlRequest *request, bool complete);
+
+/* Answers with what the request's dialect says of a failure, or {"detail": text}. */
 extern void tl_request_refuse(TlRequest *request, int status, const char *detail);
 
 /* The same with 405 and the methods that there are. */
@@ -140,6 +160,9 @@ extern uint64_t tl_request_deadline_us(const TlRequest *request);
 
 /* A buffer for composing one answer, empty; good until the next one is asked for. */
 extern TlBuf *tl_request_scratch(void);
+
+/* What an answer of a type is called as a file, or NULL. */
+extern const char *tl_request_file_name(const TlRequest *request, const char *content_type);
 
 /* Relays what an http_* function said, or explains its failure. */
 extern void tl_request_relay(TlRequest *request, const TlRpcResult *result);

@@ -94,7 +94,7 @@ class SlowReaderTest(BackpressureTestCase):
     def read(self, bytes_a_step, pause):
         """How much of the answer comes to one who reads so."""
         with self.proxy.wire() as wire:
-            wire.send(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            wire.send(b"GET /large HTTP/1.0\r\n\r\n")
             received = b""
             due = 0
             while True:
@@ -337,9 +337,9 @@ class HangingTest(BackpressureTestCase):
 
     def test_stopped_server_is_503_in_time_and_recovered_from(self):
         proxy = self.start_proxy(self.cluster, "--connect-timeout=300ms", *self.OPTIONS)
-        # All that the proxy will ask for: 4 for ingest, 4 for reads, 1 for health.
+        # All that the proxy will ask for: 4 for ingest, 4 for reads, 2 for exports, 1 for health.
         support.wait_until(lambda: self.cluster.value(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'telemetry-proxy %'") == "9", 10, "the proxy's backends")
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'telemetry-proxy %'") == "11", 10, "the proxy's backends")
         pids = [self.cluster.process.pid, *self.cluster.process.children()]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)

@@ -1206,5 +1206,32 @@ class ManyClientsTest(ContractTestCase):
             self.assertEqual(wire.response("GET").status, 200)
 
 
+class OneAddressTest(ContractTestCase):
+    options = ("--max-per-address=4",)
+
+    def test_one_more_of_an_address_is_closed_until_one_has_left(self):
+        def is_served(wire):
+            try:
+                wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                return wire.response("GET").status == 200
+            except (OSError, http.client.HTTPException):
+                return False
+
+        support.wait_until(lambda: self.proxy.get("/health").status == 200, 10, "connections of before to be gone")
+        wires = [self.proxy.wire() for _ in range(4)]
+        self.addCleanup(lambda: [wire.close() for wire in wires])
+        self.assertTrue(all(is_served(wire) for wire in wires))
+        with self.proxy.wire() as late:
+            self.assertFalse(is_served(late))
+        wires.pop().close()
+
+        def another_is_served():
+            with self.proxy.wire() as wire:
+                return is_served(wire)
+
+        support.wait_until(another_is_served, 10, "room for another")
+        self.assertTrue(all(is_served(wire) for wire in wires))
+
+
 if __name__ == "__main__":
     unittest.main()

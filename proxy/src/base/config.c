@@ -83,6 +83,8 @@ static const Option options[] = {
 	{"max-connections", OPTION_NUMBER, AT(max_connections), "4096", 1, 1000000, NULL,
 	 "clients connected at once; one more takes the place of that which has been idle longest",
 	 false},
+	{"max-per-address", OPTION_NUMBER, AT(max_per_address), "0", 0, 1000000, NULL,
+	 "clients connected at once from one address, of IPv6 from one /64; 0 for any number", false},
 	{"database", OPTION_STRING, AT(database), "", 0, 0, NULL,
 	 "libpq connection string or URI; what it leaves out libpq takes from PG* variables", true},
 	{"connections", OPTION_NUMBER, AT(connections), "4", 1, 64, NULL,

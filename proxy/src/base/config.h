@@ -27,6 +27,7 @@ typedef struct TlConfig
 	int64_t report_port;
 	int64_t reuse_port;
 	int64_t max_connections;
+	int64_t max_per_address;
 	char *database;
 	int64_t connections;
 	int64_t read_connections;

@@ -64,9 +64,9 @@ extern unsigned int tl_clients_count(const TlClientTable *table);
 /*
  * Takes a connection that was accepted, which does not block.  Where there are as many as may be, the
  * one that has been idle longest makes room for it; if none is idle and it cannot be one of the few
- * in reserve, it is closed.
+ * in reserve, or its address has as many as one may have, it is closed.
  */
-extern void tl_clients_accept(TlClientTable *table, int fd);
+extern void tl_clients_accept(TlClientTable *table, int fd, const struct sockaddr *address);
 
 /* One in reserve, which only health is answered. */
 extern bool tl_client_is_in_reserve(const TlClient *client);

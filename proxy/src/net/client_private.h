@@ -6,6 +6,7 @@
 #ifndef TL_CLIENT_PRIVATE_H
 #define TL_CLIENT_PRIVATE_H
 
+#include "net/address_count.h"
 #include "net/client.h"
 
 #include <event2/buffer.h>
@@ -33,6 +34,7 @@ struct TlClient
 {
 	TAILQ_ENTRY(TlClient) link;
 	TlClientTable *table;
+	TlAddressCount *address; /* that it is counted with */
 	struct bufferevent *bev;
 	struct event *turn; /* goes on with the client in the next round */
 	Phase phase;
@@ -67,6 +69,7 @@ struct TlClientTable
 	TlClientOwner owner;
 	struct TlClientList phases[PHASES];
 	unsigned int count;
+	TlAddressCounts *addresses;
 	size_t unread;	 /* bytes of requests, of all clients */
 	size_t unsent;	 /* of answers */
 	uint64_t now_us; /* as of the last tick */

@@ -45,6 +45,7 @@ client_free(TlClient *client)
 	table->unsent -= evbuffer_get_length(client_output(client));
 	bufferevent_free(client->bev);
 	event_free(client->turn);
+	tl_address_count_drop(table->addresses, client->address);
 	free(client);
 	table->count--;
 	tl_metrics.clients--;
@@ -78,13 +79,21 @@ table_on_buffer(struct evbuffer *buffer, const struct evbuffer_cb_info *info, vo
 }
 
 void
-tl_clients_accept(TlClientTable *table, int fd)
+tl_clients_accept(TlClientTable *table, int fd, const struct sockaddr *address)
 {
+	TlAddressCount *count;
 	TlClient *client;
 	int one = 1;
 
+	if (!tl_address_count_add(table->addresses, address,
+							  (unsigned int) table->config->max_per_address, &count))
+	{
+		close(fd);
+		return;
+	}
 	if (!table_make_room(table))
 	{
+		tl_address_count_drop(table->addresses, count);
 		close(fd);
 		return;
 	}
@@ -92,6 +101,7 @@ tl_clients_accept(TlClientTable *table, int fd)
 	if (client == NULL)
 		tl_log_die("out of memory");
 	client->table = table;
+	client->address = count;
 	client->in_reserve = table->count >= (unsigned int) table->config->max_connections;
 	client->bev = bufferevent_socket_new(table->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	client->turn = event_new(table->base, -1, 0, client_on_turn, client);
@@ -206,6 +216,7 @@ tl_clients_open(struct event_base *base, const TlConfig *config, TlClientOwner o
 	table->config = config;
 	table->owner = owner;
 	table->now_us = tl_clock_us();
+	table->addresses = tl_address_counts_open();
 	for (int i = 0; i < PHASES; i++)
 		TAILQ_INIT(&table->phases[i]);
 	return table;
@@ -223,6 +234,7 @@ tl_clients_close(TlClientTable *table)
 	for (int i = 0; i < PHASES; i++)
 		while (!TAILQ_EMPTY(&table->phases[i]))
 			client_free(TAILQ_FIRST(&table->phases[i]));
+	tl_address_counts_close(table->addresses);
 	tl_buf_free(&table->refusal);
 	free(table);
 }

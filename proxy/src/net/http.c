@@ -475,9 +475,8 @@ http_on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct socka
 	TlHttp *http = arg;
 
 	(void) listener;
-	(void) address;
 	(void) address_len;
-	tl_clients_accept(http->clients, fd);
+	tl_clients_accept(http->clients, fd, address);
 }
 
 static void

@@ -3,7 +3,7 @@
  *		Decompression of request bodies: gzip, deflate, LZ4 and Zstandard frames.
  *
  * All but deflate may come as several members or frames in a row, as their standards say.  One
- * decompression state of each kind is kept and reset for each body, since setting one up
+ * decompression state of each kind is kept by each thread and reset for each body, since setting one up
  * costs more than most bodies do.
  */
 #include "base/inflate.h"
@@ -25,10 +25,10 @@
 /* 8 MB, what RFC 9659 has a decoder of the web take; more is refused. */
 #define ZSTD_WINDOW_LOG 23
 
-static z_stream zlib_state;
-static bool zlib_ready;
-static LZ4F_dctx *lz4_state;
-static ZSTD_DCtx *zstd_state;
+static _Thread_local z_stream zlib_state;
+static _Thread_local bool zlib_ready;
+static _Thread_local LZ4F_dctx *lz4_state;
+static _Thread_local ZSTD_DCtx *zstd_state;
 
 TlEncoding
 tl_encoding_by_name(const char *name)

@@ -37,7 +37,7 @@ extern TlEncoding tl_encoding_detect(const char *body, size_t len);
 extern TlInflateResult tl_inflate(TlEncoding encoding, const char *body, size_t len, size_t max,
 								  TlBuf *out);
 
-/* Gives back the state that is kept from body to body. */
+/* Gives back the state that this thread keeps from body to body. */
 extern void tl_inflate_shutdown(void);
 
 #endif

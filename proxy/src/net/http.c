@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #define LISTEN_BACKLOG 1024
 
@@ -35,6 +36,9 @@
 
 /* What is kept of a buffer that one answer has made large. */
 #define BUFFER_KEEP ((size_t) 1024 * 1024)
+
+/* When draining begins: for requests that are on their way already, on connections that seem idle. */
+#define LAST_CALL_US 250000
 
 typedef struct HttpRequest
 {
@@ -67,6 +71,7 @@ struct TlHttp
 	TlBuf head; /* of the answer being sent */
 	TlBuf body; /* of it, or of a part, in gzip */
 	bool draining;
+	uint64_t last_call_us; /* when idle connections are closed; 0: they have been, or need not be */
 	void (*on_drained)(void *arg);
 	void *on_drained_arg;
 };
@@ -525,6 +530,11 @@ http_on_tick(evutil_socket_t fd, short what, void *arg)
 	http_expire_requests(http, now);
 	if (http->stalled)
 		http_set_accepting(http, true);
+	if (http->last_call_us != 0 && now >= http->last_call_us)
+	{
+		http->last_call_us = 0;
+		tl_clients_drain(http->clients);
+	}
 }
 
 static bool
@@ -587,6 +597,22 @@ tl_http_open(struct event_base *base, const TlBackend *backend, const TlAddressL
 	return http;
 }
 
+/* Closing a listener resets the connections in its queue, whose clients have heard nothing but yes. */
+static void
+http_accept_queue(TlHttp *http, struct evconnlistener *listener)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+	int fd;
+
+	while ((fd = accept4(evconnlistener_get_fd(listener), (struct sockaddr *) &address, &len,
+						 SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+	{
+		tl_clients_accept(http->clients, fd, (struct sockaddr *) &address);
+		len = sizeof(address);
+	}
+}
+
 static void
 http_stop_listening(TlHttp *http)
 {
@@ -599,11 +625,13 @@ tl_http_drain(TlHttp *http, void (*on_drained)(void *arg), void *arg)
 {
 	if (http->draining)
 		return;
+	for (size_t i = 0; i < http->listener_count; i++)
+		http_accept_queue(http, http->listeners[i]);
+	http_stop_listening(http);
 	http->draining = true;
 	http->on_drained = on_drained;
 	http->on_drained_arg = arg;
-	http_stop_listening(http);
-	tl_clients_drain(http->clients);
+	http->last_call_us = tl_clock_us() + LAST_CALL_US;
 	http_on_count(http);
 }
 

@@ -17,8 +17,9 @@ extern TlHttp *tl_http_open(struct event_base *base, const TlBackend *backend,
 							const TlAddressList *addresses);
 
 /*
- * Stops accepting and closes connections as they fall idle; on_drained is called when there
- * are none left, perhaps at once.
+ * Takes the connections that wait to be accepted, and no more, and closes all as they fall idle,
+ * those that are idle now a moment later; on_drained is called when there are none left, perhaps at
+ * once.
  */
 extern void tl_http_drain(TlHttp *http, void (*on_drained)(void *arg), void *arg);
 

@@ -2,6 +2,7 @@
  * main.c
  *		telemetry-proxy: start, signals, stop.
  */
+#include "base/activation.h"
 #include "base/address.h"
 #include "routes/app.h"
 #include "routes/body.h"
@@ -56,8 +57,17 @@ typedef struct Sources
 {
 	int argc;
 	char **argv;
-	const char *file; /* or NULL */
+	const char *file;	   /* or NULL */
+	TlAddressList sockets; /* that were open at the start; if there are any, "listen" is not used */
 } Sources;
+
+/* What a process that serves is given. */
+typedef struct Service
+{
+	TlConfig *config;
+	const Sources *sources;
+	TlAddressList addresses;
+} Service;
 
 typedef struct Server
 {
@@ -170,11 +180,14 @@ check_database(const char *conninfo, TlConfigError *error)
 }
 
 static bool
-check_listen(const TlConfig *config, TlAddressList *addresses, TlConfigError *error)
+check_listen(const TlConfig *config, const TlAddressList *sockets, TlAddressList *addresses,
+			 TlConfigError *error)
 {
 	char reason[300];
 
-	if (!tl_address_parse(config->listen, addresses, reason, sizeof(reason)))
+	if (sockets->count > 0)
+		*addresses = *sockets;
+	else if (!tl_address_parse(config->listen, addresses, reason, sizeof(reason)))
 	{
 		snprintf(error->text, sizeof(error->text), "invalid value for option \"listen\": %s",
 				 reason);
@@ -282,30 +295,41 @@ read_config(const Sources *sources, TlConfig *config, TlAddressList *addresses,
 		   tl_config_read_environment(config, environ, error) &&
 		   read_arguments(sources->argc, sources->argv, config, &file, &action, error) &&
 		   tl_config_check(config, error) && check_database(config->database, error) &&
-		   check_listen(config, addresses, error);
+		   check_listen(config, &sources->sockets, addresses, error);
+}
+
+/* Takes over what has changed; false if it cannot be read, and all stays as it is. */
+static bool
+read_config_again(const Sources *sources, TlConfig *config)
+{
+	TlConfig fresh;
+	TlAddressList addresses;
+	TlConfigError error = {0};
+	bool is_good;
+
+	tl_config_begin(&fresh);
+	tl_log(TL_LOG_INFO, "reading the configuration again");
+	is_good = read_config(sources, &fresh, &addresses, &error);
+	if (is_good)
+	{
+		tl_config_change(config, &fresh);
+		tl_log_set_level((TlLogLevel) config->log_level);
+	}
+	else
+		tl_log(TL_LOG_ERROR, "the configuration stays as it is: %s", error.text);
+	tl_config_free(&fresh);
+	return is_good;
 }
 
 static void
 server_on_hangup(evutil_socket_t number, short what, void *arg)
 {
 	Server *server = arg;
-	TlConfig fresh;
-	TlAddressList addresses;
-	TlConfigError error = {0};
 
 	(void) number;
 	(void) what;
-	tl_config_begin(&fresh);
-	tl_log(TL_LOG_INFO, "reading the configuration again");
-	if (read_config(server->sources, &fresh, &addresses, &error))
-	{
-		tl_config_change(server->config, &fresh);
-		tl_log_set_level((TlLogLevel) server->config->log_level);
+	if (read_config_again(server->sources, server->config))
 		raise_descriptor_limit(server->config->max_connections);
-	}
-	else
-		tl_log(TL_LOG_ERROR, "the configuration stays as it is: %s", error.text);
-	tl_config_free(&fresh);
 }
 
 static struct event_base *
@@ -337,11 +361,19 @@ open_access(struct event_base *base, const TlConfig *config, const char *name, i
 	return (TlAccess){pool, tl_rpc_open(pool)};
 }
 
+/* All of a process that serves, given a Service; returns its exit status. */
 static int
-serve(TlConfig *config, const Sources *sources, const TlAddressList *addresses)
+serve(void *arg)
 {
 	static const int numbers[] = {SIGTERM, SIGINT};
-	Server server = {.base = open_event_base(), .config = config, .sources = sources};
+	const Service *service = arg;
+	const TlAddressList *addresses = &service->addresses;
+	TlConfig *config = service->config;
+	Server server = {
+		.base = open_event_base(),
+		.config = config,
+		.sources = service->sources,
+	};
 	TlBackend *backend = &server.backend;
 	int status = 1;
 
@@ -417,8 +449,8 @@ serve(TlConfig *config, const Sources *sources, const TlAddressList *addresses)
 static int
 run(int argc, char **argv, TlConfig *config)
 {
-	Sources sources = {argc, argv, NULL};
-	TlAddressList addresses;
+	Sources sources = {.argc = argc, .argv = argv};
+	Service service = {.config = config, .sources = &sources};
 	TlConfigError error = {0};
 	Action action = ACTION_RUN;
 	int status;
@@ -435,13 +467,17 @@ run(int argc, char **argv, TlConfig *config)
 		printf("telemetry-proxy %s\n", TL_VERSION);
 		return 0;
 	}
-	if (!read_config(&sources, config, &addresses, &error))
+	if (!tl_activation_take(&sources.sockets, error.text, sizeof(error.text)) ||
+		!read_config(&sources, config, &service.addresses, &error))
 		return usage_error(&error);
 	if (action == ACTION_CHECK)
 		return 0;
 
 	tl_log_set_level((TlLogLevel) config->log_level);
-	status = serve(config, &sources, &addresses);
+	if (sources.sockets.count > 0)
+		tl_log(TL_LOG_INFO, "%zu sockets were passed, so option \"listen\" is not used",
+			   sources.sockets.count);
+	status = serve(&service);
 	tl_route_shutdown();
 	tl_app_shutdown();
 	tl_health_shutdown();

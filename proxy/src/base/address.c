@@ -1,22 +1,57 @@
 /*
  * address.c
- *		The addresses to listen on.  Nothing is kept allocated.
+ *		The addresses to listen on.  Nothing is kept allocated or open.
  */
 #include "base/address.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 unsigned int
 tl_address_port(const TlAddress *address)
 {
 	if (address->socket.ss_family == AF_INET6)
 		return ntohs(((const struct sockaddr_in6 *) &address->socket)->sin6_port);
-	return ntohs(((const struct sockaddr_in *) &address->socket)->sin_port);
+	if (address->socket.ss_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *) &address->socket)->sin_port);
+	return 0;
+}
+
+/* "@" stands for the null byte with which an abstract name begins, as everywhere. */
+static bool
+describe_unix(TlAddress *address)
+{
+	const struct sockaddr_un *name = (const struct sockaddr_un *) &address->socket;
+	size_t len = address->len - offsetof(struct sockaddr_un, sun_path);
+	bool is_abstract = len > 0 && name->sun_path[0] == '\0';
+
+	snprintf(address->text, sizeof(address->text), "unix:%s%.*s", is_abstract ? "@" : "",
+			 (int) (len - is_abstract), name->sun_path + is_abstract);
+	return true;
+}
+
+bool
+tl_address_describe(TlAddress *address)
+{
+	char numeric[64];
+	char port[8];
+
+	if (address->socket.ss_family == AF_UNIX)
+		return describe_unix(address);
+	if ((address->socket.ss_family != AF_INET && address->socket.ss_family != AF_INET6) ||
+		getnameinfo((const struct sockaddr *) &address->socket, address->len, numeric,
+					sizeof(numeric), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return false;
+	snprintf(address->text, sizeof(address->text),
+			 address->socket.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", numeric, port);
+	return true;
 }
 
 bool
@@ -34,7 +69,28 @@ tl_address_is_loopback(const TlAddress *address)
 
 		return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
 	}
-	return false;
+	return address->socket.ss_family == AF_UNIX;
+}
+
+bool
+tl_address_is_free(const TlAddress *address)
+{
+	int one = 1;
+	int fd = socket(address->socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool is_free;
+	int error;
+
+	if (fd < 0)
+		return false;
+	/* What is left of connections of the past is in nobody's way. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (address->socket.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	is_free = bind(fd, (const struct sockaddr *) &address->socket, address->len) == 0;
+	error = errno;
+	close(fd);
+	errno = error;
+	return is_free;
 }
 
 /* Takes one "host:port" apart. */
@@ -82,7 +138,6 @@ resolve(const char *host, const char *port, TlAddressList *list, char *error, si
 	for (struct addrinfo *info = found; info != NULL; info = info->ai_next)
 	{
 		TlAddress *address = &list->items[list->count];
-		char numeric[64];
 
 		if (list->count == TL_ADDRESSES_MAX)
 		{
@@ -90,14 +145,10 @@ resolve(const char *host, const char *port, TlAddressList *list, char *error, si
 			freeaddrinfo(found);
 			return false;
 		}
-		if (getnameinfo(info->ai_addr, info->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
-						NI_NUMERICHOST) != 0)
-			continue;
-		*address = (TlAddress){.len = info->ai_addrlen};
+		*address = (TlAddress){.len = info->ai_addrlen, .fd = -1};
 		memcpy(&address->socket, info->ai_addr, info->ai_addrlen);
-		snprintf(address->text, sizeof(address->text),
-				 info->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", numeric, port);
-		list->count++;
+		if (tl_address_describe(address))
+			list->count++;
 	}
 	freeaddrinfo(found);
 	return true;

@@ -15,7 +15,8 @@ typedef struct TlAddress
 {
 	struct sockaddr_storage socket;
 	socklen_t len;
-	char text[80]; /* host:port in numbers */
+	int fd;			/* a socket that listens there already, or -1 */
+	char text[120]; /* host:port in numbers, or unix:path */
 } TlAddress;
 
 typedef struct TlAddressList
@@ -30,7 +31,16 @@ typedef struct TlAddressList
  */
 extern bool tl_address_parse(const char *text, TlAddressList *list, char *error, size_t size);
 
+/* Makes its text; false if it is neither TCP's nor a Unix socket's. */
+extern bool tl_address_describe(TlAddress *address);
+
+/* Whether only this machine can reach it; who of it may use a Unix socket, its mode says. */
 extern bool tl_address_is_loopback(const TlAddress *address);
+
+/* 0 of a Unix socket. */
 extern unsigned int tl_address_port(const TlAddress *address);
+
+/* Whether nobody else listens there; errno says what is the matter otherwise. */
+extern bool tl_address_is_free(const TlAddress *address);
 
 #endif

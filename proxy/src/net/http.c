@@ -61,6 +61,7 @@ struct TlHttp
 	const TlBackend *backend;
 	TlClientTable *clients;
 	struct evconnlistener *listeners[TL_ADDRESSES_MAX];
+	bool queue_is_ours[TL_ADDRESSES_MAX]; /* otherwise somebody goes on listening */
 	size_t listener_count;
 	bool stalled; /* accepting fails for now */
 	struct event *tick;
@@ -537,21 +538,31 @@ http_on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* A listener on a socket of its own, or on one that listens already; NULL with errno set. */
+static struct evconnlistener *
+http_open_listener(TlHttp *http, const TlAddress *address)
+{
+	const TlConfig *config = http->backend->config;
+	unsigned int flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC;
+
+	if (address->fd >= 0)
+		return evconnlistener_new(http->base, http_on_accept, http, flags, 0, address->fd);
+	flags |= LEV_OPT_REUSEABLE;
+	if (config->reuse_port)
+		flags |= LEV_OPT_REUSEABLE_PORT;
+	if (address->socket.ss_family == AF_INET6)
+		flags |= LEV_OPT_BIND_IPV6ONLY;
+	return evconnlistener_new_bind(http->base, http_on_accept, http, flags, LISTEN_BACKLOG,
+								   (const struct sockaddr *) &address->socket, (int) address->len);
+}
+
 static bool
 http_listen(TlHttp *http, const TlAddressList *addresses)
 {
-	unsigned int flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-
-	if (http->backend->config->reuse_port)
-		flags |= LEV_OPT_REUSEABLE_PORT;
 	for (size_t i = 0; i < addresses->count; i++)
 	{
 		const TlAddress *address = &addresses->items[i];
-		unsigned int family_flags =
-			address->socket.ss_family == AF_INET6 ? LEV_OPT_BIND_IPV6ONLY : 0;
-		struct evconnlistener *listener = evconnlistener_new_bind(
-			http->base, http_on_accept, http, flags | family_flags, LISTEN_BACKLOG,
-			(const struct sockaddr *) &address->socket, (int) address->len);
+		struct evconnlistener *listener = http_open_listener(http, address);
 
 		if (listener == NULL)
 		{
@@ -559,6 +570,7 @@ http_listen(TlHttp *http, const TlAddressList *addresses)
 			return false;
 		}
 		evconnlistener_set_error_cb(listener, http_on_accept_error);
+		http->queue_is_ours[http->listener_count] = address->fd < 0;
 		http->listeners[http->listener_count++] = listener;
 		tl_log(TL_LOG_INFO, "listening on %s", address->text);
 	}
@@ -626,7 +638,10 @@ tl_http_drain(TlHttp *http, void (*on_drained)(void *arg), void *arg)
 	if (http->draining)
 		return;
 	for (size_t i = 0; i < http->listener_count; i++)
-		http_accept_queue(http, http->listeners[i]);
+	{
+		if (http->queue_is_ours[i])
+			http_accept_queue(http, http->listeners[i]);
+	}
 	http_stop_listening(http);
 	http->draining = true;
 	http->on_drained = on_drained;

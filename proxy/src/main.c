@@ -12,6 +12,7 @@
 #include "base/inflate.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/notify.h"
 #include "routes/route.h"
 
 #include <event2/event.h>
@@ -79,6 +80,7 @@ typedef struct Server
 	struct event *signals[2];
 	struct event *hangup;
 	struct event *deadline;
+	struct event *watchdog;
 	bool draining;
 	bool given_up;
 	bool abandoned;
@@ -279,6 +281,8 @@ server_on_signal(evutil_socket_t number, short what, void *arg)
 	server->draining = true;
 	tl_log(TL_LOG_INFO, "signal %d: finishing %llu requests", (int) number,
 		   (unsigned long long) tl_metrics.in_flight);
+	tl_notify("STOPPING=1\nSTATUS=finishing %llu requests",
+			  (unsigned long long) tl_metrics.in_flight);
 	server_set_deadline(server, server->backend.config->drain_timeout);
 	tl_http_drain(server->http, server_on_drained, server);
 }
@@ -328,8 +332,34 @@ server_on_hangup(evutil_socket_t number, short what, void *arg)
 
 	(void) number;
 	(void) what;
+	tl_notify_reloading();
 	if (read_config_again(server->sources, server->config))
 		raise_descriptor_limit(server->config->max_connections);
+	tl_notify("READY=1");
+}
+
+static void
+server_on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	(void) fd;
+	(void) what;
+	(void) arg;
+	tl_notify("WATCHDOG=1");
+}
+
+/* Says in time that the loop goes round, if anybody wants to know. */
+static void
+server_open_watchdog(Server *server)
+{
+	uint64_t pause_us = tl_notify_watchdog_us() / 2;
+	struct timeval pause = {(time_t) (pause_us / 1000000), (suseconds_t) (pause_us % 1000000)};
+
+	if (pause_us == 0)
+		return;
+	server->watchdog = event_new(server->base, -1, EV_PERSIST, server_on_watchdog, NULL);
+	if (server->watchdog == NULL)
+		tl_log_die("out of memory");
+	event_add(server->watchdog, &pause);
 }
 
 static struct event_base *
@@ -412,10 +442,13 @@ serve(void *arg)
 	if (server.hangup == NULL)
 		tl_log_die("out of memory");
 	evsignal_add(server.hangup, NULL);
+	server_open_watchdog(&server);
 
 	if (server.http != NULL)
 	{
 		tl_log(TL_LOG_INFO, "telemetry-proxy %s is ready, process %d", TL_VERSION, (int) getpid());
+		/* The database may be away for long, which is for /health to say. */
+		tl_notify("READY=1\nSTATUS=serving");
 		event_base_dispatch(server.base);
 		tl_http_abandon(server.http);
 		tl_log(TL_LOG_INFO, "stopped after %llu requests, %llu points",
@@ -442,6 +475,8 @@ serve(void *arg)
 		event_free(server.signals[i]);
 	event_free(server.hangup);
 	event_free(server.deadline);
+	if (server.watchdog != NULL)
+		event_free(server.watchdog);
 	event_base_free(server.base);
 	return status;
 }
@@ -467,6 +502,7 @@ run(int argc, char **argv, TlConfig *config)
 		printf("telemetry-proxy %s\n", TL_VERSION);
 		return 0;
 	}
+	tl_notify_begin();
 	if (!tl_activation_take(&sources.sockets, error.text, sizeof(error.text)) ||
 		!read_config(&sources, config, &service.addresses, &error))
 		return usage_error(&error);

@@ -14,7 +14,9 @@
 #include "base/metrics.h"
 #include "base/notify.h"
 #include "routes/route.h"
+#include "supervise.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -81,6 +83,7 @@ typedef struct Server
 	struct event *hangup;
 	struct event *deadline;
 	struct event *watchdog;
+	bool supervised; /* by a process that passes signals on */
 	bool draining;
 	bool given_up;
 	bool abandoned;
@@ -273,6 +276,9 @@ server_on_signal(evutil_socket_t number, short what, void *arg)
 	Server *server = arg;
 
 	(void) what;
+	/* Sent to all processes at once: the parent has it, too, and says what is to be done. */
+	if (server->supervised && (server->draining || number == SIGINT))
+		return;
 	if (server->draining)
 	{
 		tl_log(TL_LOG_WARNING, "second signal: exiting now");
@@ -362,6 +368,20 @@ server_open_watchdog(Server *server)
 	event_add(server->watchdog, &pause);
 }
 
+/* A process that is supervised begins with them blocked. */
+static void
+unblock_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static struct event_base *
 open_event_base(void)
 {
@@ -403,6 +423,7 @@ serve(void *arg)
 		.base = open_event_base(),
 		.config = config,
 		.sources = service->sources,
+		.supervised = config->processes > 1,
 	};
 	TlBackend *backend = &server.backend;
 	int status = 1;
@@ -443,6 +464,7 @@ serve(void *arg)
 		tl_log_die("out of memory");
 	evsignal_add(server.hangup, NULL);
 	server_open_watchdog(&server);
+	unblock_signals();
 
 	if (server.http != NULL)
 	{
@@ -481,6 +503,56 @@ serve(void *arg)
 	return status;
 }
 
+static bool
+reload_parent(void *arg)
+{
+	const Service *service = arg;
+
+	return read_config_again(service->sources, service->config);
+}
+
+/*
+ * Processes with SO_REUSEPORT would share an address with others of the same user that do so, too:
+ * with the second start of a proxy, say, by mistake.
+ */
+static bool
+addresses_are_free(const TlAddressList *addresses)
+{
+	for (size_t i = 0; i < addresses->count; i++)
+	{
+		const TlAddress *address = &addresses->items[i];
+
+		if (address->fd < 0 && !tl_address_is_free(address))
+		{
+			tl_log(TL_LOG_ERROR, "could not listen on %s: %s", address->text, strerror(errno));
+			return false;
+		}
+	}
+	return true;
+}
+
+/* In as many processes as are wanted; this one alone if that is one. */
+static int
+serve_all(Service *service)
+{
+	const TlConfig *config = service->config;
+	TlSupervision supervision = {
+		.workers = (unsigned int) config->processes,
+		.work = serve,
+		.reload = reload_parent,
+		.arg = service,
+	};
+
+	if (service->sources->sockets.count > 0)
+		tl_log(TL_LOG_INFO, "%zu sockets were passed, so option \"listen\" is not used",
+			   service->sources->sockets.count);
+	if (config->processes == 1)
+		return serve(service);
+	if (!config->reuse_port && !addresses_are_free(&service->addresses))
+		return 1;
+	return tl_supervise(&supervision);
+}
+
 static int
 run(int argc, char **argv, TlConfig *config)
 {
@@ -510,10 +582,7 @@ run(int argc, char **argv, TlConfig *config)
 		return 0;
 
 	tl_log_set_level((TlLogLevel) config->log_level);
-	if (sources.sockets.count > 0)
-		tl_log(TL_LOG_INFO, "%zu sockets were passed, so option \"listen\" is not used",
-			   sources.sockets.count);
-	status = serve(&service);
+	status = serve_all(&service);
 	tl_route_shutdown();
 	tl_app_shutdown();
 	tl_health_shutdown();

@@ -26,6 +26,7 @@ typedef struct TlConfig
 	char *listen;
 	int64_t report_port;
 	int64_t reuse_port;
+	int64_t processes;
 	int64_t max_connections;
 	int64_t max_per_address;
 	char *database;

@@ -1,6 +1,6 @@
 /*
  * log.c
- *		Lines "2025-12-18T10:00:00.123Z LEVEL text" on standard error.
+ *		Lines "2025-12-18T10:00:00.123Z LEVEL text" on standard error, or "… LEVEL [process] text".
  *
  * Each line is one write(2), so the lines of several processes on one descriptor do not mix.
  * Nothing is allocated.
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 static TlLogLevel log_level = TL_LOG_INFO;
+static char log_process[16];
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
 
@@ -21,6 +22,12 @@ void
 tl_log_set_level(TlLogLevel level)
 {
 	log_level = level;
+}
+
+void
+tl_log_name_process(void)
+{
+	snprintf(log_process, sizeof(log_process), "[%d] ", (int) getpid());
 }
 
 static void __attribute__((format(printf, 2, 0)))
@@ -36,8 +43,8 @@ log_line(TlLogLevel level, const char *format, va_list args)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
 	used = strftime(line, room, "%Y-%m-%dT%H:%M:%S", &utc);
-	n = snprintf(line + used, room - used, ".%03dZ %s ", (int) (now.tv_nsec / 1000000),
-				 level_names[level]);
+	n = snprintf(line + used, room - used, ".%03dZ %s %s", (int) (now.tv_nsec / 1000000),
+				 level_names[level], log_process);
 	used += (size_t) n;
 
 	n = vsnprintf(line + used, room - used, format, args);

@@ -15,6 +15,9 @@ typedef enum TlLogLevel
 
 extern void tl_log_set_level(TlLogLevel level);
 
+/* From now on each line has the number of this process: where several write into one log. */
+extern void tl_log_name_process(void);
+
 /* Control characters in the formatted text are replaced, so one call is always one line. */
 extern void tl_log(TlLogLevel level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

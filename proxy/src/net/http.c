@@ -548,7 +548,7 @@ http_open_listener(TlHttp *http, const TlAddress *address)
 	if (address->fd >= 0)
 		return evconnlistener_new(http->base, http_on_accept, http, flags, 0, address->fd);
 	flags |= LEV_OPT_REUSEABLE;
-	if (config->reuse_port)
+	if (config->reuse_port || config->processes > 1)
 		flags |= LEV_OPT_REUSEABLE_PORT;
 	if (address->socket.ss_family == AF_INET6)
 		flags |= LEV_OPT_BIND_IPV6ONLY;

@@ -16,6 +16,7 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define PROBE_SECONDS 1
 
@@ -124,14 +125,14 @@ add_proxy_numbers(TlBuf *out, const TlBackend *backend)
 	double seconds = (double) (tl_clock_us() - tl_metrics.started_us) / 1e6;
 	double answered = (double) tl_metrics.requests;
 
-	tl_buf_printf(out,
-				  "{\"uptime_seconds\":%.1f,\"connections_idle\":%u,\"connections_busy\":%u,"
-				  "\"connections_down\":%u,\"clients\":%llu,\"requests_in_flight\":%llu,"
-				  "\"pending_rows\":%zu,\"pending_bytes\":%zu,",
-				  seconds, counts.idle, counts.busy, counts.down,
-				  (unsigned long long) tl_metrics.clients,
-				  (unsigned long long) tl_metrics.in_flight, tl_lane_pending_rows(backend->points),
-				  tl_backend_pending_bytes(backend, &backend->ingest));
+	tl_buf_printf(
+		out,
+		"{\"process\":%d,\"uptime_seconds\":%.1f,\"connections_idle\":%u,\"connections_busy\":%u,"
+		"\"connections_down\":%u,\"clients\":%llu,\"requests_in_flight\":%llu,"
+		"\"pending_rows\":%zu,\"pending_bytes\":%zu,",
+		(int) getpid(), seconds, counts.idle, counts.busy, counts.down,
+		(unsigned long long) tl_metrics.clients, (unsigned long long) tl_metrics.in_flight,
+		tl_lane_pending_rows(backend->points), tl_backend_pending_bytes(backend, &backend->ingest));
 	tl_buf_printf(
 		out,
 		"\"requests_total\":%llu,\"responses_4xx\":%llu,\"responses_5xx\":%llu,"

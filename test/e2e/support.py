@@ -117,7 +117,7 @@ def make_folder(prefix):
 class Process:
     """One child process with its output in a log; dies with us at the latest."""
 
-    def __init__(self, command, log, environment=None, death_signal=signal.SIGKILL):
+    def __init__(self, command, log, environment=None, death_signal=signal.SIGKILL, descriptors=()):
         def die_with_parent():
             _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal))
 
@@ -126,7 +126,7 @@ class Process:
             self.popen = subprocess.Popen(
                 [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output,
                 stderr=output, cwd="/", start_new_session=True, preexec_fn=die_with_parent,
-                env=_environment(environment), **_identity())
+                env=_environment(environment), pass_fds=descriptors, **_identity())
         self.pid = self.popen.pid
 
     def is_running(self):
@@ -366,7 +366,7 @@ class Cluster:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        wait_until(lambda: not any(_is_alive(pid) for pid in children), 10,
+        wait_until(lambda: not any(is_alive(pid) for pid in children), 10,
                    "the server's processes to die")
 
     def crash(self, pid):
@@ -503,7 +503,7 @@ def _as_csv(cursor):
     return text.getvalue()
 
 
-def _is_alive(pid):
+def is_alive(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"
@@ -605,16 +605,21 @@ class Wire:
 
 
 class Proxy:
-    """A telemetry-proxy before a cluster, or before any connection string."""
+    """A telemetry-proxy before a cluster, or before any connection string.
+
+    `launcher` stands before its command line, and `descriptors` are those of ours that it is to inherit.
+    """
 
     def __init__(self, cluster, *options, environment=None, user="postgres", port=None,
-                 wait=True):
+                 wait=True, launcher=(), descriptors=()):
         self.folder = make_folder("proxy-")
         self.log = self.folder / "proxy.log"
         self.port = port or free_port()
         self.database = cluster if isinstance(cluster, str) else cluster.conninfo(user)
         self.options = options
         self.environment = environment
+        self.launcher = launcher
+        self.descriptors = descriptors
         self.process = None
         try:
             self.start(wait)
@@ -625,8 +630,9 @@ class Proxy:
 
     def start(self, wait=True):
         self.process = Process(
-            [*PROXY_WRAPPER, PROXY, f"--listen=127.0.0.1:{self.port}", "--auth=none",
-             f"--database={self.database}", *self.options], self.log, self.environment)
+            [*self.launcher, *PROXY_WRAPPER, PROXY, f"--listen=127.0.0.1:{self.port}", "--auth=none",
+             f"--database={self.database}", *self.options], self.log, self.environment,
+            descriptors=self.descriptors)
         if wait:
             self.wait_healthy()
 

@@ -143,6 +143,23 @@ install_programs()
 	as_root make -s -C "$ROOT" install PG_CONFIG="$PG_CONFIG" "$@" >/dev/null
 }
 
+# The files of the checkout, each with a null byte at its end: what git knows of and what it would add, as it
+# is now.  Where there is no git, as in a chroot, all there is.
+checkout_files()
+{
+	if [ -e "$ROOT/.git" ]; then
+		git -C "$ROOT" -c safe.directory="$ROOT" ls-files -z --cached --others --exclude-standard
+	else
+		(cd "$ROOT" && find . -path ./build -prune -o ! -type d -print0)
+	fi
+}
+
+# pack_checkout FILE
+pack_checkout()
+{
+	checkout_files | (cd "$ROOT" && tar --create --file="$1" --null --no-recursion --ignore-failed-read --files-from=-)
+}
+
 # Short and stable name for this checkout, for things that must live outside it.
 checkout_id()
 {

@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := all
 .PHONY: all install uninstall clean extension proxy run test bench format \
-	check-asan check-valgrind check-fuzz check-clock check-versions help
+	check-asan check-valgrind check-fuzz check-clock check-versions deb check-deb help
 
 all: extension proxy ## build the extension and the proxy
 
@@ -57,6 +57,12 @@ check-clock: ## regress, isolation and pgTAP tests at midnight, on a leap day, w
 
 check-versions: ## the tests on other releases of Debian, in chroots (root only; SUITES, STEPS)
 	@scripts/check-versions
+
+deb: ## build Debian's packages, in a copy of the checkout, into build/deb
+	@scripts/build-deb
+
+check-deb: ## build, install, use and purge Debian's packages in chroots (root only; SUITES)
+	@scripts/check-deb
 
 format: ## lay out all C files as .clang-format says
 	@scripts/format --fix

@@ -128,7 +128,7 @@ class CheckTest(ConfigTestCase):
     def test_bad_values_are_refused_with_the_option_and_the_value(self):
         for option, value in (("max-body", "4MX"), ("max-body", "-1"), ("max-body", ""),
                               ("max-body", "9999999999999GB"), ("connections", "0"),
-                              ("connections", "65"), ("connections", "2.5"),
+                              ("connections", "65"), ("connections", "2.5"), ("processes", "0"), ("processes", "65"),
                               ("request-timeout", "30"), ("request-timeout", "5ms"),
                               ("log-level", "loud"), ("reuse-port", "perhaps"),
                               ("report-port", "65536"), ("json-depth", "3")):

@@ -30,7 +30,7 @@ COMMENT ON TABLE telemetry.dialect IS
 	'and the shapes of answers. A path is names of members joined by dots, such as metadata.eventId, which begins '
 	'at the event, or with a word before it elsewhere: item: at the element of the batch that the event lies in, body: at the '
 	'whole body, params: at what is known beside the body (telemetry.route.params, parts of the path, the query; '
-	'caller.user_id, caller.device_id, caller.user_agent of the one who asks). What is null counts as not there. '
+	'caller.user_id, caller.device_id, caller.user_agent, caller.certificate of the one who asks). What is null counts as not there. '
 	'A template is JSON in whose strings $name stands for a value; a string of nothing but $name becomes the value '
 	'itself, such as a number. Error on writing a row that cannot be read: invalid_parameter_value. '
 	'A change counts from the next statement on; DELETE removes the routes that speak the dialect.';

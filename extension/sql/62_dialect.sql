@@ -50,7 +50,7 @@ COMMENT ON VIEW telemetry.http_event IS
 	'telemetry.http_event_result() answers each request. A request that is wrong does not hurt others.';
 COMMENT ON COLUMN telemetry.http_event.route IS 'Method, a space and path of a row of telemetry.route with a stream.';
 COMMENT ON COLUMN telemetry.http_event.params IS
-	'What is known beside the body: {"caller": {"user_id", "device_id", "correlation_id", "user_agent"}, "under_load": true if events may '
+	'What is known beside the body: {"caller": {"user_id", "device_id", "correlation_id", "user_agent", "certificate"}, "under_load": true if events may '
 	'be left out as telemetry.stream.sampling says, and whatever the dialect reads}; null: nothing. '
 	'Events of a caller without correlation_id get a new ULID as theirs, the same for all of a request.';
 COMMENT ON COLUMN telemetry.http_event.body IS 'The body of the request; null: it has none.';

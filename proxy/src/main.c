@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/notify.h"
+#include "net/tls.h"
 #include "routes/route.h"
 #include "supervise.h"
 
@@ -70,13 +71,13 @@ typedef struct Service
 	TlConfig *config;
 	const Sources *sources;
 	TlAddressList addresses;
+	TlTls *tls;
 } Service;
 
 typedef struct Server
 {
 	struct event_base *base;
-	TlConfig *config;
-	const Sources *sources;
+	const Service *service;
 	TlBackend backend;
 	TlHttp *http;
 	struct event *signals[2];
@@ -185,23 +186,38 @@ check_database(const char *conninfo, TlConfigError *error)
 }
 
 static bool
-check_listen(const TlConfig *config, const TlAddressList *sockets, TlAddressList *addresses,
-			 TlConfigError *error)
+read_addresses(const char *option, const char *value, TlAddressUse use, TlAddressList *addresses,
+			   TlConfigError *error)
 {
 	char reason[300];
 
-	if (sockets->count > 0)
-		*addresses = *sockets;
-	else if (!tl_address_parse(config->listen, addresses, reason, sizeof(reason)))
-	{
-		snprintf(error->text, sizeof(error->text), "invalid value for option \"listen\": %s",
-				 reason);
-		error->hint[0] = '\0';
+	if (tl_address_parse(value, use, addresses, reason, sizeof(reason)))
+		return true;
+	snprintf(error->text, sizeof(error->text), "invalid value for option \"%s\": %s", option,
+			 reason);
+	error->hint[0] = '\0';
+	return false;
+}
+
+/* Each may be empty, but not both that serve all.  Sockets that were passed take the place of "listen". */
+static bool
+check_listen(const TlConfig *config, const TlAddressList *sockets, TlAddressList *addresses,
+			 TlConfigError *error)
+{
+	bool is_plain = config->listen[0] != '\0' || config->tls_listen[0] == '\0';
+
+	*addresses = *sockets;
+	if ((is_plain && sockets->count == 0 &&
+		 !read_addresses("listen", config->listen, TL_ADDRESS_PLAIN, addresses, error)) ||
+		(config->tls_listen[0] != '\0' &&
+		 !read_addresses("tls-listen", config->tls_listen, TL_ADDRESS_TLS, addresses, error)) ||
+		(config->health_listen[0] != '\0' && !read_addresses("health-listen", config->health_listen,
+															 TL_ADDRESS_HEALTH, addresses, error)))
 		return false;
-	}
 	for (size_t i = 0; i < addresses->count && config->auth == TL_AUTH_NONE; i++)
 	{
-		if (tl_address_is_loopback(&addresses->items[i]))
+		if (addresses->items[i].use == TL_ADDRESS_HEALTH ||
+			tl_address_is_loopback(&addresses->items[i]))
 			continue;
 		snprintf(error->text, sizeof(error->text), "auth=none is not accepted on address %s",
 				 addresses->items[i].text);
@@ -310,8 +326,9 @@ read_config(const Sources *sources, TlConfig *config, TlAddressList *addresses,
 
 /* Takes over what has changed; false if it cannot be read, and all stays as it is. */
 static bool
-read_config_again(const Sources *sources, TlConfig *config)
+read_config_again(const Service *service)
 {
+	TlConfig *config = service->config;
 	TlConfig fresh;
 	TlAddressList addresses;
 	TlConfigError error = {0};
@@ -319,10 +336,12 @@ read_config_again(const Sources *sources, TlConfig *config)
 
 	tl_config_begin(&fresh);
 	tl_log(TL_LOG_INFO, "reading the configuration again");
-	is_good = read_config(sources, &fresh, &addresses, &error);
+	is_good = read_config(service->sources, &fresh, &addresses, &error) &&
+			  tl_tls_reload(service->tls, &fresh, &error);
 	if (is_good)
 	{
 		tl_config_change(config, &fresh);
+		tl_tls_report(service->tls);
 		tl_log_set_level((TlLogLevel) config->log_level);
 	}
 	else
@@ -339,8 +358,8 @@ server_on_hangup(evutil_socket_t number, short what, void *arg)
 	(void) number;
 	(void) what;
 	tl_notify_reloading();
-	if (read_config_again(server->sources, server->config))
-		raise_descriptor_limit(server->config->max_connections);
+	if (read_config_again(server->service))
+		raise_descriptor_limit(server->service->config->max_connections);
 	tl_notify("READY=1");
 }
 
@@ -421,14 +440,14 @@ serve(void *arg)
 	TlConfig *config = service->config;
 	Server server = {
 		.base = open_event_base(),
-		.config = config,
-		.sources = service->sources,
+		.service = service,
 		.supervised = config->processes > 1,
 	};
 	TlBackend *backend = &server.backend;
 	int status = 1;
 
 	signal(SIGPIPE, SIG_IGN);
+	tl_tls_report(service->tls);
 	raise_descriptor_limit(config->max_connections);
 	tl_metrics.started_us = tl_clock_us();
 
@@ -450,7 +469,7 @@ serve(void *arg)
 					 (size_t) config->max_batch_rows, (size_t) config->max_batch_bytes);
 	tl_health_open(server.base, backend);
 	tl_app_open(server.base, backend);
-	server.http = tl_http_open(server.base, backend, addresses);
+	server.http = tl_http_open(server.base, backend, addresses, service->tls);
 	server.deadline = evtimer_new(server.base, server_on_deadline, &server);
 	for (size_t i = 0; i < 2; i++)
 	{
@@ -508,7 +527,7 @@ reload_parent(void *arg)
 {
 	const Service *service = arg;
 
-	return read_config_again(service->sources, service->config);
+	return read_config_again(service);
 }
 
 /*
@@ -578,11 +597,18 @@ run(int argc, char **argv, TlConfig *config)
 	if (!tl_activation_take(&sources.sockets, error.text, sizeof(error.text)) ||
 		!read_config(&sources, config, &service.addresses, &error))
 		return usage_error(&error);
+	service.tls = tl_tls_open(config, &error);
+	if (service.tls == NULL)
+		return usage_error(&error);
 	if (action == ACTION_CHECK)
+	{
+		tl_tls_close(service.tls);
 		return 0;
+	}
 
 	tl_log_set_level((TlLogLevel) config->log_level);
 	status = serve_all(&service);
+	tl_tls_close(service.tls);
 	tl_route_shutdown();
 	tl_app_shutdown();
 	tl_health_shutdown();

@@ -544,10 +544,10 @@ class _KeptOpen:
 
 
 class Wire:
-    """A TCP connection on which a test writes bytes and reads answers, one by one."""
+    """A TCP connection, or what is given as one, on which a test writes bytes and reads answers, one by one."""
 
-    def __init__(self, port, timeout):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, timeout, connected=None):
+        self.socket = connected or socket.create_connection(("127.0.0.1", port), timeout)
         self._file = self.socket.makefile("rb")
 
     def __enter__(self):

@@ -7,11 +7,14 @@ refused ends its connection; and two parties never see different requests.
 import json
 import re
 import select
+import shutil
 import socket
 import unittest
 
+import certificates
 import fronts
 import support
+import tls_socket
 import wire_bodies
 import wire_cases
 import wire_heads
@@ -102,10 +105,10 @@ class Stream:
 
     PATIENCE = 5 * support.PATIENCE
 
-    def __init__(self, port, case, number):
+    def __init__(self, connect, case, number):
         self.data = b""
         self.hung = False
-        with socket.create_connection(("127.0.0.1", port), self.PATIENCE) as wire:
+        with connect(self.PATIENCE) as wire:
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 self._send(wire, case, number)
@@ -165,12 +168,16 @@ class WireTestCase(support.SharedProxyTestCase):
     def port(self):
         return self.proxy.port
 
+    def connect(self, timeout):
+        """A client's connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout)
+
     def run_cases(self, table):
         cases = [(number, case) for number, case in enumerate(table, 1) if self.way in case.ways]
         streams = {}
         for number, case in cases:
             with self.subTest(case.name):
-                stream = Stream(self.port, case, number)
+                stream = Stream(self.connect, case, number)
                 answers = answers_of(stream.data, case.heads)
                 streams[number] = answers
                 self.check_answers(case, stream, answers)
@@ -285,6 +292,23 @@ class DirectTest(CasesMixin, WireTestCase):
         self.assertEqual(stored, sorted(case.stored))
         if case.end != "close":
             self.assertEqual(told, stored)
+
+
+class TlsTest(DirectTest):
+    """The same, each request within a session of TLS."""
+
+    def connect(self, timeout):
+        return tls_socket.TlsSocket(self.tls_port, timeout=timeout)
+
+    @classmethod
+    def setUpClass(cls):
+        folder = support.make_folder("tls-")
+        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
+        cls.tls_port = support.free_port()
+        server = certificates.Authority(folder, "wire").issue("localhost")
+        cls.options = (*cls.options, f"--tls-listen=127.0.0.1:{cls.tls_port}", f"--tls-certificate={server.certificate}",
+                       f"--tls-key={server.key}")
+        super().setUpClass()
 
 
 class FrontMixin(CasesMixin):

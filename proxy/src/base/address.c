@@ -124,7 +124,8 @@ split_host_port(const char *text, size_t len, char *host, size_t host_size, char
 }
 
 static bool
-resolve(const char *host, const char *port, TlAddressList *list, char *error, size_t size)
+resolve(const char *host, const char *port, TlAddressUse use, TlAddressList *list, char *error,
+		size_t size)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *found;
@@ -145,7 +146,7 @@ resolve(const char *host, const char *port, TlAddressList *list, char *error, si
 			freeaddrinfo(found);
 			return false;
 		}
-		*address = (TlAddress){.len = info->ai_addrlen, .fd = -1};
+		*address = (TlAddress){.use = use, .len = info->ai_addrlen, .fd = -1};
 		memcpy(&address->socket, info->ai_addr, info->ai_addrlen);
 		if (tl_address_describe(address))
 			list->count++;
@@ -155,9 +156,8 @@ resolve(const char *host, const char *port, TlAddressList *list, char *error, si
 }
 
 bool
-tl_address_parse(const char *text, TlAddressList *list, char *error, size_t size)
+tl_address_parse(const char *text, TlAddressUse use, TlAddressList *list, char *error, size_t size)
 {
-	list->count = 0;
 	for (;;)
 	{
 		char host[256];
@@ -171,7 +171,7 @@ tl_address_parse(const char *text, TlAddressList *list, char *error, size_t size
 			snprintf(error, size, "\"%.*s\" is not host:port or [v6]:port", (int) len, text);
 			return false;
 		}
-		if (!resolve(host, port, list, error, size))
+		if (!resolve(host, port, use, list, error, size))
 			return false;
 		text += len;
 		text += strspn(text, " ");

@@ -11,8 +11,16 @@
 
 #define TL_ADDRESSES_MAX 16
 
+typedef enum TlAddressUse
+{
+	TL_ADDRESS_PLAIN,
+	TL_ADDRESS_TLS,
+	TL_ADDRESS_HEALTH /* plain, and for nothing but health */
+} TlAddressUse;
+
 typedef struct TlAddress
 {
+	TlAddressUse use;
 	struct sockaddr_storage socket;
 	socklen_t len;
 	int fd;			/* a socket that listens there already, or -1 */
@@ -26,10 +34,11 @@ typedef struct TlAddressList
 } TlAddressList;
 
 /*
- * Reads host:port and [v6]:port, separated by commas; a name stands for all its addresses.
+ * Adds host:port and [v6]:port, separated by commas; a name stands for all its addresses.
  * On failure the reason is put into `error`.
  */
-extern bool tl_address_parse(const char *text, TlAddressList *list, char *error, size_t size);
+extern bool tl_address_parse(const char *text, TlAddressUse use, TlAddressList *list, char *error,
+							 size_t size);
 
 /* Makes its text; false if it is neither TCP's nor a Unix socket's. */
 extern bool tl_address_describe(TlAddress *address);

@@ -69,6 +69,8 @@ static const Unit time_units[] = {
 };
 
 static const char *const auth_choices[] = {"", "none", NULL};
+static const char *const certificates_choices[] = {"off", "optional", "required", NULL};
+static const char *const version_choices[] = {"1.2", "1.3", NULL};
 static const char *const log_choices[] = {"debug", "info", "warning", "error", NULL};
 
 #define AT(field) offsetof(TlConfig, field)
@@ -76,6 +78,10 @@ static const char *const log_choices[] = {"debug", "info", "warning", "error", N
 static const Option options[] = {
 	{"listen", OPTION_STRING, AT(listen), "127.0.0.1:8218", 0, 0, NULL,
 	 "addresses to serve HTTP on, host:port or [v6]:port, separated by commas", true},
+	{"tls-listen", OPTION_STRING, AT(tls_listen), "", 0, 0, NULL, "addresses to serve HTTPS on",
+	 true},
+	{"health-listen", OPTION_STRING, AT(health_listen), "", 0, 0, NULL,
+	 "addresses to serve /health on, by HTTP, and nothing else", true},
 	{"report-port", OPTION_NUMBER, AT(report_port), "0", 0, 65535, NULL,
 	 "port that /health tells; 0 for that of the first address", true},
 	{"reuse-port", OPTION_SWITCH, AT(reuse_port), "off", 0, 1, NULL,
@@ -100,6 +106,16 @@ static const Option options[] = {
 	 "time for one attempt to connect to the database", true},
 	{"auth", OPTION_CHOICE, AT(auth), "", 0, 0, auth_choices,
 	 "who may call; must be named. none: anyone, and only on loopback addresses", true},
+	{"tls-certificate", OPTION_STRING, AT(tls_certificate), "", 0, 0, NULL,
+	 "PEM file of the certificate, followed by those between it and the CA", false},
+	{"tls-key", OPTION_STRING, AT(tls_key), "", 0, 0, NULL,
+	 "PEM file of its private key, which nobody else may read", false},
+	{"tls-client-ca", OPTION_STRING, AT(tls_client_ca), "", 0, 0, NULL,
+	 "PEM file of the CAs that clients' certificates come from", false},
+	{"tls-client-certificates", OPTION_CHOICE, AT(tls_client_certificates), "off", 0, 0,
+	 certificates_choices, "whether clients may, or must, have a certificate", false},
+	{"tls-min-version", OPTION_CHOICE, AT(tls_min_version), "1.2", 0, 0, version_choices,
+	 "oldest version of TLS to speak", false},
 	{"max-headers", OPTION_BYTES, AT(max_headers), "16kB", 1 * KILO, 1 * MEGA, NULL,
 	 "size of a request line with its headers", false},
 	{"max-body", OPTION_BYTES, AT(max_body), "4MB", 1 * KILO, 256 * MEGA, NULL,
@@ -121,7 +137,10 @@ static const Option options[] = {
 	{"health-timeout", OPTION_TIME, AT(health_timeout), "2s", 10, HOUR, NULL,
 	 "the same for /health and /health/detailed", false},
 	{"header-timeout", OPTION_TIME, AT(header_timeout), "10s", 10, HOUR, NULL,
-	 "time for a client to send a request line and its headers, from the first byte on", false},
+	 "time for a client to send a request line and its headers, from the first byte on; and "
+	 "before, for\n"
+	 "                      a handshake of TLS",
+	 false},
 	{"read-timeout", OPTION_TIME, AT(read_timeout), "30s", 10, HOUR, NULL,
 	 "time for a client to send a body, from the end of the headers on", false},
 	{"write-timeout", OPTION_TIME, AT(write_timeout), "1min", 10, HOUR, NULL,
@@ -421,16 +440,17 @@ tl_config_free(TlConfig *config)
 }
 
 void
-tl_config_change(TlConfig *config, const TlConfig *fresh)
+tl_config_change(TlConfig *config, TlConfig *fresh)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 	{
 		const Option *option = &options[i];
-		const char *new = (const char *) fresh + option->offset;
+		char *new = (char *) fresh + option->offset;
 		char *old = (char *) config + option->offset;
-		bool same = option->type == OPTION_STRING
-						? strcmp(*(char *const *) new, *(char **) old) == 0
-						: *(const int64_t *) new == *(int64_t *) old;
+		bool same = option->type == OPTION_STRING ? strcmp(*(char **) new, *(char **) old) == 0
+												  : *(int64_t *) new == *(int64_t *) old;
+		size_t size = option->type == OPTION_STRING ? sizeof(char *) : sizeof(int64_t);
+		char kept[sizeof(int64_t)];
 
 		if (same)
 			continue;
@@ -440,7 +460,9 @@ tl_config_change(TlConfig *config, const TlConfig *fresh)
 				   option->name);
 			continue;
 		}
-		memcpy(old, new, sizeof(int64_t));
+		memcpy(kept, old, size);
+		memcpy(old, new, size);
+		memcpy(new, kept, size);
 		tl_log(TL_LOG_INFO, "option \"%s\" has changed", option->name);
 	}
 }

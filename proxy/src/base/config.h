@@ -17,6 +17,19 @@ typedef enum TlAuth
 	TL_AUTH_NONE
 } TlAuth;
 
+typedef enum TlClientCertificates
+{
+	TL_CLIENT_CERTIFICATES_OFF,
+	TL_CLIENT_CERTIFICATES_OPTIONAL,
+	TL_CLIENT_CERTIFICATES_REQUIRED
+} TlClientCertificates;
+
+typedef enum TlTlsVersion
+{
+	TL_TLS_1_2,
+	TL_TLS_1_3
+} TlTlsVersion;
+
 /*
  * Strings belong to the configuration; sizes are bytes, times milliseconds.  See the table
  * in config.c for what each means.
@@ -24,6 +37,8 @@ typedef enum TlAuth
 typedef struct TlConfig
 {
 	char *listen;
+	char *tls_listen;
+	char *health_listen;
 	int64_t report_port;
 	int64_t reuse_port;
 	int64_t processes;
@@ -35,6 +50,11 @@ typedef struct TlConfig
 	int64_t export_connections;
 	int64_t connect_timeout;
 	int64_t auth; /* TlAuth */
+	char *tls_certificate;
+	char *tls_key;
+	char *tls_client_ca;
+	int64_t tls_client_certificates; /* TlClientCertificates */
+	int64_t tls_min_version;		 /* TlTlsVersion */
 	int64_t max_headers;
 	int64_t max_body;
 	int64_t max_decompressed;
@@ -74,8 +94,11 @@ extern bool tl_config_set(TlConfig *config, const char *name, const char *value,
 extern bool tl_config_read_file(TlConfig *config, const char *path, TlConfigError *error);
 extern bool tl_config_read_environment(TlConfig *config, char **environment, TlConfigError *error);
 
-/* Takes over what is different and can be changed while the proxy runs; the log says what was. */
-extern void tl_config_change(TlConfig *config, const TlConfig *fresh);
+/*
+ * Takes over what is different and can be changed while the proxy runs; the log says what was.  `fresh`
+ * has the old values then.
+ */
+extern void tl_config_change(TlConfig *config, TlConfig *fresh);
 
 /* True if the option is a switch, which may stand on a command line without a value. */
 extern bool tl_config_is_switch(const char *name);

@@ -11,8 +11,10 @@ typedef struct TlMetrics
 {
 	uint64_t started_us; /* tl_clock_us at start */
 	uint64_t clients;	 /* connected now */
-	uint64_t in_flight;	 /* requests not yet answered */
-	uint64_t requests;	 /* answered */
+	uint64_t handshakes; /* of TLS, at their end */
+	uint64_t handshakes_failed;
+	uint64_t in_flight; /* requests not yet answered */
+	uint64_t requests;	/* answered */
 	uint64_t responses_4xx;
 	uint64_t responses_5xx;
 	uint64_t latency_us;	  /* sum over all answered requests */

@@ -9,6 +9,7 @@
 #include "net/client_private.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,6 @@
 
 /* What may be read ahead of the request that is being answered. */
 #define READ_AHEAD ((size_t) 64 * 1024)
-
-/* A bufferevent reads 4 kB and then goes round the loop; see client_read_more. */
-#define BUFFEREVENT_READ_SIZE 4096
-#define READ_MORE_SIZE ((size_t) 60 * 1024)
 
 /* So many requests of one client are answered before others have their turn. */
 #define REQUESTS_A_TURN 32
@@ -45,23 +42,6 @@ client_throw_away_input(TlClient *client)
 	evbuffer_drain(client_input(client), evbuffer_get_length(client_input(client)));
 }
 
-/* True if the client has sent something that has not been read. */
-bool
-client_has_sent(const TlClient *client)
-{
-	char byte;
-
-	return evbuffer_get_length(client_input(client)) > 0 ||
-		   recv(bufferevent_getfd(client->bev), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
-/* All that the client is told has been sent. */
-static void
-client_end_closing(TlClient *client)
-{
-	shutdown(bufferevent_getfd(client->bev), SHUT_WR);
-}
-
 /*
  * Nothing more is answered.  Closing while the client still sends would destroy the answer on its
  * way, so for a moment that is thrown away.
@@ -73,8 +53,7 @@ client_begin_closing(TlClient *client)
 	client_set_phase(client, PHASE_CLOSING);
 	client_throw_away_input(client);
 	bufferevent_setwatermark(client->bev, EV_READ, 0, 0);
-	if (tl_client_unsent(client) == 0)
-		client_end_closing(client);
+	tl_transport_finish(client->bev);
 }
 
 /* Whether what has come of a request, or of its head, is one for a head alone. */
@@ -256,12 +235,12 @@ client_read_body(TlClient *client)
 static bool
 client_end_answer(TlClient *client)
 {
-	if (!client->close && !(client->table->draining && !client_has_sent(client)))
+	if (!client->close && !(client->table->draining && !tl_transport_has_sent(client->bev)))
 	{
 		client_set_phase(client, PHASE_IDLE);
 		return true;
 	}
-	if (!client->at_end && client_has_sent(client))
+	if (!client->at_end && tl_transport_has_sent(client->bev))
 	{
 		client_begin_closing(client);
 		return true;
@@ -312,6 +291,7 @@ client_proceed(TlClient *client)
 			case PHASE_BODY:
 				more = client_read_body(client);
 				break;
+			case PHASE_HANDSHAKE:
 			case PHASE_HANDLING:
 				more = false;
 				break;
@@ -330,6 +310,8 @@ client_proceed(TlClient *client)
 				more = false;
 				break;
 		}
+		if (!more && !yielded && client->phase <= PHASE_BODY)
+			more = tl_transport_read(client->bev, false, &client->at_end);
 	}
 	client->proceeding = false;
 	/* One that sends no more is of no use when all that it has asked is answered. */
@@ -352,37 +334,6 @@ client_on_turn(evutil_socket_t fd, short what, void *arg)
 		client_proceed(client);
 }
 
-/*
- * A bufferevent reads 4 kB and then goes round the loop.  When it got that much there is likely
- * more, and it is worth fetching at once.  End of file and errors are left for the bufferevent to
- * meet.
- */
-static void
-client_read_more(TlClient *client)
-{
-	struct evbuffer *input = client_input(client);
-	size_t high;
-	ssize_t n = (ssize_t) READ_MORE_SIZE;
-
-	if (evbuffer_get_length(input) < BUFFEREVENT_READ_SIZE)
-		return;
-	bufferevent_getwatermark(client->bev, EV_READ, NULL, &high);
-	evbuffer_unfreeze(input, 0);
-	while ((size_t) n == READ_MORE_SIZE && evbuffer_get_length(input) < high)
-	{
-		struct evbuffer_iovec room;
-
-		if (evbuffer_reserve_space(input, (ev_ssize_t) READ_MORE_SIZE, &room, 1) != 1)
-			break;
-		n = recv(bufferevent_getfd(client->bev), room.iov_base, READ_MORE_SIZE, MSG_DONTWAIT);
-		if (n <= 0)
-			break;
-		room.iov_len = (size_t) n;
-		evbuffer_commit_space(input, &room, 1);
-	}
-	evbuffer_freeze(input, 0);
-}
-
 void
 client_on_readable(struct bufferevent *bev, void *arg)
 {
@@ -390,7 +341,7 @@ client_on_readable(struct bufferevent *bev, void *arg)
 
 	(void) bev;
 	if (client->phase <= PHASE_BODY)
-		client_read_more(client);
+		tl_transport_read(client->bev, true, &client->at_end);
 	client_proceed(client);
 }
 
@@ -403,7 +354,30 @@ client_on_written(struct bufferevent *bev, void *arg)
 	if (client->phase != PHASE_CLOSING)
 		client_proceed(client);
 	else if (!client->is_cut)
-		client_end_closing(client);
+		tl_transport_finish(client->bev);
+}
+
+/* One that speaks HTTP where TLS is spoken is told so, in HTTP.  May end the client. */
+static void
+client_end_handshake(TlClient *client, bool done)
+{
+	struct bufferevent *plain = done ? NULL : tl_tls_fall_back(client->bev, client->table->base);
+
+	if (done)
+	{
+		tl_metrics.handshakes++;
+		client->identity = tl_tls_client_name(client->bev);
+		client_set_phase(client, PHASE_IDLE);
+		client_proceed(client);
+	}
+	else if (plain != NULL)
+	{
+		tl_metrics.handshakes_failed++;
+		client_take_bufferevent(client, plain);
+		client_refuse(client, 400, "this address is for HTTPS");
+	}
+	else
+		client_free(client);
 }
 
 void
@@ -412,6 +386,11 @@ client_on_event(struct bufferevent *bev, short what, void *arg)
 	TlClient *client = arg;
 
 	(void) bev;
+	if (client->phase == PHASE_HANDSHAKE)
+	{
+		client_end_handshake(client, (what & BEV_EVENT_CONNECTED) != 0);
+		return;
+	}
 	if ((what & BEV_EVENT_EOF) == 0)
 	{
 		client_free(client);

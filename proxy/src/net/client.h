@@ -2,8 +2,8 @@
  * client.h
  *		A client's connection: requests come in whole, answers go out, one after the other.
  *
- *	 IDLE ──> HEAD ──> BODY ──> HANDLING ──> STREAMING ──> WRITING ──> IDLE
- *	  │        └────────┴── refused ──┴──────────┴────────────┴──> CLOSING
+ *	 HANDSHAKE (TLS) ──> IDLE ──> HEAD ──> BODY ──> HANDLING ──> STREAMING ──> WRITING ──> IDLE
+ *	  │                   │        └────────┴── refused ──┴──────────┴────────────┴──> CLOSING
  *
  * An answer is given whole, or begun, written bit by bit and ended; whoever makes it so is told when the
  * client has fallen behind, and when it has caught up.
@@ -12,13 +12,16 @@
  * ends, and who has been idle longest, stands first.  What is read ahead of a request that is being
  * answered is bounded, and so is a body before it is read.
  *
- * A bufferevent does the reading and writing, so that TLS is another kind of it and nothing more.
+ * A bufferevent does the reading and writing, so that TLS is another kind of it and nothing more but a
+ * handshake; transport.h is what both have beside it.
  */
 #ifndef TL_CLIENT_H
 #define TL_CLIENT_H
 
+#include "base/address.h"
 #include "base/config.h"
 #include "net/http_parse.h"
+#include "net/tls.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -54,7 +57,7 @@ typedef struct TlClientOwner
 } TlClientOwner;
 
 extern TlClientTable *tl_clients_open(struct event_base *base, const TlConfig *config,
-									  TlClientOwner owner);
+									  const TlTls *tls, TlClientOwner owner);
 
 /* Ends all connections. */
 extern void tl_clients_close(TlClientTable *table);
@@ -66,7 +69,14 @@ extern unsigned int tl_clients_count(const TlClientTable *table);
  * one that has been idle longest makes room for it; if none is idle and it cannot be one of the few
  * in reserve, or its address has as many as one may have, it is closed.
  */
-extern void tl_clients_accept(TlClientTable *table, int fd, const struct sockaddr *address);
+extern void tl_clients_accept(TlClientTable *table, int fd, const struct sockaddr *address,
+							  TlAddressUse use);
+
+/* What the address is for that the client has come to. */
+extern TlAddressUse tl_client_use(const TlClient *client);
+
+/* Whom the client has shown to be by a certificate; NULL if it has not.  Lasts as long as the client. */
+extern const char *tl_client_identity(const TlClient *client);
 
 /* One in reserve, which only health is answered. */
 extern bool tl_client_is_in_reserve(const TlClient *client);

@@ -16,30 +16,12 @@ tl_client_unsent(const TlClient *client)
 	return evbuffer_get_length(client_output(client));
 }
 
-/*
- * Sends at once what the socket takes, which spares most answers a round of the loop and two calls of
- * epoll_ctl; the rest, and any error, is the bufferevent's business.
- */
 void
 client_send(TlClient *client, const struct iovec *parts, int count)
 {
-	struct msghdr message = {.msg_iov = (struct iovec *) parts, .msg_iovlen = (size_t) count};
-	ssize_t sent = 0;
-
-	if (tl_client_unsent(client) == 0)
-		sent = sendmsg(bufferevent_getfd(client->bev), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	for (int i = 0; i < count; i++)
-	{
-		size_t skip = sent <= 0							 ? 0
-					  : (size_t) sent < parts[i].iov_len ? (size_t) sent
-														 : parts[i].iov_len;
-
 		client->given += parts[i].iov_len;
-		sent -= (ssize_t) skip;
-		if (skip < parts[i].iov_len)
-			bufferevent_write(client->bev, (char *) parts[i].iov_base + skip,
-							  parts[i].iov_len - skip);
-	}
+	tl_transport_write(client->bev, parts, count);
 }
 
 static void
@@ -105,10 +87,7 @@ void
 tl_client_abort(TlClient *client)
 {
 	static const struct timeval next_round = {0};
-	struct linger at_once = {.l_onoff = 1};
 
-	/* Not an end that could be taken for that of the answer. */
-	setsockopt(bufferevent_getfd(client->bev), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	client->request = NULL;
 	client->behind = false;
 	client->is_cut = true;

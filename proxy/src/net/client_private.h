@@ -8,6 +8,7 @@
 
 #include "net/address_count.h"
 #include "net/client.h"
+#include "net/transport.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -16,6 +17,7 @@
 
 typedef enum Phase
 {
+	PHASE_HANDSHAKE, /* of TLS */
 	PHASE_IDLE,		 /* between requests */
 	PHASE_HEAD,		 /* part of a head has come */
 	PHASE_BODY,		 /* the head has come */
@@ -42,7 +44,9 @@ struct TlClient
 	void *request;	   /* that has no whole answer */
 	bool proceeding;   /* client_proceed runs */
 	bool in_reserve;
-	bool at_end; /* the client will send no more */
+	TlAddressUse use;
+	char *identity; /* in its certificate, or NULL */
+	bool at_end;	/* the client will send no more */
 
 	/* Of the request being read. */
 	size_t scanned; /* of a head */
@@ -66,6 +70,7 @@ struct TlClientTable
 {
 	struct event_base *base;
 	const TlConfig *config;
+	const TlTls *tls;
 	TlClientOwner owner;
 	struct TlClientList phases[PHASES];
 	unsigned int count;
@@ -108,9 +113,6 @@ extern void client_forget_request(TlClient *client);
 /* client.c: how much may be buffered now. */
 extern void client_limit_reading(TlClient *client, size_t wanted);
 
-/* client.c: true if the client has sent something that has not been read. */
-extern bool client_has_sent(const TlClient *client);
-
 /* client_answer.c: sends, at once as far as the socket takes it. */
 extern void client_send(TlClient *client, const struct iovec *parts, int count);
 
@@ -120,5 +122,8 @@ extern bool client_takes_answer(TlClient *client);
 /* client_table.c */
 extern void client_set_phase(TlClient *client, Phase phase);
 extern void client_free(TlClient *client);
+
+/* client_table.c: from now on the client is spoken to by this one. */
+extern void client_take_bufferevent(TlClient *client, struct bufferevent *bev);
 
 #endif

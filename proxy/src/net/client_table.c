@@ -41,9 +41,15 @@ client_free(TlClient *client)
 	if (client->request != NULL)
 		table->owner.on_gone(client->request, table->owner.arg);
 	client_forget_request(client);
+	if (client->phase == PHASE_HANDSHAKE)
+		tl_metrics.handshakes_failed++;
 	table->unread -= evbuffer_get_length(client_input(client));
 	table->unsent -= evbuffer_get_length(client_output(client));
-	bufferevent_free(client->bev);
+	if (client->is_cut)
+		tl_transport_cut(client->bev);
+	else
+		tl_transport_close(client->bev);
+	free(client->identity);
 	event_free(client->turn);
 	tl_address_count_drop(table->addresses, client->address);
 	free(client);
@@ -52,18 +58,32 @@ client_free(TlClient *client)
 	table->owner.on_count(table->owner.arg);
 }
 
+/* One that has been in a phase for long and has sent nothing, which would wait for its turn; or NULL. */
+static TlClient *
+table_find_idle(TlClientTable *table, Phase phase)
+{
+	TlClient *idle = TAILQ_FIRST(&table->phases[phase]);
+
+	for (int tries = 0; idle != NULL && tries < IDLE_TRIES; tries++, idle = TAILQ_NEXT(idle, link))
+		if (!tl_transport_has_sent(idle->bev))
+			return idle;
+	return NULL;
+}
+
 /* Makes room, if it can be made.  False if there is none. */
 static bool
 table_make_room(TlClientTable *table)
 {
-	TlClient *idle = TAILQ_FIRST(&table->phases[PHASE_IDLE]);
+	TlClient *idle;
+	TlClient *silent;
 
 	if (table->count < (unsigned int) table->config->max_connections)
 		return true;
-	/* One that has sent something is not idle, but waits for its turn. */
-	for (int tries = 0; idle != NULL && tries < IDLE_TRIES && client_has_sent(idle); tries++)
-		idle = TAILQ_NEXT(idle, link);
-	if (idle != NULL && !client_has_sent(idle))
+	idle = table_find_idle(table, PHASE_IDLE);
+	silent = table_find_idle(table, PHASE_HANDSHAKE);
+	if (idle == NULL || (silent != NULL && silent->since_us < idle->since_us))
+		idle = silent;
+	if (idle != NULL)
 		client_free(idle);
 	return table->count < (unsigned int) table->config->max_connections + RESERVE;
 }
@@ -79,8 +99,23 @@ table_on_buffer(struct evbuffer *buffer, const struct evbuffer_cb_info *info, vo
 }
 
 void
-tl_clients_accept(TlClientTable *table, int fd, const struct sockaddr *address)
+client_take_bufferevent(TlClient *client, struct bufferevent *bev)
 {
+	TlClientTable *table = client->table;
+
+	client->bev = bev;
+	evbuffer_add_cb(client_input(client), table_on_buffer, &table->unread);
+	evbuffer_add_cb(client_output(client), table_on_buffer, &table->unsent);
+	bufferevent_setcb(bev, client_on_readable, client_on_written, client_on_event, client);
+	client_limit_reading(client, (size_t) table->config->max_headers);
+	bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+void
+tl_clients_accept(TlClientTable *table, int fd, const struct sockaddr *address, TlAddressUse use)
+{
+	bool secure = use == TL_ADDRESS_TLS;
+	struct bufferevent *bev;
 	TlAddressCount *count;
 	TlClient *client;
 	int one = 1;
@@ -103,21 +138,32 @@ tl_clients_accept(TlClientTable *table, int fd, const struct sockaddr *address)
 	client->table = table;
 	client->address = count;
 	client->in_reserve = table->count >= (unsigned int) table->config->max_connections;
-	client->bev = bufferevent_socket_new(table->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	client->use = use;
 	client->turn = event_new(table->base, -1, 0, client_on_turn, client);
-	if (client->bev == NULL || client->turn == NULL)
+	bev = secure ? tl_tls_accept(table->tls, table->base, fd)
+				 : bufferevent_socket_new(table->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (bev == NULL || client->turn == NULL)
 		tl_log_die("out of memory");
-	evbuffer_add_cb(client_input(client), table_on_buffer, &table->unread);
-	evbuffer_add_cb(client_output(client), table_on_buffer, &table->unsent);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	bufferevent_setcb(client->bev, client_on_readable, client_on_written, client_on_event, client);
-	client_limit_reading(client, (size_t) table->config->max_headers);
 	client->since_us = table->now_us;
-	TAILQ_INSERT_TAIL(&table->phases[PHASE_IDLE], client, link);
+	client->phase = secure ? PHASE_HANDSHAKE : PHASE_IDLE;
+	TAILQ_INSERT_TAIL(&table->phases[client->phase], client, link);
 	table->count++;
 	tl_metrics.clients++;
 	table->owner.on_count(table->owner.arg);
-	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
+	client_take_bufferevent(client, bev);
+}
+
+TlAddressUse
+tl_client_use(const TlClient *client)
+{
+	return client->use;
+}
+
+const char *
+tl_client_identity(const TlClient *client)
+{
+	return client->identity;
 }
 
 bool
@@ -181,6 +227,7 @@ tl_clients_tick(TlClientTable *table, uint64_t now_us)
 	const TlConfig *config = table->config;
 
 	table->now_us = now_us;
+	table_expire(table, PHASE_HANDSHAKE, (uint64_t) config->header_timeout * 1000, false);
 	table_expire(table, PHASE_IDLE, (uint64_t) config->idle_timeout * 1000, false);
 	table_expire(table, PHASE_HEAD, (uint64_t) config->header_timeout * 1000, true);
 	table_expire(table, PHASE_BODY, (uint64_t) config->read_timeout * 1000, true);
@@ -197,16 +244,19 @@ tl_clients_drain(TlClientTable *table)
 	TlClient *next;
 
 	table->draining = true;
+	while ((client = TAILQ_FIRST(&table->phases[PHASE_HANDSHAKE])) != NULL)
+		client_free(client);
 	for (client = TAILQ_FIRST(&table->phases[PHASE_IDLE]); client != NULL; client = next)
 	{
 		next = TAILQ_NEXT(client, link);
-		if (!client_has_sent(client))
+		if (!tl_transport_has_sent(client->bev))
 			client_free(client);
 	}
 }
 
 TlClientTable *
-tl_clients_open(struct event_base *base, const TlConfig *config, TlClientOwner owner)
+tl_clients_open(struct event_base *base, const TlConfig *config, const TlTls *tls,
+				TlClientOwner owner)
 {
 	TlClientTable *table = calloc(1, sizeof(*table));
 
@@ -214,6 +264,7 @@ tl_clients_open(struct event_base *base, const TlConfig *config, TlClientOwner o
 		tl_log_die("out of memory");
 	table->base = base;
 	table->config = config;
+	table->tls = tls;
 	table->owner = owner;
 	table->now_us = tl_clock_us();
 	table->addresses = tl_address_counts_open();

@@ -130,6 +130,16 @@ http_take_request(TlHttp *http)
 	return request;
 }
 
+static bool
+is_of_health(const TlHttpHead *head)
+{
+	static const char health[] = "/health";
+	size_t len = sizeof(health) - 1;
+
+	return strncmp(head->path, health, len) == 0 &&
+		   (head->path[len] == '/' || head->path[len] == '\0');
+}
+
 /* Sends a request to its endpoint, or refuses it here. */
 static void
 http_handle(HttpRequest *request, const TlHttpHead *head)
@@ -143,7 +153,9 @@ http_handle(HttpRequest *request, const TlHttpHead *head)
 		request->close = true;
 		tl_request_refuse(base, 400, "a header that may be there once is repeated");
 	}
-	else if (tl_client_is_in_reserve(request->client) && strncmp(head->path, "/health", 7) != 0)
+	else if (tl_client_use(request->client) == TL_ADDRESS_HEALTH && !is_of_health(head))
+		tl_request_refuse(base, 404, "this address serves /health and nothing else");
+	else if (tl_client_is_in_reserve(request->client) && !is_of_health(head))
 	{
 		request->close = true;
 		tl_request_refuse(base, 503, "too many connections; retry");
@@ -166,6 +178,7 @@ http_on_request(TlClient *client, const TlHttpHead *head, const char *body, size
 	request->base.method = method_of(head);
 	request->base.body = body;
 	request->base.body_len = len;
+	request->base.certificate_name = tl_client_identity(client);
 	tl_client_set_request(client, request);
 	TAILQ_INSERT_TAIL(&http->in_flight, request, link);
 	tl_metrics.in_flight++;
@@ -199,10 +212,12 @@ http_on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct socka
 			   int address_len, void *arg)
 {
 	TlHttp *http = arg;
+	size_t i = 0;
 
-	(void) listener;
 	(void) address_len;
-	tl_clients_accept(http->clients, fd, address);
+	while (http->listeners[i] != listener)
+		i++;
+	tl_clients_accept(http->clients, fd, address, http->uses[i]);
 }
 
 static void
@@ -279,6 +294,8 @@ http_open_listener(TlHttp *http, const TlAddress *address)
 static bool
 http_listen(TlHttp *http, const TlAddressList *addresses)
 {
+	static const char *const of_use[] = {"", " for TLS", " for health"};
+
 	for (size_t i = 0; i < addresses->count; i++)
 	{
 		const TlAddress *address = &addresses->items[i];
@@ -291,14 +308,16 @@ http_listen(TlHttp *http, const TlAddressList *addresses)
 		}
 		evconnlistener_set_error_cb(listener, http_on_accept_error);
 		http->queue_is_ours[http->listener_count] = address->fd < 0;
+		http->uses[http->listener_count] = address->use;
 		http->listeners[http->listener_count++] = listener;
-		tl_log(TL_LOG_INFO, "listening on %s", address->text);
+		tl_log(TL_LOG_INFO, "listening on %s%s", address->text, of_use[address->use]);
 	}
 	return true;
 }
 
 TlHttp *
-tl_http_open(struct event_base *base, const TlBackend *backend, const TlAddressList *addresses)
+tl_http_open(struct event_base *base, const TlBackend *backend, const TlAddressList *addresses,
+			 const TlTls *tls)
 {
 	TlHttp *http = calloc(1, sizeof(*http));
 	struct timeval tick = {.tv_usec = TICK_US};
@@ -310,7 +329,7 @@ tl_http_open(struct event_base *base, const TlBackend *backend, const TlAddressL
 	TAILQ_INIT(&http->in_flight);
 	TAILQ_INIT(&http->streaming);
 	TAILQ_INIT(&http->spares);
-	http->clients = tl_clients_open(base, backend->config,
+	http->clients = tl_clients_open(base, backend->config, tls,
 									(TlClientOwner){.on_request = http_on_request,
 													.on_gone = http_on_gone,
 													.on_caught_up = http_on_caught_up,
@@ -331,16 +350,16 @@ tl_http_open(struct event_base *base, const TlBackend *backend, const TlAddressL
 
 /* Closing a listener resets the connections in its queue, whose clients have heard nothing but yes. */
 static void
-http_accept_queue(TlHttp *http, struct evconnlistener *listener)
+http_accept_queue(TlHttp *http, size_t which)
 {
 	struct sockaddr_storage address;
 	socklen_t len = sizeof(address);
 	int fd;
 
-	while ((fd = accept4(evconnlistener_get_fd(listener), (struct sockaddr *) &address, &len,
-						 SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+	while ((fd = accept4(evconnlistener_get_fd(http->listeners[which]),
+						 (struct sockaddr *) &address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
 	{
-		tl_clients_accept(http->clients, fd, (struct sockaddr *) &address);
+		tl_clients_accept(http->clients, fd, (struct sockaddr *) &address, http->uses[which]);
 		len = sizeof(address);
 	}
 }
@@ -360,7 +379,7 @@ tl_http_drain(TlHttp *http, void (*on_drained)(void *arg), void *arg)
 	for (size_t i = 0; i < http->listener_count; i++)
 	{
 		if (http->queue_is_ours[i])
-			http_accept_queue(http, http->listeners[i]);
+			http_accept_queue(http, i);
 	}
 	http_stop_listening(http);
 	http->draining = true;

@@ -6,6 +6,7 @@
 #define TL_HTTP_H
 
 #include "base/address.h"
+#include "net/tls.h"
 #include "routes/route.h"
 
 struct event_base;
@@ -14,7 +15,7 @@ typedef struct TlHttp TlHttp;
 
 /* NULL, with the reason logged, if an address cannot be bound. */
 extern TlHttp *tl_http_open(struct event_base *base, const TlBackend *backend,
-							const TlAddressList *addresses);
+							const TlAddressList *addresses, const TlTls *tls);
 
 /*
  * Takes the connections that wait to be accepted, and no more, and closes all as they fall idle,

@@ -36,6 +36,7 @@ struct TlHttp
 	TlClientTable *clients;
 	struct evconnlistener *listeners[TL_ADDRESSES_MAX];
 	bool queue_is_ours[TL_ADDRESSES_MAX]; /* otherwise somebody goes on listening */
+	TlAddressUse uses[TL_ADDRESSES_MAX];  /* of the listeners */
 	size_t listener_count;
 	bool stalled; /* accepting fails for now */
 	struct event *tick;

@@ -7,8 +7,8 @@
  * plain to jsonb goes alone, so that nobody else's rows fail with it.
  *
  * params has, the later ones winning: the query's parameters and the path's by their names, the
- * route's own, "caller" {"user_id", "device_id", "correlation_id", "user_agent"}, and for events
- * "under_load": true while much is waiting for the database.
+ * route's own, "caller" {"user_id", "device_id", "correlation_id", "user_agent", "certificate"}, and
+ * for events "under_load": true while much is waiting for the database.
  */
 #include "routes/app.h"
 
@@ -222,6 +222,8 @@ add_caller(const TlRequest *request, const TlAppRoute *route, bool alone)
 		add_text("correlation_id", 14, trace, 32);
 	if (request->user_agent != NULL && is_caller_text(request->user_agent))
 		add_text("user_agent", 10, request->user_agent, strlen(request->user_agent));
+	if (request->certificate_name != NULL)
+		add_text("certificate", 11, request->certificate_name, strlen(request->certificate_name));
 	if (alone)
 		add_text("route", 5, route->name, strlen(route->name));
 	tl_buf_add_text(&params, "}");

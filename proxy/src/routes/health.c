@@ -138,13 +138,16 @@ add_proxy_numbers(TlBuf *out, const TlBackend *backend)
 		"\"requests_total\":%llu,\"responses_4xx\":%llu,\"responses_5xx\":%llu,"
 		"\"points_total\":%llu,\"points_rejected\":%llu,\"event_requests_total\":%llu,\"copies_"
 		"total\":%llu,"
-		"\"copies_failed\":%llu,\"calls_total\":%llu,\"latency_avg_ms\":%.3f}",
+		"\"copies_failed\":%llu,\"calls_total\":%llu,\"tls_handshakes_total\":%llu,"
+		"\"tls_handshakes_failed\":%llu,\"latency_avg_ms\":%.3f}",
 		(unsigned long long) tl_metrics.requests, (unsigned long long) tl_metrics.responses_4xx,
 		(unsigned long long) tl_metrics.responses_5xx,
 		(unsigned long long) tl_metrics.points_received,
 		(unsigned long long) tl_metrics.points_rejected,
 		(unsigned long long) tl_metrics.event_requests, (unsigned long long) tl_metrics.copies,
 		(unsigned long long) tl_metrics.copies_failed, (unsigned long long) tl_metrics.calls,
+		(unsigned long long) tl_metrics.handshakes,
+		(unsigned long long) tl_metrics.handshakes_failed,
 		answered > 0 ? (double) tl_metrics.latency_us / answered / 1000 : 0.0);
 }
 

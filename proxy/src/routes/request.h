@@ -68,6 +68,7 @@ struct TlRequest
 	const char *traceparent;
 	const char *user_agent;
 	const char *if_none_match;
+	const char *certificate_name; /* of the client's certificate, which has been verified */
 	const char *body;
 	size_t body_len;
 	uint64_t arrived_us;

@@ -17,6 +17,8 @@ SMALL_COPIES = {(1, 1): 4_000, (50, 1): 100_000, (500, 1): 500_000, (5_000, 1): 
 HTTP_RUNS = {("device", 1): 600, ("device", 16): 2_000, ("device", 64): 2_000,
              ("bulk", 16): 2_000,
              ("single", 1): 4_000, ("single", 16): 60_000, ("single", 64): 120_000}
+# Those of them that are run by HTTPS, too.
+TLS_RUNS = [("device", 16), ("single", 64)]
 BODY_CYCLES = {"device": 1, "bulk": 20, "single": 1}
 
 
@@ -63,16 +65,16 @@ def case_small(bench):
         figures[f"{rows}x{connections}"] = bench.repeat(runs, "rows_per_second")
 
 
-def load_http(bench, proxy, shape, clients):
+def load_http(bench, proxy, shape, clients, tls=False):
     requests = HTTP_RUNS[shape, clients]
     if bench.options.quick:
         requests = max(requests // 20, clients * 2)
     bench.empty_tables()
     bench.server.sql("CHECKPOINT")
     cpu = proxy.cpu_seconds()
-    run = bench.program("load", f"--port={proxy.port}", f"--bodies={bench.path(shape)}",
-                       f"--clients={clients}", f"--requests={requests}",
-                       f"--seconds-limit={RUN_SECONDS}")
+    run = bench.program("load", f"--port={proxy.tls_port if tls else proxy.port}", *(["--tls"] if tls else []),
+                       f"--bodies={bench.path(shape)}", f"--clients={clients}",
+                       f"--requests={requests}", f"--seconds-limit={RUN_SECONDS}")
     run["proxy_cpu_seconds"] = proxy.cpu_seconds() - cpu
     stored = bench.count(POINT)
     if stored != run["points"]:
@@ -93,6 +95,9 @@ def case_http(bench):
         runs = {f"{shape}x{clients}":
                 lambda shape=shape, clients=clients: load_http(bench, proxy, shape, clients)
                 for shape, clients in HTTP_RUNS}
+        for shape, clients in TLS_RUNS:
+            runs[f"tls {shape}x{clients}"] = lambda shape=shape, clients=clients: load_http(
+                bench, proxy, shape, clients, tls=True)
         runs["heap_csv"] = lambda: copy_csv_baseline(bench)
         bench.results["http"] = bench.repeat(runs, "points_per_second")
 

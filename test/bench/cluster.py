@@ -188,21 +188,33 @@ class Program:
         self.process.communicate()
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Proxy:
-    """A telemetry-proxy before the cluster, on a free port of the loopback."""
+    """A telemetry-proxy before the cluster, on free ports of the loopback: HTTP on one, HTTPS on the other."""
 
     def __init__(self, options, conninfo, log_path):
         self.options = options
         self.conninfo = conninfo
         self.log_path = log_path
         self.process = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
+        self.tls_port = free_port()
+
+    def make_certificate(self):
+        key, certificate = f"{self.log_path}.key", f"{self.log_path}.crt"
+        run_command(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=bench", "-days", "2",
+                     "-keyout", key, "-out", certificate], 60)
+        os.chmod(key, 0o600)
+        return [f"--tls-listen=127.0.0.1:{self.tls_port}", f"--tls-key={key}", f"--tls-certificate={certificate}"]
 
     def __enter__(self):
-        command = [self.options.proxy, f"--listen=127.0.0.1:{self.port}",
-                   f"--database={self.conninfo}", "--auth=none"] + self.options.proxy_option
+        command = [self.options.proxy, f"--listen=127.0.0.1:{self.port}", f"--database={self.conninfo}",
+                   "--auth=none", *self.make_certificate(), *self.options.proxy_option]
         with open(self.log_path, "wb") as log:
             try:
                 self.process = subprocess.Popen(command, stdout=log, stderr=log,

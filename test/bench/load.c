@@ -12,6 +12,8 @@
  * error; the first is shown, and the program then ends with status 1. For events --status,
  * --timestamp-member and --count-member say which they are instead.
  *
+ * With --tls it is HTTPS, of a server whose certificate is taken as it is.
+ *
  * One thread with epoll and one write a request: the load generator shares the machine with what it
  * measures.
  */
@@ -24,6 +26,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +67,7 @@ typedef struct TlBody
 typedef struct TlClient
 {
 	int fd;
+	SSL *tls; /* or NULL */
 	bool busy;
 	bool wants_write; /* registered for writability */
 	int64_t begun;
@@ -88,6 +92,7 @@ typedef struct TlLoad
 	const char *headers; /* of every request, each with its line end */
 	char timestamp_key[64];
 	char count_key[64];
+	SSL_CTX *tls; /* or NULL */
 
 	/* the bodies */
 	char *file;
@@ -300,13 +305,41 @@ client_watch(const TlLoad *load, TlClient *client, bool write, int operation)
 	client->wants_write = write;
 }
 
+/* What a call of the library returned, as send and recv would have it. */
+static ssize_t
+tls_result(SSL *tls, int result)
+{
+	int error = SSL_get_error(tls, result);
+
+	if (result > 0)
+		return result;
+	errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+	return error == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static ssize_t
+client_send(TlClient *client, const char *data, size_t length)
+{
+	if (client->tls != NULL)
+		return tls_result(client->tls, SSL_write(client->tls, data, (int) length));
+	return send(client->fd, data, length, MSG_NOSIGNAL);
+}
+
+static ssize_t
+client_receive(TlClient *client, char *room, size_t length)
+{
+	if (client->tls != NULL)
+		return tls_result(client->tls, SSL_read(client->tls, room, (int) length));
+	return recv(client->fd, room, length, 0);
+}
+
 static void
 client_write(TlLoad *load, TlClient *client)
 {
 	while (client->request_sent < client->request_length)
 	{
-		ssize_t sent = send(client->fd, client->request + client->request_sent,
-							client->request_length - client->request_sent, MSG_NOSIGNAL);
+		ssize_t sent = client_send(client, client->request + client->request_sent,
+								   client->request_length - client->request_sent);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
@@ -408,8 +441,8 @@ client_read(TlLoad *load, TlClient *client)
 {
 	const char *body = NULL;
 	size_t length;
-	ssize_t got = recv(client->fd, client->response + client->response_length,
-					   TL_RESPONSE_MAX - 1 - client->response_length, 0);
+	ssize_t got = client_receive(client, client->response + client->response_length,
+								 TL_RESPONSE_MAX - 1 - client->response_length);
 
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
@@ -439,6 +472,13 @@ client_connect(TlLoad *load, TlClient *client)
 		tl_measure_die("cannot connect to %s port %s: %s", load->host, load->port, strerror(errno));
 	freeaddrinfo(address);
 	setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (load->tls != NULL)
+	{
+		client->tls = SSL_new(load->tls);
+		if (client->tls == NULL || SSL_set_fd(client->tls, client->fd) != 1 ||
+			SSL_connect(client->tls) != 1)
+			tl_measure_die("no session of TLS with %s port %s", load->host, load->port);
+	}
 	fcntl(client->fd, F_SETFL, fcntl(client->fd, F_GETFL) | O_NONBLOCK);
 	client->request = tl_measure_alloc(load->request_max, 1);
 	client->response = tl_measure_alloc(TL_RESPONSE_MAX, 1);
@@ -472,7 +512,9 @@ load_drive(TlLoad *load)
 			if ((events[i].events & EPOLLOUT) != 0)
 				client_write(load, client);
 			if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
-				client_read(load, client);
+				do
+					client_read(load, client);
+				while (client->tls != NULL && SSL_pending(client->tls) > 0);
 		}
 	}
 }
@@ -521,6 +563,7 @@ main(int argc, char **argv)
 											{"headers", required_argument, NULL, 'H'},
 											{"timestamp-member", required_argument, NULL, 'T'},
 											{"count-member", required_argument, NULL, 'C'},
+											{"tls", no_argument, NULL, 't'},
 											{NULL, 0, NULL, 0}};
 	static TlLoad load = {.host = "127.0.0.1",
 						  .port = "8218",
@@ -567,6 +610,13 @@ main(int argc, char **argv)
 			case 'C':
 				snprintf(load.count_key, sizeof(load.count_key), "\"%s\":", optarg);
 				break;
+			case 't':
+				load.tls = SSL_CTX_new(TLS_client_method());
+				if (load.tls == NULL)
+					tl_measure_die("no TLS");
+				SSL_CTX_set_mode(load.tls, SSL_MODE_ENABLE_PARTIAL_WRITE);
+				SSL_CTX_set_read_ahead(load.tls, 1);
+				break;
 			default:
 				return 1;
 		}
@@ -574,7 +624,7 @@ main(int argc, char **argv)
 	if (load.path == NULL || load.clients < 1 || load.clients > TL_CLIENTS_MAX || load.requests < 1)
 		tl_measure_die("usage: load --bodies=FILE [--host=NAME] [--port=N] [--clients=1..%d]"
 					   " [--requests=N] [--seconds-limit=N] [--status=N] [--headers=LINES]"
-					   " [--timestamp-member=NAME] [--count-member=NAME]",
+					   " [--timestamp-member=NAME] [--count-member=NAME] [--tls]",
 					   TL_CLIENTS_MAX);
 	bodies_read(&load);
 	load_run(&load);

@@ -49,6 +49,11 @@ def below(label, value, goal, form):
             "text": "-" if value is None else form.format(value), "met": met}
 
 
+def tls_ratio(results, run):
+    return ratio(figure(results, "http", f"tls {run}", "requests_per_second"),
+                 figure(results, "http", run, "requests_per_second"))
+
+
 def best_batches(results):
     """The best of the client counts for batches from devices: (points a second, clients)."""
     rates = [(figure(results, "http", f"{shape}x{clients}", "points_per_second"), clients)
@@ -81,6 +86,8 @@ def check_targets(results):
         at_least(batch_label + ", points/s", batches, 800_000, "{:,.0f}"),
         at_least("HTTP single points, 64 clients, requests/s",
                  figure(results, "http", "singlex64", "requests_per_second"), 30_000, "{:,.0f}"),
+        at_least("HTTPS / HTTP, single points, 64 clients", tls_ratio(results, "singlex64"), 0.7),
+        at_least("HTTPS / HTTP, batches of 1,000, 16 clients", tls_ratio(results, "devicex16"), 0.7),
         at_least("1 series a point / 10,000 series, one COPY",
                  ratio(figure(results, "series", "0", "point series", "rows_per_second"),
                        figure(results, "series", "0", "point fleet", "rows_per_second")), 0.5),
@@ -245,8 +252,8 @@ def print_http(http):
         if key == "heap_csv":
             print_line("(COPY CSV into the bare heap)", thousands(baseline))
             continue
-        shape, clients = key.split("x")
-        kind = {"device": "batch of 1,000, one device", "bulk": "bulk, 200 devices x 5",
+        shape, clients = key.removeprefix("tls ").split("x")
+        kind = ("TLS: " if key.startswith("tls ") else "") + {"device": "batch of 1,000, one device", "bulk": "bulk, 200 devices x 5",
                 "single": "single point"}[shape]
         print_line(f"{kind}, {clients} clients", thousands(run["points_per_second"]),
                    thousands(run["requests_per_second"]),

@@ -79,7 +79,8 @@ COMMENT ON COLUMN telemetry.dialect.app IS
 COMMENT ON COLUMN telemetry.dialect.description IS 'Whose words it has, for people.';
 
 CREATE TABLE telemetry.route (
-	method text COLLATE "C" NOT NULL CONSTRAINT method_is_get_or_post CHECK (method IN ('GET', 'POST')),
+	method text COLLATE "C" NOT NULL
+		CONSTRAINT method_is_get_post_put_patch_or_delete CHECK (method IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
 	path text COLLATE "C" NOT NULL
 		CONSTRAINT path_is_of_names_and_parameters CHECK (path ~ '^(/([A-Za-z0-9._~-]+|[{][a-zA-Z_][a-zA-Z0-9_]*[}]))+$'),
 	description text NOT NULL,
@@ -113,7 +114,7 @@ COMMENT ON COLUMN telemetry.route.caller IS
 	'Who must be known to ask, a user or a device, else the answer is 401; null: anyone may.';
 COMMENT ON COLUMN telemetry.route.log_batches IS 'Whether each batch leaves a row in telemetry.batch_log.';
 COMMENT ON COLUMN telemetry.route.app IS 'The extension that it came with, and goes with; null: none.';
-COMMENT ON COLUMN telemetry.route.method IS 'The method of the request, GET or POST; events come by POST only.';
+COMMENT ON COLUMN telemetry.route.method IS 'The method of the request: GET, with which HEAD goes, POST, PUT, PATCH or DELETE; events come by POST only.';
 COMMENT ON COLUMN telemetry.route.description IS 'What it does, for people.';
 
 CREATE FUNCTION telemetry.check_dialect() RETURNS trigger

@@ -367,7 +367,7 @@ class OwnRouteTest(EventTestCase):
         self.assertEqual((answer.status, answer.headers["Content-Type"], answer.body),
                          (200, "text/csv", b'a;ba/b"x y"'))
         self.assertEqual(self.proxy.request("HEAD", "/shop/report/1").status, 200)
-        self.assertEqual(self.proxy.request("DELETE", "/shop/report/1").headers["Allow"], "GET, HEAD")
+        self.assertEqual(self.proxy.request("DELETE", "/shop/report/1").headers["Allow"], "GET, HEAD, OPTIONS")
         self.assertEqual(self.proxy.get("/shop/report/%ff").status, 400)
         self.cluster.execute("DELETE FROM telemetry.route WHERE path LIKE '/shop/%'; DELETE FROM telemetry.stream WHERE name = 'shop'")
         support.wait_until(lambda: self.proxy.get("/shop/report/1").status == 404, 10, "the routes to go")

@@ -63,12 +63,44 @@ routes_are_found_by_path_and_method(void)
 }
 
 static void
+each_method_of_a_path_has_its_route(void)
+{
+	TlAppTable *table =
+		table_of("{\"method\": \"PUT\", \"path\": \"/a/{id}\", \"kind\": \"call\","
+				 " \"name\": \"PUT\", " FAILURES "},"
+				 "{\"method\": \"PATCH\", \"path\": \"/a/{id}\", \"kind\": \"call\","
+				 " \"name\": \"PATCH\", " FAILURES "},"
+				 "{\"method\": \"DELETE\", \"path\": \"/a/{id}\", \"kind\": \"call\","
+				 " \"name\": \"DELETE\", " FAILURES "}");
+	static const char *const names[] = {"PUT", "PATCH", "DELETE"};
+	unsigned int methods;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	{
+		const TlAppRoute *route = find(table, tl_method_by_name(names[i]), "/a/1", &methods);
+
+		TAP_CHECK(route != NULL && strcmp(route->name, names[i]) == 0);
+	}
+	TAP_CHECK(find(table, TL_METHOD_HEAD, "/a/1", &methods) == NULL);
+	TAP_CHECK(strcmp(tl_method_list(methods), "PUT, PATCH, DELETE, OPTIONS") == 0);
+	TAP_CHECK(strcmp(tl_method_list(TL_METHOD_POST | TL_METHOD_GET), "GET, HEAD, POST, OPTIONS") ==
+			  0);
+	TAP_CHECK(tl_method_by_name("get") == TL_METHOD_OTHER &&
+			  tl_method_by_name("") == TL_METHOD_OTHER);
+	tl_app_table_free(table);
+}
+
+static void
 routes_that_cannot_be_served_are_left_out(void)
 {
 	static const char *const wrong[] = {
 		"7",
 		"{}",
-		"{\"method\": \"PUT\", \"path\": \"/w\", \"kind\": \"call\", \"name\": "
+		"{\"method\": \"HEAD\", \"path\": \"/w\", \"kind\": \"call\", \"name\": "
+		"\"w\", " FAILURES "}",
+		"{\"method\": \"OPTIONS\", \"path\": \"/w\", \"kind\": \"call\", \"name\": "
+		"\"w\", " FAILURES "}",
+		"{\"method\": \"PUT\", \"path\": \"/w\", \"kind\": \"events\", \"name\": "
 		"\"w\", " FAILURES "}",
 		"{\"method\": \"GET\", \"path\": \"w\", \"kind\": \"call\", \"name\": "
 		"\"w\", " FAILURES "}",
@@ -141,6 +173,7 @@ int
 main(void)
 {
 	TAP_RUN(routes_are_found_by_path_and_method);
+	TAP_RUN(each_method_of_a_path_has_its_route);
 	TAP_RUN(routes_that_cannot_be_served_are_left_out);
 	TAP_RUN(what_is_no_table_is_refused);
 	TAP_RUN(failures_have_the_shape_of_their_status);

@@ -52,18 +52,6 @@ http_on_gone(void *request, void *arg)
 	tl_request_give_up(request, true);
 }
 
-static TlMethod
-method_of(const TlHttpHead *head)
-{
-	if (strcmp(head->method, "POST") == 0)
-		return TL_METHOD_POST;
-	if (strcmp(head->method, "GET") == 0)
-		return TL_METHOD_GET;
-	if (strcmp(head->method, "HEAD") == 0)
-		return TL_METHOD_HEAD;
-	return TL_METHOD_OTHER;
-}
-
 /* A header that an endpoint is given, at most once. */
 typedef struct Wanted
 {
@@ -175,7 +163,7 @@ http_on_request(TlClient *client, const TlHttpHead *head, const char *body, size
 	request->close = !head->keep_alive;
 	request->takes_gzip = tl_gzip_is_accepted(head);
 	request->base.arrived_us = tl_clock_us();
-	request->base.method = method_of(head);
+	request->base.method = tl_method_by_name(head->method);
 	request->base.body = body;
 	request->base.body_len = len;
 	request->base.certificate_name = tl_client_identity(client);

@@ -39,7 +39,7 @@ status_has_body(int status)
 static bool
 answer_may_be_gzip(const HttpRequest *request, const TlAnswer *answer)
 {
-	return request->base.method != TL_METHOD_POST &&
+	return (request->base.method == TL_METHOD_GET || request->base.method == TL_METHOD_HEAD) &&
 		   tl_gzip_is_worth(answer->content_type != NULL ? answer->content_type
 														 : "application/json");
 }

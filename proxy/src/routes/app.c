@@ -416,8 +416,8 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 		return;
 	}
 	/* A call may do without a body. */
-	if ((route->kind == TL_APP_EVENTS || request->body_len > 0) &&
-		route->method == TL_METHOD_POST && !read_body(request, backend->config, &body, &len, &odd))
+	if ((route->kind == TL_APP_EVENTS || request->body_len > 0) && route->method != TL_METHOD_GET &&
+		!read_body(request, backend->config, &body, &len, &odd))
 		return;
 	if (!compose_params(request, route, backend, route->kind != TL_APP_EVENTS || odd))
 	{
@@ -466,8 +466,6 @@ tl_app_handle(TlRequest *request, const TlBackend *backend)
 	if (methods == 0)
 		return false;
 	request->failure = tl_failure_acquire(failure);
-	tl_request_refuse_method(request, methods == TL_METHOD_POST	 ? "POST"
-									  : methods == TL_METHOD_GET ? "GET, HEAD"
-																 : "GET, HEAD, POST");
+	tl_request_tell_methods(request, methods);
 	return true;
 }

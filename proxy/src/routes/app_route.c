@@ -89,11 +89,8 @@ read_route(struct json_object *object, TlAppRoute *route)
 
 	if (method == NULL || path == NULL || kind == NULL || !read_path(path, route))
 		return false;
-	if (strcmp(method, "GET") == 0)
-		route->method = TL_METHOD_GET;
-	else if (strcmp(method, "POST") == 0)
-		route->method = TL_METHOD_POST;
-	else
+	route->method = tl_method_by_name(method);
+	if ((route->method & (TL_METHOD_HEAD | TL_METHOD_OPTIONS | TL_METHOD_OTHER)) != 0)
 		return false;
 
 	route->name = text_member(object, "name");

@@ -109,9 +109,14 @@ tl_request_refuse(TlRequest *request, int status, const char *detail)
 }
 
 void
-tl_request_refuse_method(TlRequest *request, const char *allow)
+tl_request_tell_methods(TlRequest *request, unsigned int methods)
 {
-	refuse(request, 405, "Method Not Allowed", allow);
+	const char *allow = tl_method_list(methods);
+
+	if (request->method == TL_METHOD_OPTIONS)
+		tl_request_answer(request, &(TlAnswer){.status = 204, .allow = allow});
+	else
+		refuse(request, 405, "Method Not Allowed", allow);
 }
 
 void

@@ -15,21 +15,14 @@
 #include "base/config.h"
 #include "routes/decode.h"
 #include "routes/failure.h"
+#include "routes/method.h"
 #include "database/rpc.h"
-
-typedef enum TlMethod
-{
-	TL_METHOD_GET = 1,
-	TL_METHOD_HEAD = 2,
-	TL_METHOD_POST = 4,
-	TL_METHOD_OTHER = 8
-} TlMethod;
 
 typedef struct TlAnswer
 {
 	int status;
 	unsigned int retry_after; /* seconds; 0: none */
-	const char *allow;		  /* for 405 */
+	const char *allow;		  /* for 405, and OPTIONS */
 	const char *content_type; /* NULL: application/json */
 	const char *file_name;	  /* a download, of this name: letters, digits, . _ ~ and - */
 	const char *body;
@@ -140,8 +133,11 @@ extern void tl_request_end(TlRequest *request, bool complete);
 /* Answers with what the request's dialect says of a failure, or {"detail": text}. */
 extern void tl_request_refuse(TlRequest *request, int status, const char *detail);
 
-/* The same with 405 and the methods that there are. */
-extern void tl_request_refuse_method(TlRequest *request, const char *allow);
+/*
+ * The path has endpoints, but none for the request's method: 405 and those that there are, or 204 if that
+ * is what was asked.
+ */
+extern void tl_request_tell_methods(TlRequest *request, unsigned int methods);
 
 /* Whatever held the request for the database lets go of it. */
 extern void tl_request_end_wait(TlRequest *request);

@@ -19,12 +19,10 @@ typedef struct Route
 {
 	/* Segments; "*" is any one that is not empty. */
 	const char *path[TL_SEGMENTS_MAX];
-	unsigned int methods;
-	const char *allow;
+	TlMethod method; /* HEAD goes with GET */
 	void (*handle)(TlRequest *request, const TlBackend *backend);
 } Route;
 
-#define GET_OR_HEAD (TL_METHOD_GET | TL_METHOD_HEAD)
 #define API "api", "v1", "telemetry"
 
 static const Route routes[] = {
@@ -35,7 +33,7 @@ static const Route routes[] = {
 	 * 200 {"success", "message", "device_id", "metric_name"}; 400 malformed JSON or
 	 * compression; 415 type or encoding; 422 why the point is not stored.
 	 */
-	{{API, "devices", "*", "telemetry"}, TL_METHOD_POST, "POST", tl_ingest_single},
+	{{API, "devices", "*", "telemetry"}, TL_METHOD_POST, tl_ingest_single},
 
 	/*
 	 * POST 1 to 1000 points of a device (E1-US2): {"data_points": [point, ...],
@@ -44,39 +42,39 @@ static const Route routes[] = {
 	 * [{"index", "metric_name", "code", "error"}]}, also when some or all points failed;
 	 * a batch_id that was seen before answers as it did then.  400, 415, 422 as above.
 	 */
-	{{API, "devices", "*", "telemetry", "batch"}, TL_METHOD_POST, "POST", tl_ingest_batch},
+	{{API, "devices", "*", "telemetry", "batch"}, TL_METHOD_POST, tl_ingest_batch},
 
 	/*
 	 * POST points of several devices (E1-US3): {device_id: [point, ...], ...}, at most 1000
 	 * for each and 10000 in all.
 	 * 200 {"success", "results": {device_id: as for a batch}, "total_devices"}.
 	 */
-	{{API, "bulk"}, TL_METHOD_POST, "POST", tl_ingest_bulk},
+	{{API, "bulk"}, TL_METHOD_POST, tl_ingest_bulk},
 
 	/*
 	 * GET what became of a batch with a batch_id; ?device_id= picks one if several devices
 	 * used the same.  200 its receipt; 404 if there is none.
 	 */
-	{{API, "batches", "*"}, GET_OR_HEAD, "GET, HEAD", tl_batch_receipt},
+	{{API, "batches", "*"}, TL_METHOD_GET, tl_batch_receipt},
 
 	/*
 	 * GET whether points can be stored now (E6-US3), answered at once.
 	 * 200 {"status": "healthy", "service", "port", "version"}, said by the database within the
 	 * last second or two; 503 {"status": "unhealthy", "service", "port", "detail"}.
 	 */
-	{{"health"}, GET_OR_HEAD, "GET, HEAD", tl_health},
+	{{"health"}, TL_METHOD_GET, tl_health},
 
 	/*
 	 * GET whether the process runs, for those who would start it again.  200 {"status": "alive"}.
 	 */
-	{{"health", "live"}, GET_OR_HEAD, "GET, HEAD", tl_health_live},
+	{{"health", "live"}, TL_METHOD_GET, tl_health_live},
 
 	/*
 	 * GET the state of each component (E6-US4).
 	 * 200 or 503 {"status", "service", "components": {"data_ingestion", "time_series_db",
 	 * "alert_engine", "real_time_stream"}, "performance"}.
 	 */
-	{{"health", "detailed"}, GET_OR_HEAD, "GET, HEAD", tl_health_detailed},
+	{{"health", "detailed"}, TL_METHOD_GET, tl_health_detailed},
 };
 
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
@@ -90,8 +88,9 @@ tl_route_shutdown(void)
 }
 
 /*
- * Splits the path, then decodes: an encoded slash stays within its segment.  Returns an
- * HTTP status, 0 if all is well.
+ * Splits the path, then decodes: an encoded slash stays within its segment.  One slash at the end means
+ * nothing, as no route has one.  It is not redirected: many a client would leave its body behind.
+ * Returns an HTTP status, 0 if all is well.
  */
 static int
 split_path(TlRequest *request)
@@ -112,6 +111,8 @@ split_path(TlRequest *request)
 		TlSegment *segment = &request->segments[request->segment_count];
 		long n;
 
+		if (*p == '\0' && request->segment_count > 0)
+			break;
 		if (request->segment_count++ == TL_SEGMENTS_MAX)
 			return 404;
 		n = tl_url_decode(p, len, false, out);
@@ -145,6 +146,7 @@ route_matches(const Route *route, const TlRequest *request)
 void
 tl_route_handle(TlRequest *request, const TlBackend *backend)
 {
+	TlMethod method = request->method == TL_METHOD_HEAD ? TL_METHOD_GET : request->method;
 	int status = split_path(request);
 
 	if (status != 0)
@@ -156,12 +158,10 @@ tl_route_handle(TlRequest *request, const TlBackend *backend)
 	{
 		if (!route_matches(&routes[i], request))
 			continue;
-		if ((request->method & routes[i].methods) != 0)
-		{
+		if (method == routes[i].method)
 			routes[i].handle(request, backend);
-			return;
-		}
-		tl_request_refuse_method(request, routes[i].allow);
+		else
+			tl_request_tell_methods(request, routes[i].method);
 		return;
 	}
 	if (!tl_app_handle(request, backend))

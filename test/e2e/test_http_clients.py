@@ -1,6 +1,7 @@
 """What clients of many kinds need of the HTTP interface: methods, slashes, browsers, beacons, webhooks, retries."""
 
 import json
+import signal
 import subprocess
 import unittest
 
@@ -86,7 +87,7 @@ class MethodTest(ClientsTestCase):
         for method in ("PUT", "PATCH", "DELETE"):
             self.ask(method, "/things/b", 400, "{")
             self.ask(method, "/things/b", 415, "{}", content_type="text/plain")
-        self.assertEqual(self.count("thing"), 0)
+        self.assertEqual(self.count("thing WHERE id = 'b'"), 0)
 
     def test_allow_tells_what_there_is(self):
         allow = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"
@@ -137,6 +138,144 @@ class MethodTest(ClientsTestCase):
         self.assertIn(b"Content-Length: 14", curl("-I"))
         self.assertEqual(json.loads(curl("-X", "DELETE"))["gone"], 1)
         self.assertIn(b"204 No Content", curl("-i", "-X", "OPTIONS"))
+
+
+class OriginTest(ClientsTestCase):
+    """Browsers, byte by byte: what they ask before a page's request, and what pages get to see."""
+
+    apps = ("telemetry_flash",)
+    options = ("--cors-origins=https://app.example.com, https://*.example.org,http://localhost:5173", "--cors-max-age=5min")
+    setup = THINGS
+
+    LISTED = "https://app.example.com"
+    UNLISTED = ("https://evil.example", "http://app.example.com", "https://app.example.com:8443", "https://app.example.com.evil.example",
+                "https://example.org", "https://a.b.example.org", "null", "*", "https://app.example.com/", "x" * 5000)
+
+    def cors(self, answer):
+        """The headers of an answer that are for browsers."""
+        return {name.lower(): value for name, value in answer.headers.items() if name.lower().startswith("access-control-")}
+
+    def preflight(self, wire, path, method, origin, headers="content-type,x-device-id"):
+        """What Chromium sends."""
+        wire.send((f"OPTIONS {path} HTTP/1.1\r\nHost: t.example.com\r\nConnection: keep-alive\r\nAccept: */*\r\n"
+                   f"Access-Control-Request-Method: {method}\r\nAccess-Control-Request-Headers: {headers}\r\n"
+                   f"Origin: {origin}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/131.0.0.0 Safari/537.36\r\n"
+                   "Sec-Fetch-Mode: cors\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: empty\r\n"
+                   f"Referer: {origin}/\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n\r\n").encode())
+        return wire.response("OPTIONS")
+
+    def test_a_page_asks_and_then_sends(self):
+        with self.proxy.wire() as wire:
+            for origin in (self.LISTED, "https://a.example.org", "http://localhost:5173"):
+                told = self.preflight(wire, DEVICE, "POST", origin)
+                self.assertEqual((told.status, told.body), (204, b""))
+                self.assertEqual(told.headers["Vary"], "Origin")
+                cors = self.cors(told)
+                self.assertEqual(cors["access-control-allow-origin"], origin)
+                self.assertEqual(cors["access-control-allow-methods"], "POST, OPTIONS")
+                self.assertEqual(cors["access-control-max-age"], "300")
+                self.assertNotIn("access-control-allow-credentials", cors)
+                allowed = {name.strip().lower() for name in cors["access-control-allow-headers"].split(",")}
+                self.assertLessEqual({"content-type", "content-encoding", "authorization", "x-api-key", "x-user-id", "x-device-id",
+                                      "x-correlation-id", "traceparent", "idempotency-key"}, allowed)
+                wire.post(DEVICE, point(), f"Origin: {origin}\r\n")
+                answer = wire.response()
+                self.assertEqual(answer.status, 200, answer)
+                self.assertEqual(self.cors(answer)["access-control-allow-origin"], origin)
+                self.assertIn("Retry-After", self.cors(answer)["access-control-expose-headers"])
+        self.assertEqual(self.count(), 1)
+
+    def test_a_path_tells_its_own_methods(self):
+        with self.proxy.wire() as wire:
+            for path, methods in (("/health", "GET, HEAD, OPTIONS"), ("/things/a", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+                                  ("/event", "POST, OPTIONS"), ("/event/", "POST, OPTIONS")):
+                told = self.preflight(wire, path, "PUT", self.LISTED)
+                self.assertEqual((told.status, told.headers["Access-Control-Allow-Methods"], told.headers["Allow"]),
+                                 (204, methods, methods))
+            self.assertEqual(self.preflight(wire, "/nothing", "POST", self.LISTED).status, 404)
+
+    def test_errors_can_be_read_by_the_page(self):
+        for path, body, status in ((DEVICE, "{", 400), (DEVICE, {}, 422), ("/nothing", {}, 404), ("/health", {}, 405), ("/event", {}, 400)):
+            answer = self.ask("POST", path, status, body, origin=self.LISTED)
+            self.assertEqual(answer.headers["Access-Control-Allow-Origin"], self.LISTED)
+
+    def test_a_page_of_another_origin_is_refused_whatever_it_asks(self):
+        for origin in self.UNLISTED:
+            with self.subTest(origin=origin[:50]), self.proxy.wire() as wire:
+                self.assertEqual(self.preflight(wire, DEVICE, "POST", origin).status, 403)
+                for method, path, body in (("POST", DEVICE, point()), ("GET", "/health", None), ("PUT", "/things/x", {}),
+                                           ("PATCH", BULK, {}), ("POST", "/event", {})):
+                    answer = self.ask(method, path, 403, body, origin=origin)
+                    self.assertEqual((self.cors(answer), answer.headers["Vary"]), ({}, "Origin"))
+                    self.assertNotIn(origin.encode(), answer.body)
+        self.assertEqual((self.count(), self.count("thing")), (0, 0))
+        # In the words of the app.
+        self.assertEqual(self.ask("POST", "/event", 403, {}, origin="https://evil.example").json["ok"], False)
+
+    def test_who_names_no_origin_is_no_page(self):
+        answer = self.ask("POST", DEVICE, 200, point())
+        self.assertEqual((self.cors(answer), answer.headers["Vary"]), ({}, "Origin"))
+        self.assertEqual(self.cors(self.ask("OPTIONS", DEVICE, 204)), {})
+        # OPTIONS of a page that does not ask for a method is no preflight.
+        self.assertNotIn("access-control-allow-methods", self.cors(self.ask("OPTIONS", DEVICE, 204, origin=self.LISTED)))
+
+    def test_nothing_of_an_origin_gets_into_an_answer_as_a_header(self):
+        for origin in (b"https://a\r\n .example.org", b"https://a\rX-Evil: 1.example.org", b"https://a\x00.example.org",
+                       b"https://a%0d%0aX-Evil:%201.example.org", b"https://app.example.com\r\nOrigin: https://app.example.com",
+                       b"https://app.example.com, https://app.example.com", b"\xe2\x98\x82", b""):
+            with self.subTest(origin=origin), self.proxy.wire() as wire:
+                wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\nOrigin: " + origin + b"\r\n\r\n")
+                answer = wire.response("GET")
+                self.assertIn(answer.status, (400, 403))
+                self.assertEqual(self.cors(answer), {})
+                self.assertNotIn("X-Evil", answer.headers)
+        with self.proxy.wire() as wire:
+            wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\nOrigin: " + b"https://" + b"a" * 8000 + b".example.org\r\n\r\n")
+            self.assertEqual(wire.response("GET").status, 403)
+        with self.proxy.wire() as wire:
+            wire.send(b"OPTIONS /health HTTP/1.1\r\nHost: x\r\n" + b"Access-Control-Request-Headers: a\r\n" * 150 + b"\r\n")
+            self.assertEqual(wire.response("OPTIONS").status, 431)
+        self.ask("GET", "/health", 200)
+
+
+class OriginListTest(ClientsTestCase):
+    def test_a_list_is_read_again_at_sighup(self):
+        path = self.proxy.folder / "cors.conf"
+
+        def allowed(proxy):
+            return proxy.request("GET", "/health", headers={"Origin": "https://b.example"}).headers["Access-Control-Allow-Origin"]
+
+        path.write_text("cors-origins = https://a.example\n")
+        path.chmod(0o644)
+        proxy = self.start_proxy(self.cluster, f"--config={path}")
+        self.assertIsNone(allowed(proxy))
+        for value, expected in (("https://a.example, https://b.example", "https://b.example"), ("*", "*"), ("", None),
+                                ("https://b.example", "https://b.example"), ("https://b.example/", "https://b.example")):
+            path.write_text(f"cors-origins = {value}\n")
+            proxy.process.send(signal.SIGHUP)
+            support.wait_until(lambda: allowed(proxy) == expected and proxy.log_text().count("reading the configuration again") > 0,
+                               10, f"origins {value}")
+        support.wait_until(lambda: "the configuration stays as it is" in proxy.log_text(), 10, "the refusal")
+
+    def test_any_page_may_call_if_that_is_said(self):
+        proxy = self.start_proxy(self.cluster, "--cors-origins=*")
+        for origin in ("https://evil.example", "null"):
+            answer = proxy.post(DEVICE, point(), headers={"Origin": origin})
+            self.assertEqual((answer.status, answer.headers["Access-Control-Allow-Origin"]), (200, "*"))
+            self.assertIsNone(answer.headers["Access-Control-Allow-Credentials"])
+
+    def test_credentials_are_allowed_to_those_that_are_named(self):
+        proxy = self.start_proxy(self.cluster, "--cors-origins=https://app.example.com", "--cors-credentials")
+        answer = proxy.post(DEVICE, point(), headers={"Origin": "https://app.example.com"})
+        self.assertEqual(answer.headers["Access-Control-Allow-Credentials"], "true")
+        self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "https://app.example.com")
+
+    def test_without_a_list_browsers_are_told_nothing(self):
+        answer = self.ask("POST", DEVICE, 200, point(), origin="https://app.example.com")
+        self.assertEqual([name for name in answer.headers if name.startswith("Access-Control")], [])
+        self.assertIsNone(answer.headers["Vary"])
+        answer = self.ask("OPTIONS", DEVICE, 204, origin="https://app.example.com", access_control_request_method="POST")
+        self.assertEqual([name for name in answer.headers if name.startswith("Access-Control")], [])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 #include "base/config.h"
 
 #include "base/log.h"
+#include "base/origin.h"
 
 #include <errno.h>
 #include <ini.h>
@@ -116,6 +117,14 @@ static const Option options[] = {
 	 certificates_choices, "whether clients may, or must, have a certificate", false},
 	{"tls-min-version", OPTION_CHOICE, AT(tls_min_version), "1.2", 0, 0, version_choices,
 	 "oldest version of TLS to speak", false},
+	{"cors-origins", OPTION_STRING, AT(cors_origins), "", 0, 0, NULL,
+	 "origins whose pages may call, separated by commas, such as https://app.example.com or "
+	 "https://*.example.com; * for any; empty: browsers are told nothing",
+	 false},
+	{"cors-max-age", OPTION_TIME, AT(cors_max_age), "10min", 0, 24 * HOUR, NULL,
+	 "time for which a browser may remember what it was told", false},
+	{"cors-credentials", OPTION_SWITCH, AT(cors_credentials), "off", 0, 1, NULL,
+	 "let those pages send cookies and the like", false},
 	{"max-headers", OPTION_BYTES, AT(max_headers), "16kB", 1 * KILO, 1 * MEGA, NULL,
 	 "size of a request line with its headers", false},
 	{"max-body", OPTION_BYTES, AT(max_body), "4MB", 1 * KILO, 256 * MEGA, NULL,
@@ -587,6 +596,31 @@ tl_config_read_environment(TlConfig *config, char **environment, TlConfigError *
 	return true;
 }
 
+static bool
+check_origins(const TlConfig *config, TlConfigError *error)
+{
+	char reason[300];
+
+	if (!tl_origin_list_check(config->cors_origins, reason, sizeof(reason)))
+	{
+		refuse(error, "invalid value for option \"cors-origins\": %s", reason);
+		snprintf(
+			error->hint, sizeof(error->hint),
+			"Each is written as https://app.example.com or https://*.example.com, in lower case, "
+			"with a port only if it is not the scheme's own, and without a slash at the end.");
+		return false;
+	}
+	if (config->cors_credentials && tl_origin_list_is_any(config->cors_origins))
+	{
+		refuse(error, "option \"cors-credentials\" is on for any origin");
+		snprintf(error->hint, sizeof(error->hint),
+				 "Any page could act in the name of whoever looks at it.  Name those that may in "
+				 "\"cors-origins\".");
+		return false;
+	}
+	return true;
+}
+
 bool
 tl_config_check(const TlConfig *config, TlConfigError *error)
 {
@@ -608,7 +642,7 @@ tl_config_check(const TlConfig *config, TlConfigError *error)
 		refuse(error, "option \"max-buffered\" is less than twice \"max-body\"");
 		return false;
 	}
-	return true;
+	return check_origins(config, error);
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "routes/cors.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -68,6 +69,8 @@ static const Wanted wanted[] = {
 	{"X-Correlation-Id", offsetof(TlRequest, correlation_id)},
 	{"traceparent", offsetof(TlRequest, traceparent)},
 	{"If-None-Match", offsetof(TlRequest, if_none_match)},
+	{"Origin", offsetof(TlRequest, origin)},
+	{"Access-Control-Request-Method", offsetof(TlRequest, wanted_method)},
 };
 
 /* Picks the headers that matter.  False if one is repeated: who sent it first, or last, may be another. */
@@ -140,8 +143,10 @@ http_handle(HttpRequest *request, const TlHttpHead *head)
 	{
 		request->close = true;
 		tl_request_refuse(base, 400, "a header that may be there once is repeated");
+		return;
 	}
-	else if (tl_client_use(request->client) == TL_ADDRESS_HEALTH && !is_of_health(head))
+	tl_cors_begin(base, request->http->backend->config);
+	if (tl_client_use(request->client) == TL_ADDRESS_HEALTH && !is_of_health(head))
 		tl_request_refuse(base, 404, "this address serves /health and nothing else");
 	else if (tl_client_is_in_reserve(request->client) && !is_of_health(head))
 	{
@@ -426,5 +431,6 @@ tl_http_close(TlHttp *http)
 	}
 	tl_buf_free(&http->head);
 	tl_buf_free(&http->body);
+	tl_buf_free(&http->fields);
 	free(http);
 }

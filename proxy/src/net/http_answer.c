@@ -9,6 +9,7 @@
 
 #include "base/metrics.h"
 #include "net/etag.h"
+#include "routes/cors.h"
 
 /* Bodies that are worth compressing, and do not keep the loop too long; parts of longer ones are always. */
 #define GZIP_LEAST ((size_t) 1024)
@@ -27,6 +28,16 @@ count_answer(const HttpRequest *request, int status)
 		tl_metrics.responses_5xx++;
 	else if (status >= 400)
 		tl_metrics.responses_4xx++;
+}
+
+static const TlBuf *
+http_fields(const HttpRequest *request, const TlAnswer *answer)
+{
+	TlHttp *http = request->http;
+
+	http->fields.len = 0;
+	tl_cors_add_headers(&request->base, http->backend->config, answer, &http->fields);
+	return &http->fields;
 }
 
 static bool
@@ -112,6 +123,7 @@ http_answer(TlRequest *base, const TlAnswer *answer)
 	options.framing = status_has_body(sent.status) ? TL_FRAMING_LENGTH : TL_FRAMING_NONE;
 	options.len = sent.len;
 	options.etag = tag[0] != '\0' ? tag : NULL;
+	options.fields = http_fields(request, &sent);
 	tl_http_compose_head(&http->head, &sent, &options);
 	tl_client_answer(request->client, http->head.data, http->head.len, sent.body,
 					 base->method != TL_METHOD_HEAD && status_has_body(sent.status) ? sent.len : 0,
@@ -142,6 +154,7 @@ http_begin(TlRequest *base, const TlAnswer *answer)
 	request->close |= options.framing == TL_FRAMING_CLOSE;
 	request->framing = options.framing;
 	options.close = request->close;
+	options.fields = http_fields(request, answer);
 	tl_http_compose_head(&http->head, answer, &options);
 	tl_client_begin(request->client, http->head.data, http->head.len, request->close);
 }

@@ -118,6 +118,8 @@ tl_http_compose_head(TlBuf *out, const TlAnswer *answer, const TlHeadOptions *op
 					  answer->file_name);
 	if (answer->retry_after > 0)
 		tl_buf_printf(out, "Retry-After: %u\r\n", answer->retry_after);
+	if (options->fields != NULL)
+		tl_buf_add(out, options->fields->data, options->fields->len);
 	add_framing(out, options);
 	tl_buf_add_text(out, "\r\n");
 }

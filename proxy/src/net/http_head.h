@@ -24,7 +24,8 @@ typedef struct TlHeadOptions
 	bool close;
 	bool gzip;		  /* Content-Encoding */
 	bool varies;	  /* with Accept-Encoding */
-	const char *etag; /* or NULL */
+	const char *etag;	 /* or NULL */
+	const TlBuf *fields; /* more of the head, whole lines, or NULL */
 } TlHeadOptions;
 
 /* Appends the head of an answer, with the empty line. */

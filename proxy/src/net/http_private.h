@@ -46,6 +46,7 @@ struct TlHttp
 	size_t spare_count;
 	TlBuf head; /* of the answer being sent */
 	TlBuf body; /* of it, or of a part, in gzip */
+	TlBuf fields; /* of its head: what browsers are told */
 	bool draining;
 	uint64_t last_call_us; /* when idle connections are closed; 0: they have been, or need not be */
 	void (*on_drained)(void *arg);

@@ -20,6 +20,7 @@
 #include "routes/app_route.h"
 #include "routes/body.h"
 #include "routes/stream.h"
+#include "routes/cors.h"
 
 #include <event2/event.h>
 #include <stddef.h>
@@ -403,7 +404,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	request->failure = tl_failure_acquire(route->failure);
 	request->expire = app_expire;
 	request->timeout_ms = backend->config->request_timeout;
-	if (!check_caller(request, route))
+	if (!tl_cors_check(request) || !check_caller(request, route))
 		return;
 	if (tl_pool_is_away(access->pool))
 	{
@@ -466,6 +467,7 @@ tl_app_handle(TlRequest *request, const TlBackend *backend)
 	if (methods == 0)
 		return false;
 	request->failure = tl_failure_acquire(failure);
-	tl_request_tell_methods(request, methods);
+	if (tl_cors_check(request))
+		tl_request_tell_methods(request, methods);
 	return true;
 }

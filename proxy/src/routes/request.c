@@ -35,6 +35,8 @@ request_release_if_done(TlRequest *request)
 	request->devices = NULL;
 	tl_stream_free(request->stream);
 	request->stream = NULL;
+	free(request->allowed_origin);
+	request->allowed_origin = NULL;
 	tl_failure_release(request->failure);
 	request->failure = NULL;
 	request->release(request);

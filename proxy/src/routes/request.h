@@ -23,6 +23,8 @@ typedef struct TlAnswer
 	int status;
 	unsigned int retry_after; /* seconds; 0: none */
 	const char *allow;		  /* for 405, and OPTIONS */
+	const char
+		*allow_headers;		  /* for OPTIONS: ", name" for each header of the path's own, or NULL */
 	const char *content_type; /* NULL: application/json */
 	const char *file_name;	  /* a download, of this name: letters, digits, . _ ~ and - */
 	const char *body;
@@ -62,6 +64,8 @@ struct TlRequest
 	const char *user_agent;
 	const char *if_none_match;
 	const char *certificate_name; /* of the client's certificate, which has been verified */
+	const char *origin;
+	const char *wanted_method; /* Access-Control-Request-Method */
 	const char *body;
 	size_t body_len;
 	uint64_t arrived_us;
@@ -84,6 +88,10 @@ struct TlRequest
 	int64_t timeout_ms;
 	char file_name[TL_FILE_NAME_MAX + 1]; /* of an answer that is CSV; empty: it has no name */
 	TlFailure *failure; /* how its dialect words failures, or NULL; the request's own reference */
+
+	/* Where it comes from, see cors.h; the text is the request's own. */
+	char *allowed_origin; /* what an answer names, or NULL */
+	bool origin_refused;
 
 	/* The endpoint's. */
 	bool answered;	/* or begun */

@@ -12,6 +12,7 @@
 
 #include "base/url.h"
 #include "routes/app.h"
+#include "routes/cors.h"
 #include "routes/health.h"
 #include "routes/ingest.h"
 
@@ -158,6 +159,8 @@ tl_route_handle(TlRequest *request, const TlBackend *backend)
 	{
 		if (!route_matches(&routes[i], request))
 			continue;
+		if (!tl_cors_check(request))
+			return;
 		if (method == routes[i].method)
 			routes[i].handle(request, backend);
 		else

@@ -278,5 +278,19 @@ class OriginListTest(ClientsTestCase):
         self.assertEqual([name for name in answer.headers if name.startswith("Access-Control")], [])
 
 
+class RetryTest(support.TestCase):
+    def test_a_fleet_is_not_told_to_come_back_all_at_once(self):
+        proxy = support.Proxy("host=/nonexistent", wait=False)
+        self.addCleanup(proxy.close)
+        support.wait_until(lambda: "is ready" in proxy.log_text(), 10, "the proxy")
+        told = set()
+        for _ in range(60):
+            answer = proxy.post(DEVICE, point())
+            self.assertEqual(answer.status, 503)
+            told.add(int(answer.headers["Retry-After"]))
+        self.assertLessEqual(told, {1, 2, 3, 4})
+        self.assertGreaterEqual(len(told), 3)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "net/etag.h"
 #include "routes/cors.h"
+#include "routes/retry.h"
 
 /* Bodies that are worth compressing, and do not keep the loop too long; parts of longer ones are always. */
 #define GZIP_LEAST ((size_t) 1024)
@@ -248,7 +249,7 @@ http_on_caught_up(void *request, void *arg)
 void
 http_on_refusal(int status, const char *why, bool head, TlBuf *out, void *arg)
 {
-	TlAnswer answer = {.status = status, .retry_after = status == 503 ? 1 : 0};
+	TlAnswer answer = {.status = status, .retry_after = status == 503 ? tl_retry_after() : 0};
 
 	(void) arg;
 	tl_metrics.requests++;

@@ -21,6 +21,7 @@
 #include "routes/body.h"
 #include "routes/stream.h"
 #include "routes/cors.h"
+#include "routes/retry.h"
 
 #include <event2/event.h>
 #include <stddef.h>
@@ -279,7 +280,7 @@ on_row_end(TlGroupEntry *entry, const TlGroupResult *result)
 	{
 		const TlRowAnswer *row = result->answers;
 		TlAnswer answer = {.status = row->status,
-						   .retry_after = row->status == 503 ? 1 : 0,
+						   .retry_after = row->status == 503 ? tl_retry_after() : 0,
 						   .content_type = row->content_type,
 						   .body = row->body,
 						   .len = row->len};

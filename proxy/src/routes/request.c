@@ -5,6 +5,7 @@
 #include "routes/request.h"
 
 #include "routes/reply.h"
+#include "routes/retry.h"
 #include "routes/stream.h"
 
 #include <stdlib.h>
@@ -90,7 +91,8 @@ static void
 refuse(TlRequest *request, int status, const char *detail, const char *allow)
 {
 	TlBuf *body = tl_request_scratch();
-	TlAnswer answer = {.status = status, .retry_after = status == 503 ? 1 : 0, .allow = allow};
+	TlAnswer answer = {
+		.status = status, .retry_after = status == 503 ? tl_retry_after() : 0, .allow = allow};
 
 	if (request->failure != NULL)
 	{
@@ -199,7 +201,7 @@ tl_request_relay(TlRequest *request, const TlRpcResult *result)
 	{
 		TlAnswer answer = {
 			.status = result->status,
-			.retry_after = result->status == 503 ? 1 : 0,
+			.retry_after = result->status == 503 ? tl_retry_after() : 0,
 			.content_type = result->content_type,
 			.file_name = tl_request_file_name(request, result->content_type),
 			.body = result->body,

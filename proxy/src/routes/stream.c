@@ -5,6 +5,7 @@
 #include "routes/stream.h"
 
 #include "base/log.h"
+#include "routes/retry.h"
 
 #include <stdlib.h>
 
@@ -46,7 +47,7 @@ stream_answer(const TlRequest *request)
 
 	return (TlAnswer){
 		.status = stream->status,
-		.retry_after = stream->status == 503 ? 1 : 0,
+		.retry_after = stream->status == 503 ? tl_retry_after() : 0,
 		.content_type = type,
 		.file_name = tl_request_file_name(request, type),
 		.body = stream->first.data,

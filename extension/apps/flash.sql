@@ -259,11 +259,14 @@ BEGIN
 				'{"ok": false, "error": "$detail", "code": "$code"}', '{}');
 	END IF;
 
-	INSERT INTO telemetry.route (app, method, path, description, dialect, stream, params) VALUES
-		('telemetry_flash', 'POST', '/event', 'Takes an event of the flash page.', 'flash', 'flash', '{}'),
-		('telemetry_flash', 'POST', '/client-log', 'Takes an error log of the flash page.', 'flash_legacy', 'flash_legacy', '{"event_type": "client_log"}');
+	-- The page sends some of these as it goes, and all without saying that they are JSON.
+	INSERT INTO telemetry.route (app, method, path, description, dialect, stream, params, beacon) VALUES
+		('telemetry_flash', 'POST', '/event', 'Takes an event of the flash page.', 'flash', 'flash', '{}', true),
+		('telemetry_flash', 'POST', '/client-log', 'Takes an error log of the flash page.', 'flash_legacy', 'flash_legacy',
+			'{"event_type": "client_log"}', true);
+	INSERT INTO telemetry.route (app, method, path, description, dialect, function, beacon) VALUES
+		('telemetry_flash', 'POST', '/increment', 'Counts a success.', 'flash', 'telemetry.http_increment(jsonb, jsonb)', true);
 	INSERT INTO telemetry.route (app, method, path, description, dialect, function, params, caller) VALUES
-		('telemetry_flash', 'POST', '/increment', 'Counts a success.', 'flash', 'telemetry.http_increment(jsonb, jsonb)', '{}', NULL),
 		('telemetry_flash', 'GET', '/count', 'How many successes there were, by any route.',
 			'flash', 'telemetry.http_count(jsonb, jsonb)', '{"dialect": "flash"}', NULL),
 		('telemetry_flash', 'GET', '/metrics/flash-count', 'How many successes stream flash has.',

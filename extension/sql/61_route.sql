@@ -92,10 +92,12 @@ CREATE TABLE telemetry.route (
 	params jsonb NOT NULL DEFAULT '{}' CONSTRAINT params_is_a_json_object CHECK (jsonb_typeof(params) = 'object'),
 	caller text CONSTRAINT caller_is_user_or_device CHECK (caller IN ('user', 'device')),
 	log_batches boolean NOT NULL DEFAULT false,
+	beacon boolean NOT NULL DEFAULT false,
 	app text COLLATE "C",
 	PRIMARY KEY (method, path),
 	CONSTRAINT it_brings_events_or_calls_a_function CHECK ((stream IS NULL) <> (function IS NULL)),
-	CONSTRAINT events_are_posted CHECK (stream IS NULL OR method = 'POST')
+	CONSTRAINT events_are_posted CHECK (stream IS NULL OR method = 'POST'),
+	CONSTRAINT beacons_are_posted CHECK (NOT beacon OR method = 'POST')
 );
 COMMENT ON TABLE telemetry.route IS
 	'Routes of the HTTP interface: each brings events of a stream, or calls a function. The proxy follows a change within '
@@ -113,6 +115,9 @@ COMMENT ON COLUMN telemetry.route.params IS 'Members that params always has, wha
 COMMENT ON COLUMN telemetry.route.caller IS
 	'Who must be known to ask, a user or a device, else the answer is 401; null: anyone may.';
 COMMENT ON COLUMN telemetry.route.log_batches IS 'Whether each batch leaves a row in telemetry.batch_log.';
+COMMENT ON COLUMN telemetry.route.beacon IS
+	'Whether JSON may also come as text/plain, as navigator.sendBeacon() of browsers sends it when a page goes. Browsers send that without asking '
+	'first; the proxy takes it from pages that its option cors-origins lists, and of what is no page.';
 COMMENT ON COLUMN telemetry.route.app IS 'The extension that it came with, and goes with; null: none.';
 COMMENT ON COLUMN telemetry.route.method IS 'The method of the request: GET, with which HEAD goes, POST, PUT, PATCH or DELETE; events come by POST only.';
 COMMENT ON COLUMN telemetry.route.description IS 'What it does, for people.';
@@ -211,6 +216,7 @@ BEGIN ATOMIC
 				'name', r.method || ' ' || r.path,
 				'params', r.params,
 				'caller', r.caller,
+				'beacon', r.beacon,
 				'error_type', d.failure_type,
 				'errors', f.templates)
 			|| CASE WHEN r.function IS NULL THEN '{"kind": "events"}'::jsonb
@@ -230,7 +236,7 @@ END;
 COMMENT ON FUNCTION telemetry.http_routes(text) IS
 	'What the proxy serves: {"version": text, "routes": [{"method", "path", "name", "kind": "events", "call" or '
 	'"stream" (a function that answers in parts), '
-	'"params", "caller", "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
+	'"params", "caller", "beacon", "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
 	'null if the version is the one that is known. The bodies are texts in which $detail stands for what is wrong, '
 	'as part of a JSON string, and $status for the status. Routes whose function is gone are left out.';
 

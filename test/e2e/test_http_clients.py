@@ -278,6 +278,55 @@ class OriginListTest(ClientsTestCase):
         self.assertEqual([name for name in answer.headers if name.startswith("Access-Control")], [])
 
 
+class BeaconTest(ClientsTestCase):
+    """What navigator.sendBeacon() sends when a page goes: text/plain, without asking first."""
+
+    apps = ("telemetry_flash", "telemetry_playback")
+    options = ("--cors-origins=https://flash.example.com",)
+    LOG = {"message": "it broke", "sessionId": "s1"}
+
+    def setUp(self):
+        super().setUp()
+        self.cluster.execute("TRUNCATE telemetry.event_log, telemetry.event_key")
+
+    def beacon(self, path, body, origin, proxy=None):
+        """What Chromium sends, of a page that goes."""
+        body = json.dumps(body).encode()
+        with (proxy or self.proxy).wire() as wire:
+            wire.send((f"POST {path} HTTP/1.1\r\nHost: t.example.com\r\nConnection: keep-alive\r\nContent-Length: {len(body)}\r\n"
+                       f"Content-Type: text/plain;charset=UTF-8\r\nAccept: */*\r\nOrigin: {origin}\r\nSec-Fetch-Site: cross-site\r\n"
+                       f"Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: empty\r\nReferer: {origin}/\r\n\r\n").encode() + body)
+            return wire.response()
+
+    def events(self):
+        return self.count("telemetry.event")
+
+    def test_a_page_that_goes_is_heard(self):
+        answer = self.beacon("/client-log", self.LOG, "https://flash.example.com")
+        self.assertEqual((answer.status, answer.json), (200, {"ok": True}))
+        self.assertEqual(self.beacon("/increment/", {"session_id": "s2"}, "https://flash.example.com").status, 200)
+        self.assertEqual(self.cluster.value("SELECT string_agg(event_type, ' ' ORDER BY event_type) FROM telemetry.event"),
+                         "client_log flash_success increment")
+
+    def test_any_page_is_not(self):
+        self.assertEqual(self.beacon("/client-log", self.LOG, "https://evil.example").status, 403)
+        silent = self.start_proxy(self.cluster)
+        answer = self.beacon("/client-log", self.LOG, "https://flash.example.com", silent)
+        self.assertEqual((answer.status, answer.json["ok"]), (403, False))
+        self.assertEqual(self.events(), 0)
+        # What is no page may.
+        self.assertEqual(silent.post("/client-log", self.LOG, headers={"Content-Type": "text/plain"}).status, 200)
+
+    def test_only_routes_that_say_so_take_it(self):
+        self.assertEqual(self.beacon("/telemetry/playback", {}, "https://flash.example.com").status, 401)
+        for path in (DEVICE, BATCH, BULK):
+            self.assertEqual(self.beacon(path, point(), "https://flash.example.com").status, 415)
+        for kind in ("text/plainly", "text/html", "text/", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+            self.ask("POST", "/client-log", 415, self.LOG, content_type=kind)
+        self.ask("POST", "/client-log", 400, "message=it broke", content_type="text/plain")
+        self.assertEqual(self.events(), 0)
+
+
 class RetryTest(support.TestCase):
     def test_a_fleet_is_not_told_to_come_back_all_at_once(self):
         proxy = support.Proxy("host=/nonexistent", wait=False)

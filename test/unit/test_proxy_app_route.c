@@ -43,7 +43,7 @@ routes_are_found_by_path_and_method(void)
 		"{\"method\": \"GET\", \"path\": \"/a/{id}\", \"kind\": \"call\","
 		" \"name\": \"GET /a/{id}\", \"params\": {\"x\": 1}, \"caller\": \"user\", " FAILURES "},"
 		"{\"method\": \"POST\", \"path\": \"/a/b\", \"kind\": \"events\","
-		" \"name\": \"POST /a/b\", " FAILURES "}");
+		" \"name\": \"POST /a/b\", \"beacon\": true, " FAILURES "}");
 	const TlAppRoute *route;
 	unsigned int methods;
 
@@ -52,9 +52,11 @@ routes_are_found_by_path_and_method(void)
 	TAP_CHECK(route != NULL && strcmp(route->name, "GET /a/b") == 0);
 	route = find(table, TL_METHOD_HEAD, "/a/c", &methods);
 	TAP_CHECK(route != NULL && strcmp(route->name, "GET /a/{id}") == 0);
-	TAP_CHECK(route->caller == TL_APP_USER && strcmp(route->params, "\"x\":1") == 0);
+	TAP_CHECK(!route->beacon && route->caller == TL_APP_USER &&
+			  strcmp(route->params, "\"x\":1") == 0);
 	route = find(table, TL_METHOD_POST, "/a/b", &methods);
 	TAP_CHECK(route != NULL && route->kind == TL_APP_EVENTS && route->params[0] == '\0');
+	TAP_CHECK(route->beacon);
 	TAP_CHECK(find(table, TL_METHOD_OTHER, "/a/b", &methods) == NULL);
 	TAP_CHECK(methods == (TL_METHOD_GET | TL_METHOD_POST));
 	TAP_CHECK(find(table, TL_METHOD_GET, "/a", &methods) == NULL && methods == 0);

@@ -341,6 +341,21 @@ check_caller(TlRequest *request, const TlAppRoute *route)
 	return true;
 }
 
+/*
+ * Whether a beacon comes from somewhere that it may.  Any page can have a browser send text/plain, where a
+ * page that would send JSON must be allowed to.
+ */
+static bool
+check_beacon(TlRequest *request, const TlAppRoute *route)
+{
+	request->takes_text = route->beacon;
+	if (!route->beacon || !tl_body_is_plain_text(request) || request->origin == NULL ||
+		request->allowed_origin != NULL)
+		return true;
+	tl_request_refuse(request, 403, "text/plain is taken from pages of listed origins only");
+	return false;
+}
+
 /* Reads and checks a body; *odd tells whether jsonb may refuse it, or read it otherwise. */
 static bool
 read_body(TlRequest *request, const TlConfig *config, const char **body, size_t *len, bool *odd)
@@ -405,7 +420,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	request->failure = tl_failure_acquire(route->failure);
 	request->expire = app_expire;
 	request->timeout_ms = backend->config->request_timeout;
-	if (!tl_cors_check(request) || !check_caller(request, route))
+	if (!tl_cors_check(request) || !check_caller(request, route) || !check_beacon(request, route))
 		return;
 	if (tl_pool_is_away(access->pool))
 	{

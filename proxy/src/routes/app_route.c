@@ -32,6 +32,14 @@ text_member(struct json_object *object, const char *name)
 }
 
 static bool
+flag_member(struct json_object *object, const char *name)
+{
+	struct json_object *member;
+
+	return json_object_object_get_ex(object, name, &member) && json_object_get_boolean(member);
+}
+
+static bool
 read_path(const char *path, TlAppRoute *route)
 {
 	while (*path == '/')
@@ -112,6 +120,7 @@ read_route(struct json_object *object, TlAppRoute *route)
 		route->caller = TL_APP_DEVICE;
 	else if (caller != NULL)
 		return false;
+	route->beacon = flag_member(object, "beacon");
 	json_object_object_get_ex(object, "errors", &errors);
 	route->failure = tl_failure_create(text_member(object, "error_type"), errors);
 	return route->failure != NULL;

@@ -37,6 +37,7 @@ typedef struct TlAppRoute
 	TlMethod method;
 	TlAppKind kind;
 	TlAppCaller caller; /* who must be known */
+	bool beacon;		/* JSON may come as text/plain */
 	TlAppSegment segments[TL_SEGMENTS_MAX];
 	unsigned int segment_count;
 	const char *name;	/* what the database knows the route by */

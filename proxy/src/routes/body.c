@@ -18,22 +18,34 @@ tl_body_shutdown(void)
 	tl_buf_free(&inflated);
 }
 
+/* Of a Content-Type, without its parameters. */
+static bool
+media_type_is(const char *type, const char *name)
+{
+	size_t len = strcspn(type, "; \t");
+
+	return len == strlen(name) && strncasecmp(type, name, len) == 0;
+}
+
 static bool
 content_type_is_json(const char *type)
 {
-	static const char json[] = "application/json";
 	static const char suffix[] = "+json";
 	size_t len;
 
-	if (type == NULL)
-		return true;
-	len = strcspn(type, "; \t");
-	if (len == sizeof(json) - 1 && strncasecmp(type, json, len) == 0)
+	if (type == NULL || media_type_is(type, "application/json"))
 		return true;
 
 	/* application/vnd.example+json, application/cloudevents+json: RFC 6839. */
+	len = strcspn(type, "; \t");
 	return memchr(type, '/', len) != NULL && len > sizeof(suffix) - 1 &&
 		   strncasecmp(type + len - (sizeof(suffix) - 1), suffix, sizeof(suffix) - 1) == 0;
+}
+
+bool
+tl_body_is_plain_text(const TlRequest *request)
+{
+	return request->content_type != NULL && media_type_is(request->content_type, "text/plain");
 }
 
 bool
@@ -47,7 +59,8 @@ tl_body_read(TlRequest *request, const TlConfig *config, const char **body, size
 	};
 	TlEncoding encoding = TL_ENCODING_IDENTITY;
 
-	if (!content_type_is_json(request->content_type))
+	if (!content_type_is_json(request->content_type) &&
+		!(request->takes_text && tl_body_is_plain_text(request)))
 	{
 		tl_request_refuse(request, 415, "Content-Type must be application/json");
 		return false;

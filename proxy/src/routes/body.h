@@ -14,6 +14,9 @@
 extern bool tl_body_read(TlRequest *request, const TlConfig *config, const char **body,
 						 size_t *len);
 
+/* Whether it comes as text/plain, which browsers send for any page without asking first. */
+extern bool tl_body_is_plain_text(const TlRequest *request);
+
 extern void tl_body_shutdown(void);
 
 #endif

@@ -86,6 +86,7 @@ struct TlRequest
 	unsigned int segment_count;
 	void (*expire)(TlRequest *request); /* answers in place of the database */
 	int64_t timeout_ms;
+	bool takes_text;					  /* JSON may come as text/plain */
 	char file_name[TL_FILE_NAME_MAX + 1]; /* of an answer that is CSV; empty: it has no name */
 	TlFailure *failure; /* how its dialect words failures, or NULL; the request's own reference */
 

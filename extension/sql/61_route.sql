@@ -30,7 +30,8 @@ COMMENT ON TABLE telemetry.dialect IS
 	'and the shapes of answers. A path is names of members joined by dots, such as metadata.eventId, which begins '
 	'at the event, or with a word before it elsewhere: item: at the element of the batch that the event lies in, body: at the '
 	'whole body, params: at what is known beside the body (telemetry.route.params, parts of the path, the query; '
-	'caller.user_id, caller.device_id, caller.user_agent, caller.certificate of the one who asks). What is null counts as not there. '
+	'caller.user_id, caller.device_id, caller.user_agent, caller.certificate of the one who asks). header: and a name is that header of the request, a text of 1 to 1024 '
+	'bytes; not Authorization, Cookie, Proxy-Authorization and X-Api-Key. What is null counts as not there. '
 	'A template is JSON in whose strings $name stands for a value; a string of nothing but $name becomes the value '
 	'itself, such as a number. Error on writing a row that cannot be read: invalid_parameter_value. '
 	'A change counts from the next statement on; DELETE removes the routes that speak the dialect.';
@@ -209,6 +210,16 @@ BEGIN ATOMIC
 			('413', 413), ('415', 415), ('429', 429), ('500', 500), ('503', 503), ('default', NULL)) AS s (key, status)
 		CROSS JOIN LATERAL telemetry.http_problem(d.name, s.status, NULL, '$detail') AS p
 		GROUP BY d.name
+	), header AS (
+		SELECT d.name, jsonb_agg(DISTINCT lower(substr(p.path, length('header:') + 1))) AS names
+		FROM telemetry.dialect AS d
+		CROSS JOIN LATERAL (
+			SELECT f.path #>> '{}' FROM jsonb_path_query(d.fields, 'lax $.*[*]') AS f (path)
+			UNION ALL SELECT d.kind
+			UNION ALL SELECT d.batch_id
+		) AS p (path)
+		WHERE p.path ^@ 'header:'
+		GROUP BY d.name
 	), listed AS (
 		SELECT jsonb_build_object(
 				'method', r.method,
@@ -217,6 +228,7 @@ BEGIN ATOMIC
 				'params', r.params,
 				'caller', r.caller,
 				'beacon', r.beacon,
+				'headers', coalesce(h.names, '[]'),
 				'error_type', d.failure_type,
 				'errors', f.templates)
 			|| CASE WHEN r.function IS NULL THEN '{"kind": "events"}'::jsonb
@@ -225,6 +237,7 @@ BEGIN ATOMIC
 		FROM telemetry.route AS r
 		JOIN telemetry.dialect AS d ON d.name = r.dialect
 		JOIN failure AS f ON f.name = r.dialect
+		LEFT JOIN header AS h ON h.name = r.dialect
 		WHERE r.function IS NULL OR to_regprocedure(r.function) IS NOT NULL
 		ORDER BY r.method, r.path
 	)
@@ -236,7 +249,7 @@ END;
 COMMENT ON FUNCTION telemetry.http_routes(text) IS
 	'What the proxy serves: {"version": text, "routes": [{"method", "path", "name", "kind": "events", "call" or '
 	'"stream" (a function that answers in parts), '
-	'"params", "caller", "beacon", "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
+	'"params", "caller", "beacon", "headers": names, in lower case, of headers that params is to have as its member headers, "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
 	'null if the version is the one that is known. The bodies are texts in which $detail stands for what is wrong, '
 	'as part of a JSON string, and $status for the status. Routes whose function is gone are left out.';
 

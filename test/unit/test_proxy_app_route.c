@@ -93,6 +93,28 @@ each_method_of_a_path_has_its_route(void)
 }
 
 static void
+headers_of_all_routes_of_a_path_are_told(void)
+{
+	TlAppTable *table =
+		table_of("{\"method\": \"PUT\", \"path\": \"/a/{id}\", \"kind\": \"call\","
+				 " \"name\": \"1\", \"headers\": [\"x-one\", \"x-two\"], " FAILURES "},"
+				 "{\"method\": \"GET\", \"path\": \"/a/b\", \"kind\": \"call\","
+				 " \"name\": \"2\", \"headers\": [\"ce-id\"], " FAILURES "},"
+				 "{\"method\": \"GET\", \"path\": \"/b\", \"kind\": \"call\","
+				 " \"name\": \"3\", \"headers\": [\"other\"], " FAILURES "}");
+	TlRequest request = {.segments = {{"a", 1}, {"b", 1}}, .segment_count = 2};
+	static const char expected[] = ", x-one, x-two, ce-id";
+	unsigned int methods;
+	TlBuf out = {0};
+
+	tl_app_table_add_headers(table, &request, &out);
+	TAP_CHECK(out.len == strlen(expected) && memcmp(out.data, expected, out.len) == 0);
+	TAP_CHECK(find(table, TL_METHOD_PUT, "/a/b", &methods)->header_count == 2);
+	tl_buf_free(&out);
+	tl_app_table_free(table);
+}
+
+static void
 routes_that_cannot_be_served_are_left_out(void)
 {
 	static const char *const wrong[] = {
@@ -117,6 +139,12 @@ routes_that_cannot_be_served_are_left_out(void)
 		"/w\", " FAILURES "}",
 		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"name\": \"w\", "
 		"\"caller\": \"king\", " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"name\": \"w\", "
+		"\"headers\": [\"a\", \"b\\r\\nc\"], " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"name\": \"w\", "
+		"\"headers\": [\"\"], " FAILURES "}",
+		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"name\": \"w\", "
+		"\"headers\": \"a\", " FAILURES "}",
 		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"name\": \"w\"}",
 		"{\"method\": \"GET\", \"path\": \"/w\", \"kind\": \"call\", \"name\": \"w\","
 		" \"error_type\": \"a\\r\\nb\", \"errors\": {\"default\": \"\"}}",
@@ -176,6 +204,7 @@ main(void)
 {
 	TAP_RUN(routes_are_found_by_path_and_method);
 	TAP_RUN(each_method_of_a_path_has_its_route);
+	TAP_RUN(headers_of_all_routes_of_a_path_are_told);
 	TAP_RUN(routes_that_cannot_be_served_are_left_out);
 	TAP_RUN(what_is_no_table_is_refused);
 	TAP_RUN(failures_have_the_shape_of_their_status);

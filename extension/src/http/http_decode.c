@@ -47,6 +47,7 @@ typedef struct Decoder
 	TlEventIngest *ingest;
 	/* Of the event at hand. */
 	const JsonbValue *item;
+	bool *by_header; /* for each mapping, whether a header tells it; or NULL */
 	TlEvent *event;
 	Members members;
 } Decoder;
@@ -97,13 +98,14 @@ find(const Decoder *d, const TlPath *path, JsonbValue *v)
 	return walk(d->from[path->source], path, v);
 }
 
-static bool
+/* The path that counts, or NULL. */
+static const TlPath *
 find_any(const Decoder *d, const TlMapping *m, JsonbValue *v)
 {
 	for (int i = 0; i < m->n_paths; i++)
 		if (find(d, &m->paths[i], v))
-			return true;
-	return false;
+			return &m->paths[i];
+	return NULL;
 }
 
 /* Something is wrong with a field; the first one found is told. */
@@ -244,6 +246,9 @@ reading_of(const Decoder *d, const Trail *trail)
 	{
 		const TlMapping *m = &dialect->mappings[i];
 
+		/* A member that would stand in for the header is one like any other. */
+		if (d->by_header != NULL && d->by_header[i])
+			continue;
 		for (int k = 0; k < m->n_paths; k++)
 			note_path(d, &m->paths[k], trail,
 					  m->place == TL_PLACE_DATA || m->place == TL_PLACE_MEMBER, &r);
@@ -357,6 +362,22 @@ show(const Decoder *d)
 	return out.data;
 }
 
+/* Which fields headers tell. */
+static void
+note_headers(Decoder *d)
+{
+	const TlDialect *dialect = d->dialect;
+
+	d->by_header = palloc(sizeof(bool) * (Size) dialect->n_mappings);
+	for (int i = 0; i < dialect->n_mappings; i++)
+	{
+		JsonbValue v;
+		const TlPath *path = find_any(d, &dialect->mappings[i], &v);
+
+		d->by_header[i] = path != NULL && path->source == TL_PATH_HEADER;
+	}
+}
+
 static void
 read_event(Decoder *d, TlHttpEvent *told)
 {
@@ -376,10 +397,12 @@ read_event(Decoder *d, TlHttpEvent *told)
 			   psprintf("is required: an event must be an object, not %s", tl_json_kind(&v)));
 		return;
 	}
+	if (dialect->maps_headers)
+		note_headers(d);
 	if (dialect->unknown != TL_UNKNOWN_IGNORE)
 		read_unknown(d, d->from[TL_PATH_EVENT], NULL, &d->members);
 	for (int i = 0; i < dialect->n_mappings; i++)
-		if (find_any(d, &dialect->mappings[i], &v))
+		if (find_any(d, &dialect->mappings[i], &v) != NULL)
 			read_field(d, &dialect->mappings[i], &v);
 	if (type.data != NULL)
 		d->event->text[TL_EVENT_TYPE] = type;
@@ -511,12 +534,15 @@ static void
 read_params(Decoder *d, Jsonb *params)
 {
 	static const TlSlice under_load = {"under_load", 10};
+	static const TlSlice headers = {"headers", 7};
 	TlHttpRequest *r = d->request;
 	JsonbValue v;
 
 	if (params != NULL && JB_ROOT_IS_OBJECT(params))
 	{
 		d->from[TL_PATH_PARAMS] = &params->root;
+		if (get(&params->root, headers, &v))
+			d->from[TL_PATH_HEADER] = object_of(&v);
 		d->under_load = get(&params->root, under_load, &v) && v.type == jbvBool && v.val.boolean;
 	}
 	d->fixed = unconstify(JsonbContainer *, &r->route->params->root);

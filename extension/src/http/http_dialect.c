@@ -18,10 +18,20 @@ PG_FUNCTION_INFO_V1(telemetry_check_dialect);
 
 #define STATUS_DEFAULT 400
 
+/* As RFC 9110, 5.6.2, has them. */
+#define HEADER_NAME_CHARACTERS                                                                     \
+	"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define HEADER_NAME_MAX 64
+
 static const char *const sources[TL_PATH_SOURCES] = {[TL_PATH_EVENT] = "event:",
 													 [TL_PATH_ITEM] = "item:",
 													 [TL_PATH_BODY] = "body:",
-													 [TL_PATH_PARAMS] = "params:"};
+													 [TL_PATH_PARAMS] = "params:",
+													 [TL_PATH_HEADER] = "header:"};
+
+/* What lets somebody in is nobody else's to see, and not to be stored. */
+static const char *const secret_headers[] = {"authorization", "cookie", "proxy-authorization",
+											 "x-api-key"};
 
 static const char *const unknowns[] = {
 	[TL_UNKNOWN_KEEP] = "keep", [TL_UNKNOWN_IGNORE] = "ignore", [TL_UNKNOWN_REFUSE] = "refuse"};
@@ -123,6 +133,25 @@ next_member(JsonbIterator **it, TlSlice *name, JsonbValue *value)
 	return false;
 }
 
+/* The name of a header as a path of one name, in lower case. */
+static void
+read_header(TlPath *path, TlSlice name, const char *what)
+{
+	char *lower = pnstrdup(name.data, name.len);
+
+	if (name.len == 0 || name.len > HEADER_NAME_MAX ||
+		strspn(lower, HEADER_NAME_CHARACTERS) != name.len)
+		refuse(what, psprintf("\"%s\" is not the name of a header, of at most %d bytes", lower,
+							  HEADER_NAME_MAX));
+	for (char *c = lower; *c != '\0'; c++)
+		*c = (char) pg_ascii_tolower((unsigned char) *c);
+	for (size_t i = 0; i < lengthof(secret_headers); i++)
+		if (strcmp(lower, secret_headers[i]) == 0)
+			refuse(what, psprintf("header \"%s\" may carry a secret", lower));
+	path->names = palloc(sizeof(TlSlice));
+	path->names[path->n_names++] = (TlSlice){lower, name.len};
+}
+
 static TlPath
 read_path(TlSlice text, const char *what)
 {
@@ -138,6 +167,11 @@ read_path(TlSlice text, const char *what)
 		text.data += strlen(sources[i]);
 		text.len -= (uint32) strlen(sources[i]);
 		break;
+	}
+	if (path.source == TL_PATH_HEADER)
+	{
+		read_header(&path, text, what);
+		return path;
 	}
 	end = text.data + text.len;
 	path.names = palloc(sizeof(TlSlice) * (text.len + 1));
@@ -162,6 +196,17 @@ path_column(const Row *row, const char *name)
 	return text.data == NULL ? (TlPath){0} : read_path(text, name);
 }
 
+/* A path to what holds events. */
+static TlPath
+body_path_column(const Row *row, const char *name)
+{
+	TlPath path = path_column(row, name);
+
+	if (path.source == TL_PATH_HEADER)
+		refuse(name, "must be a path in the body");
+	return path;
+}
+
 /* What a path is called in messages to the sender, who does not see params. */
 static const char *
 show_path(const TlPath *path, const char *field)
@@ -171,6 +216,8 @@ show_path(const TlPath *path, const char *field)
 	if (path->source == TL_PATH_PARAMS)
 		return field;
 	initStringInfo(&out);
+	if (path->source == TL_PATH_HEADER)
+		appendStringInfoString(&out, "header ");
 	for (int i = 0; i < path->n_names; i++)
 		appendStringInfo(&out, "%s%.*s", i > 0 ? "." : "", (int) path->names[i].len,
 						 path->names[i].data);
@@ -209,6 +256,15 @@ read_mapping(TlMapping *m, TlSlice field, const JsonbValue *v)
 	m->shown = show_path(&m->paths[0], m->field);
 }
 
+static bool
+maps_header(const TlMapping *m)
+{
+	for (int i = 0; i < m->n_paths; i++)
+		if (m->paths[i].source == TL_PATH_HEADER)
+			return true;
+	return false;
+}
+
 static void
 read_mappings(TlDialect *d, const Row *row)
 {
@@ -222,7 +278,9 @@ read_mappings(TlDialect *d, const Row *row)
 						  ? palloc0(sizeof(TlMapping))
 						  : repalloc(d->mappings, sizeof(TlMapping) * (Size) (d->n_mappings + 1));
 		memset(&d->mappings[d->n_mappings], 0, sizeof(TlMapping));
-		read_mapping(&d->mappings[d->n_mappings++], name, &v);
+		read_mapping(&d->mappings[d->n_mappings], name, &v);
+		d->maps_headers |= maps_header(&d->mappings[d->n_mappings]);
+		d->n_mappings++;
 	}
 }
 
@@ -366,8 +424,8 @@ tl_dialect_read(TlDialect *d, HeapTuple tuple, TupleDesc desc)
 
 	memset(d, 0, sizeof(*d));
 	d->name = text_column(&row, "name");
-	d->events = path_column(&row, "events");
-	d->item = path_column(&row, "item");
+	d->events = body_path_column(&row, "events");
+	d->item = body_path_column(&row, "item");
 	d->batch_id = path_column(&row, "batch_id");
 	d->kind = path_column(&row, "kind");
 	read_kinds(d, &row);

@@ -20,6 +20,7 @@ typedef enum TlPathSource
 	TL_PATH_ITEM,	/* the element of the batch in which that lies; mostly the same */
 	TL_PATH_BODY,	/* the whole body */
 	TL_PATH_PARAMS, /* what the route and the caller say beside the body */
+	TL_PATH_HEADER, /* a header of the request: its name, in lower case, is the path */
 	TL_PATH_SOURCES
 } TlPathSource;
 
@@ -78,6 +79,7 @@ typedef struct TlDialect
 	int n_kinds;
 	TlMapping *mappings;
 	int n_mappings;
+	bool maps_headers; /* some mapping has a path that is a header */
 	TlUnknown unknown;
 
 	/* Out. */

@@ -96,6 +96,23 @@ read_headers(const TlHttpHead *head, TlRequest *request)
 	return true;
 }
 
+static bool
+http_find_header(const TlRequest *base, const char *name, const char **value)
+{
+	const TlHttpHead *head = ((const HttpRequest *) base)->head;
+
+	*value = NULL;
+	for (unsigned int i = 0; i < head->field_count; i++)
+	{
+		if (strcasecmp(head->fields[i].name, name) != 0)
+			continue;
+		if (*value != NULL)
+			return false;
+		*value = head->fields[i].value;
+	}
+	return true;
+}
+
 static HttpRequest *
 http_take_request(TlHttp *http)
 {
@@ -111,7 +128,8 @@ http_take_request(TlHttp *http)
 	if (request == NULL)
 		tl_log_die("out of memory");
 	*request = (HttpRequest){
-		.base = {.answer = http_answer,
+		.base = {.find_header = http_find_header,
+				 .answer = http_answer,
 				 .release = http_release,
 				 .begin = http_begin,
 				 .write = http_write,
@@ -164,6 +182,7 @@ http_on_request(TlClient *client, const TlHttpHead *head, const char *body, size
 	HttpRequest *request = http_take_request(http);
 
 	request->client = client;
+	request->head = head;
 	request->old = head->old;
 	request->close = !head->keep_alive;
 	request->takes_gzip = tl_gzip_is_accepted(head);

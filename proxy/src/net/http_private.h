@@ -18,7 +18,8 @@ typedef struct HttpRequest
 {
 	TlRequest base; /* first: a request is its HTTP request */
 	TlHttp *http;
-	TlClient *client; /* NULL once it has gone */
+	TlClient *client;		/* NULL once it has gone */
+	const TlHttpHead *head; /* while its endpoint is called */
 	bool old;		  /* HTTP/1.0 */
 	bool close;
 	bool takes_gzip;

@@ -7,8 +7,9 @@
  * plain to jsonb goes alone, so that nobody else's rows fail with it.
  *
  * params has, the later ones winning: the query's parameters and the path's by their names, the
- * route's own, "caller" {"user_id", "device_id", "correlation_id", "user_agent", "certificate"}, and
- * for events "under_load": true while much is waiting for the database.
+ * route's own, "headers" {name in lower case: text} if the dialect reads some, "caller" {"user_id",
+ * "device_id", "correlation_id", "user_agent", "certificate"}, and for events "under_load": true while much is waiting
+ * for the database.
  */
 #include "routes/app.h"
 
@@ -29,6 +30,7 @@
 #define POLL_SECONDS 2
 #define QUERY_PARAMETERS_MAX 64
 #define CALLER_TEXT_MAX 256
+#define HEADER_TEXT_MAX 1024
 
 #define ROUTES_QUERY                                                                               \
 	"SELECT 200, coalesce(telemetry.http_routes($1::jsonb ->> 'known'), 'null')::text"             \
@@ -182,16 +184,23 @@ add_query(const char *query)
 	return true;
 }
 
-/* A header that names somebody: what can be stored as such. */
+/* What can be stored of a header. */
 static bool
-is_caller_text(const char *text)
+is_plain_text(const char *text, size_t max)
 {
 	size_t len = strlen(text);
 
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char) text[i] < 0x20 || text[i] == 0x7f)
 			return false;
-	return len >= 1 && len <= CALLER_TEXT_MAX && tl_utf8_valid(text, len);
+	return len >= 1 && len <= max && tl_utf8_valid(text, len);
+}
+
+/* A header that names somebody. */
+static bool
+is_caller_text(const char *text)
+{
+	return is_plain_text(text, CALLER_TEXT_MAX);
 }
 
 /* The trace-id of a W3C traceparent, 32 hexadecimal digits, or NULL. */
@@ -231,6 +240,25 @@ add_caller(const TlRequest *request, const TlAppRoute *route, bool alone)
 	tl_buf_add_text(&params, "}");
 }
 
+/* The headers that the route's dialect reads.  One that is empty is as good as absent. */
+static void
+add_headers(const TlRequest *request, const TlAppRoute *route)
+{
+	if (route->header_count == 0)
+		return;
+	add_name("headers", 7);
+	tl_buf_add_text(&params, "{");
+	for (unsigned int i = 0; i < route->header_count; i++)
+	{
+		const char *name = route->headers[i];
+		const char *value;
+
+		if (request->find_header(request, name, &value) && value != NULL && value[0] != '\0')
+			add_text(name, strlen(name), value, strlen(value));
+	}
+	tl_buf_add_text(&params, "}");
+}
+
 static bool
 compose_params(const TlRequest *request, const TlAppRoute *route, const TlBackend *backend,
 			   bool alone)
@@ -253,6 +281,7 @@ compose_params(const TlRequest *request, const TlAppRoute *route, const TlBacken
 			tl_buf_add_text(&params, ",");
 		tl_buf_add_text(&params, route->params);
 	}
+	add_headers(request, route);
 	add_caller(request, route, alone);
 	if (route->kind == TL_APP_EVENTS && tl_backend_pending_bytes(backend, &backend->ingest) >
 											(size_t) backend->config->max_pending / 2)
@@ -317,6 +346,29 @@ check_header(TlRequest *request, const char *value, const char *refusal)
 		return true;
 	tl_request_refuse(request, 400, refusal);
 	return false;
+}
+
+/* Whether the headers that the route's dialect reads can be read. */
+static bool
+check_headers(TlRequest *request, const TlAppRoute *route)
+{
+	for (unsigned int i = 0; i < route->header_count; i++)
+	{
+		const char *wrong = NULL;
+		const char *value;
+		char detail[128];
+
+		if (!request->find_header(request, route->headers[i], &value))
+			wrong = "is repeated";
+		else if (value != NULL && value[0] != '\0' && !is_plain_text(value, HEADER_TEXT_MAX))
+			wrong = "is not up to 1024 bytes of text";
+		if (wrong == NULL)
+			continue;
+		snprintf(detail, sizeof(detail), "header %.64s %s", route->headers[i], wrong);
+		tl_request_refuse(request, 400, detail);
+		return false;
+	}
+	return true;
 }
 
 /* Whether the request comes from somebody who may be known, and must be. */
@@ -420,7 +472,8 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	request->failure = tl_failure_acquire(route->failure);
 	request->expire = app_expire;
 	request->timeout_ms = backend->config->request_timeout;
-	if (!tl_cors_check(request) || !check_caller(request, route) || !check_beacon(request, route))
+	if (!tl_cors_check(request) || !check_caller(request, route) ||
+		!check_headers(request, route) || !check_beacon(request, route))
 		return;
 	if (tl_pool_is_away(access->pool))
 	{
@@ -483,7 +536,11 @@ tl_app_handle(TlRequest *request, const TlBackend *backend)
 	if (methods == 0)
 		return false;
 	request->failure = tl_failure_acquire(failure);
-	if (tl_cors_check(request))
-		tl_request_tell_methods(request, methods);
+	if (!tl_cors_check(request))
+		return true;
+	params.len = 0;
+	tl_app_table_add_headers(table, request, &params);
+	tl_buf_add(&params, "", 1);
+	tl_request_tell_methods(request, methods, params.data);
 	return true;
 }

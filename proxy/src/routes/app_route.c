@@ -39,6 +39,34 @@ flag_member(struct json_object *object, const char *name)
 	return json_object_object_get_ex(object, name, &member) && json_object_get_boolean(member);
 }
 
+/* The names of headers, which stay in the parsed JSON. */
+static bool
+read_headers(struct json_object *object, TlAppRoute *route)
+{
+	static const char token[] =
+		"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	struct json_object *names;
+	size_t count;
+
+	if (!json_object_object_get_ex(object, "headers", &names))
+		return true;
+	if (!json_object_is_type(names, json_type_array))
+		return false;
+	count = json_object_array_length(names);
+	route->headers = calloc(count + 1, sizeof(*route->headers));
+	if (route->headers == NULL)
+		tl_log_die("out of memory");
+	for (size_t i = 0; i < count; i++)
+	{
+		const char *name = json_object_get_string(json_object_array_get_idx(names, i));
+
+		if (name == NULL || name[0] == '\0' || name[strspn(name, token)] != '\0')
+			return false;
+		route->headers[route->header_count++] = name;
+	}
+	return true;
+}
+
 static bool
 read_path(const char *path, TlAppRoute *route)
 {
@@ -121,6 +149,8 @@ read_route(struct json_object *object, TlAppRoute *route)
 	else if (caller != NULL)
 		return false;
 	route->beacon = flag_member(object, "beacon");
+	if (!read_headers(object, route))
+		return false;
 	json_object_object_get_ex(object, "errors", &errors);
 	route->failure = tl_failure_create(text_member(object, "error_type"), errors);
 	return route->failure != NULL;
@@ -161,8 +191,11 @@ tl_app_table_create(const char *json, size_t len)
 			read_route(route, &table->routes[table->count]))
 			table->count++;
 		else
+		{
+			free(table->routes[table->count].headers);
 			tl_log(TL_LOG_WARNING, "a route of the database cannot be served: %.200s",
 				   json_object_to_json_string(route));
+		}
 	}
 	return table;
 }
@@ -173,7 +206,10 @@ tl_app_table_free(TlAppTable *table)
 	if (table == NULL)
 		return;
 	for (size_t i = 0; i < table->count; i++)
+	{
 		tl_failure_release(table->routes[i].failure);
+		free(table->routes[i].headers);
+	}
 	free(table->routes);
 	json_object_put(table->json);
 	free(table);
@@ -225,4 +261,18 @@ tl_app_table_find(const TlAppTable *table, const TlRequest *request, unsigned in
 			found = route;
 	}
 	return found;
+}
+
+void
+tl_app_table_add_headers(const TlAppTable *table, const TlRequest *request, TlBuf *out)
+{
+	for (size_t i = 0; i < table->count; i++)
+	{
+		const TlAppRoute *route = &table->routes[i];
+
+		if (route->header_count == 0 || !path_matches(route, request))
+			continue;
+		for (unsigned int k = 0; k < route->header_count; k++)
+			tl_buf_printf(out, ", %s", route->headers[k]);
+	}
 }

@@ -36,8 +36,10 @@ typedef struct TlAppRoute
 {
 	TlMethod method;
 	TlAppKind kind;
-	TlAppCaller caller; /* who must be known */
-	bool beacon;		/* JSON may come as text/plain */
+	TlAppCaller caller;	  /* who must be known */
+	bool beacon;		  /* JSON may come as text/plain */
+	const char **headers; /* names, in lower case, of those that params are to have */
+	unsigned int header_count;
 	TlAppSegment segments[TL_SEGMENTS_MAX];
 	unsigned int segment_count;
 	const char *name;	/* what the database knows the route by */
@@ -59,5 +61,8 @@ extern const char *tl_app_table_version(const TlAppTable *table);
  */
 extern const TlAppRoute *tl_app_table_find(const TlAppTable *table, const TlRequest *request,
 										   unsigned int *methods, TlFailure **failure);
+
+/* Appends ", name" for each header that a route of the path is to have. */
+extern void tl_app_table_add_headers(const TlAppTable *table, const TlRequest *request, TlBuf *out);
 
 #endif

@@ -63,7 +63,7 @@ tl_cors_add_headers(const TlRequest *request, const TlConfig *config, const TlAn
 					  "Access-Control-Allow-Methods: %s\r\n"
 					  "Access-Control-Allow-Headers: " READ_HEADERS "%s\r\n"
 					  "Access-Control-Max-Age: %lld\r\n",
-					  answer->allow, answer->allow_headers != NULL ? answer->allow_headers : "",
+					  answer->allow, answer->allow_headers,
 					  (long long) (config->cors_max_age / 1000));
 	else
 		tl_buf_add_text(head, "Access-Control-Expose-Headers: " TOLD_HEADERS "\r\n");

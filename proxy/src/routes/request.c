@@ -113,12 +113,13 @@ tl_request_refuse(TlRequest *request, int status, const char *detail)
 }
 
 void
-tl_request_tell_methods(TlRequest *request, unsigned int methods)
+tl_request_tell_methods(TlRequest *request, unsigned int methods, const char *headers)
 {
 	const char *allow = tl_method_list(methods);
 
 	if (request->method == TL_METHOD_OPTIONS)
-		tl_request_answer(request, &(TlAnswer){.status = 204, .allow = allow});
+		tl_request_answer(request,
+						  &(TlAnswer){.status = 204, .allow = allow, .allow_headers = headers});
 	else
 		refuse(request, 405, "Method Not Allowed", allow);
 }

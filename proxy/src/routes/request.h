@@ -21,12 +21,11 @@
 typedef struct TlAnswer
 {
 	int status;
-	unsigned int retry_after; /* seconds; 0: none */
-	const char *allow;		  /* for 405, and OPTIONS */
-	const char
-		*allow_headers;		  /* for OPTIONS: ", name" for each header of the path's own, or NULL */
-	const char *content_type; /* NULL: application/json */
-	const char *file_name;	  /* a download, of this name: letters, digits, . _ ~ and - */
+	unsigned int retry_after;  /* seconds; 0: none */
+	const char *allow;		   /* for 405, and OPTIONS */
+	const char *allow_headers; /* for OPTIONS: ", name" for each header of the path's own */
+	const char *content_type;  /* NULL: application/json */
+	const char *file_name;	   /* a download, of this name: letters, digits, . _ ~ and - */
 	const char *body;
 	size_t len;
 } TlAnswer;
@@ -69,6 +68,8 @@ struct TlRequest
 	const char *body;
 	size_t body_len;
 	uint64_t arrived_us;
+	/* The value of a header, NULL if it was not sent; false if it was sent more than once. */
+	bool (*find_header)(const TlRequest *request, const char *name, const char **value);
 	void (*answer)(TlRequest *request, const TlAnswer *answer);
 	void (*release)(TlRequest *request);
 
@@ -144,9 +145,9 @@ extern void tl_request_refuse(TlRequest *request, int status, const char *detail
 
 /*
  * The path has endpoints, but none for the request's method: 405 and those that there are, or 204 if that
- * is what was asked.
+ * is what was asked; `headers` is ", name" for each header that the path has of its own.
  */
-extern void tl_request_tell_methods(TlRequest *request, unsigned int methods);
+extern void tl_request_tell_methods(TlRequest *request, unsigned int methods, const char *headers);
 
 /* Whatever held the request for the database lets go of it. */
 extern void tl_request_end_wait(TlRequest *request);

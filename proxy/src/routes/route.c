@@ -164,7 +164,7 @@ tl_route_handle(TlRequest *request, const TlBackend *backend)
 		if (method == routes[i].method)
 			routes[i].handle(request, backend);
 		else
-			tl_request_tell_methods(request, routes[i].method);
+			tl_request_tell_methods(request, routes[i].method, "");
 		return;
 	}
 	if (!tl_app_handle(request, backend))

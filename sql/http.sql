@@ -26,6 +26,10 @@ SELECT * FROM telemetry.http_ingest('{"kind": "batch", "device_id": "http_1"}', 
 SELECT * FROM telemetry.http_ingest('{"kind": "batch", "device_id": "http_1"}', '{"timestamp": 1, "metric_name": "m", "value": 1}');
 SELECT * FROM telemetry.http_ingest('{"kind": "batch", "device_id": "http_1"}', '{"data_points": []}');
 SELECT * FROM telemetry.http_ingest('{"kind": "batch", "device_id": "http_1"}', '7');
+-- an_array_is_the_points_alone, of a batch only
+SELECT * FROM telemetry.http_ingest('{"kind": "batch", "device_id": "http_1"}', '[{"timestamp": 1, "metric_name": "m", "value": 1}, 7]');
+SELECT * FROM telemetry.http_ingest('{"kind": "batch", "device_id": "http_1"}', '[]');
+SELECT * FROM telemetry.http_ingest('{"kind": "bulk"}', '[{"timestamp": 1, "metric_name": "m", "value": 1}]');
 
 -- bulk
 SELECT * FROM telemetry.http_ingest('{"kind": "bulk"}', '{"device_id": [{"timestamp": 1, "metric_name": "m", "value": 1}], "http_2": [{"timestamp": 1, "metric_name": "m", "value": ""}, 7]}');

@@ -274,8 +274,8 @@ BEGIN
 				'{"BATCH_TOO_LARGE": {"status": 413}}');
 	END IF;
 
-	INSERT INTO telemetry.route (app, method, path, description, dialect, stream, batch, max_events) VALUES
-		('telemetry_core', 'POST', '/api/telemetry/events', 'Takes a batch of events of a device.', 'core', 'core', true, 1000);
+	INSERT INTO telemetry.route (app, method, path, description, dialect, stream, batch, takes_array, max_events) VALUES
+		('telemetry_core', 'POST', '/api/telemetry/events', 'Takes a batch of events of a device.', 'core', 'core', true, true, 1000);
 	INSERT INTO telemetry.route (app, method, path, description, dialect, function, params) VALUES
 		('telemetry_core', 'GET', '/api/reporting/summary', 'Totals by event type and module.',
 			'core', 'telemetry.http_core_summary(jsonb, jsonb)', '{"dialect": "core"}'),

@@ -29,19 +29,21 @@ CREATE FUNCTION telemetry.http_ingest(params jsonb, body jsonb DEFAULT NULL)
 	RETURNS telemetry.http_response
 	LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 BEGIN ATOMIC
-	-- What a body says of its device does not count here: the path does.
+	-- What a body says of its device does not count here: the path does. An array is a batch's points alone.
 	SELECT
 		CASE WHEN answer ? 'detail' THEN 422 ELSE 200 END,
 		CASE WHEN answer ? 'detail' THEN jsonb_build_object('detail', answer -> 'detail') ELSE answer END,
 		NULL::text
 	FROM telemetry.ingest(
-		CASE WHEN params ->> 'kind' <> 'bulk' AND jsonb_typeof(body) = 'object' THEN body - 'device_id' ELSE body END,
+		CASE WHEN params ->> 'kind' <> 'bulk' AND jsonb_typeof(body) = 'object' THEN body - 'device_id'
+			WHEN params ->> 'kind' = 'batch' AND jsonb_typeof(body) = 'array' THEN jsonb_build_object('data_points', body)
+			ELSE body END,
 		CASE WHEN params ->> 'kind' <> 'bulk' THEN coalesce(params ->> 'device_id', '') END,
 		coalesce(params ->> 'kind', '')) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_ingest(jsonb, jsonb) IS
 	'POST of points: params {"kind": "single", "batch" or "bulk", "device_id": text, not for bulk}, body '
-	'as telemetry.ingest() takes it. '
+	'as telemetry.ingest() takes it, or the array of points of a batch alone. '
 	'200 and its answer; 422 {"detail"} if the one point of kind single is rejected. Errors as of '
 	'telemetry.ingest().';
 

@@ -89,6 +89,7 @@ CREATE TABLE telemetry.route (
 	stream text COLLATE "C",
 	function text,
 	batch boolean NOT NULL DEFAULT false,
+	takes_array boolean NOT NULL DEFAULT false,
 	max_events integer CONSTRAINT max_events_is_from_1_to_10000 CHECK (max_events BETWEEN 1 AND 10000),
 	params jsonb NOT NULL DEFAULT '{}' CONSTRAINT params_is_a_json_object CHECK (jsonb_typeof(params) = 'object'),
 	caller text CONSTRAINT caller_is_user_or_device CHECK (caller IN ('user', 'device')),
@@ -111,6 +112,9 @@ COMMENT ON COLUMN telemetry.route.function IS
 	'A function (params jsonb, body jsonb) RETURNS telemetry.http_response or, of GET, SETOF telemetry.http_part, whose rows are sent as '
 	'they come; by its name: schema.name(jsonb, jsonb). The schema is added when it is left out. Called by the proxy''s role. Of its errors those of class 22 are the sender''s.';
 COMMENT ON COLUMN telemetry.route.batch IS 'Whether the body holds many events; then max_batch_age of the stream counts.';
+COMMENT ON COLUMN telemetry.route.takes_array IS
+	'Whether the body may also be an array of events, without what else there is around them: of a batch the list itself, and '
+	'where single events come, a batch, which counts and is answered as one.';
 COMMENT ON COLUMN telemetry.route.max_events IS 'How many it may hold; null: 10000.';
 COMMENT ON COLUMN telemetry.route.params IS 'Members that params always has, whatever the path and the query say.';
 COMMENT ON COLUMN telemetry.route.caller IS

@@ -36,6 +36,30 @@ THINGS = """
 """
 
 
+# As doc/reference.md has them.
+HOOKS = """
+    INSERT INTO telemetry.stream (name, description) VALUES ('github', 'What happens to repositories.');
+    INSERT INTO telemetry.dialect (name, description, fields, unknown) VALUES
+        ('github', 'The words of GitHub''s webhooks.',
+         '{"event_type": "header:X-GitHub-Event", "event_id": "header:X-GitHub-Delivery", "subject_id": "repository.full_name",
+           "user_id": "sender.login", "data.action": "action"}', 'ignore');
+    INSERT INTO telemetry.route (method, path, description, dialect, stream) VALUES
+        ('POST', '/webhooks/github', 'Takes a webhook.', 'github', 'github');
+    INSERT INTO telemetry.stream (name, description, key_scope) VALUES ('cloud', 'What comes as CloudEvents.', 'device');
+    INSERT INTO telemetry.dialect (name, description, fields, success_status) VALUES
+        ('cloud', 'The words of CloudEvents.',
+         '{"event_id": ["header:ce-id", "id"], "event_type": ["header:ce-type", "type"], "device_id": ["header:ce-source", "source"],
+           "occurred_at": ["header:ce-time", "time"], "subject_id": ["header:ce-subject", "subject"],
+           "data.specversion": ["header:ce-specversion", "specversion"], "data": "data"}', 202);
+    INSERT INTO telemetry.route (method, path, description, dialect, stream, takes_array, max_events) VALUES
+        ('POST', '/cloudevents', 'Takes CloudEvents.', 'cloud', 'cloud', true, 1000);
+    CREATE FUNCTION show_params(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE sql STABLE AS
+        $$ SELECT 200, params, NULL $$;
+    INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+        ('GET', '/cloudevents', 'Shows what is known of a request.', 'cloud', 'show_params(jsonb, jsonb)');
+"""
+
+
 def point(value=1, metric="m", timestamp=TIME):
     return {"timestamp": timestamp, "metric_name": metric, "value": value}
 
@@ -325,6 +349,95 @@ class BeaconTest(ClientsTestCase):
             self.ask("POST", "/client-log", 415, self.LOG, content_type=kind)
         self.ask("POST", "/client-log", 400, "message=it broke", content_type="text/plain")
         self.assertEqual(self.events(), 0)
+
+
+class HeaderTest(ClientsTestCase):
+    """Senders that tell what it is by headers: webhooks, CloudEvents."""
+
+    apps = ("telemetry_core",)
+    options = ("--cors-origins=https://app.example.com",)
+    setup = HOOKS
+
+    def setUp(self):
+        super().setUp()
+        self.cluster.execute("TRUNCATE telemetry.event_log, telemetry.event_key")
+
+    def events(self, *columns):
+        rows = self.cluster.rows(f"SELECT {', '.join(columns)} FROM telemetry.event ORDER BY device_id, event_id")
+        return [tuple(row) for row in rows]
+
+    def github(self, status, body=None, **headers):
+        """As GitHub sends it."""
+        headers = {"user_agent": "GitHub-Hookshot/044aadd", "accept": "*/*", "x_github_event": "issues",
+                   "x_github_delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958", "x_github_hook_id": "292430182",
+                   "x_hub_signature_256": "sha256=d57c68ca6f92289e6987922ff26938930f6e66a2d161ef06abdf1859230aa23c", **headers}
+        body = body or {"action": "opened", "issue": {"number": 1347}, "repository": {"id": 1296269, "full_name": "octocat/Hello-World"},
+                        "sender": {"login": "octocat", "id": 1}}
+        return self.ask("POST", "/webhooks/github", status, body, **{name: value for name, value in headers.items() if value is not None})
+
+    def test_a_webhook_is_an_event_once(self):
+        for outcome in ("accepted", "duplicate"):
+            self.assertEqual(self.github(200).json["outcome"], outcome)
+        self.assertEqual(self.events("event_type", "event_id", "subject_id", "user_id", "data"),
+                         [("issues", "72d3162e-cc78-11e3-81ab-4c9367dc0958", "octocat/Hello-World", "octocat", '{"action": "opened"}')])
+
+    def test_a_header_that_is_missing_or_wrong_is_named(self):
+        self.assertEqual(self.github(400, x_github_event=None).json["detail"], "header x-github-event is required")
+        self.assertEqual(self.github(400, x_github_event="").json["detail"], "header x-github-event is required")
+        for value in ("x" * 1025, "a\tb", b"\xff\xfe", b"\xc3"):
+            answer = self.github(400, x_github_delivery=value)
+            self.assertEqual(answer.json["detail"], "header x-github-delivery is not up to 1024 bytes of text")
+        self.assertEqual(self.github(200, x_github_delivery="née".encode()).json["event_id"], "née")
+        with self.proxy.wire() as wire:
+            wire.post("/webhooks/github", {}, "X-GitHub-Event: push\r\nx-github-event: ping\r\n")
+            answer = wire.response()
+            self.assertEqual((answer.status, answer.json["detail"]), (400, "header x-github-event is repeated"))
+            # The connection is as good as before.
+            wire.post("/webhooks/github", {"a\u0000": "odd"}, "X-GitHub-Event: push\r\n")
+            self.assertEqual(wire.response().status, 400)
+            wire.post("/webhooks/github", {}, "x-GITHUB-event: push\r\n" + "X-Other: 1\r\nX-Other: 2\r\n" * 20)
+            self.assertEqual(wire.response().status, 200)
+
+    def test_cloud_events_come_in_each_mode(self):
+        self.ask("POST", "/cloudevents", 202, {"temperature": 21.5, "id": 7}, ce_id="1", ce_type="org.example.read", ce_source="/s/1",
+                 ce_specversion="1.0", ce_time="2025-12-18T10:00:00Z")
+        structured = {"specversion": "1.0", "id": "2", "type": "org.example.read", "source": "/s/1", "time": "2025-12-18T11:00:00+01:00",
+                      "data": {"temperature": 22}}
+        kind = "application/cloudevents+json; charset=utf-8"
+        self.assertEqual(self.ask("POST", "/cloudevents", 202, structured, content_type=kind).json["event_id"], "2")
+        answer = self.ask("POST", "/cloudevents", 202, [structured, dict(structured, id="3"), dict(structured, source="/s/2")],
+                          content_type="application/cloudevents-batch+json").json
+        self.assertEqual((answer["accepted"], answer["duplicates"], answer["rejected"]), (2, 1, 0))
+        self.assertEqual(self.events("device_id", "event_id", "event_type", "extract(epoch FROM occurred_at)::bigint", "data ->> 'temperature'", "data ->> 'id'"),
+                         [("/s/1", "1", "org.example.read", "1766052000", "21.5", "7"), ("/s/1", "2", "org.example.read", "1766052000", "22", ""),
+                          ("/s/1", "3", "org.example.read", "1766052000", "22", ""), ("/s/2", "2", "org.example.read", "1766052000", "22", "")])
+
+    def test_only_headers_that_are_named_are_handed_over(self):
+        answer = self.ask("GET", "/cloudevents/?headers=x&ce-id=query", 200, ce_id="1", ce_other="2", cookie="secret", authorization="Bearer secret",
+                          x_api_key="secret", x_github_event="push")
+        self.assertEqual(answer.json["headers"], {"ce-id": "1"})
+        self.assertEqual(answer.json["ce-id"], "query")
+        self.assertNotIn("secret", json.dumps(answer.json))
+
+    def test_a_page_may_send_what_its_path_reads(self):
+        answer = self.ask("OPTIONS", "/cloudevents", 204, origin="https://app.example.com", access_control_request_method="POST")
+        allowed = answer.headers["Access-Control-Allow-Headers"].lower().replace(" ", "").split(",")
+        self.assertLessEqual({"ce-id", "ce-source", "ce-type", "content-type", "idempotency-key"}, set(allowed))
+        self.assertNotIn("x-github-event", allowed)
+
+    def test_an_array_is_a_batch(self):
+        now = self.cluster.value("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+        event = {"eventId": "e1", "moduleId": "m", "type": "shown", "occurredUtc": now}
+        self.assertEqual(self.ask("POST", "/api/telemetry/events", 202, [event, dict(event, eventId="e2"), event], x_device_id="d").json,
+                         {"accepted": 2, "duplicates": 1, "rejected": 0, "errors": []})
+        answer = self.ask("POST", BATCH, 200, [point(1), point(2, "n")]).json
+        self.assertEqual((answer["ingested_count"], answer["failed_count"]), (2, 0))
+        # What is not plain goes another way, and is answered in the same way.
+        answer = self.ask("POST", BATCH, 200, [point(3, timestamp=1766052000), 7]).json
+        self.assertEqual((answer["ingested_count"], answer["failed_count"], answer["errors"][0]["index"]), (1, 1, 1))
+        self.assertEqual(self.cluster.rows("SELECT metric, value FROM telemetry.point ORDER BY metric"), [["m", "3"], ["n", "2"]])
+        for path, body in ((BATCH, []), (BATCH, [point()] * 1001), (BULK, [point()]), (DEVICE, [point()])):
+            self.ask("POST", path, 422, body)
 
 
 class RetryTest(support.TestCase):

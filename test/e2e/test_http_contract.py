@@ -502,6 +502,9 @@ class LimitTest(ContractTestCase):
     def test_bodies_of_the_wrong_shape_are_422(self):
         for body in ("[]", "1", '"x"', "true", "null", json.dumps([point()])):
             for path in (DEVICE, BATCH, BULK):
+                # A batch may be its points alone.
+                if (path, body) == (BATCH, json.dumps([point()])):
+                    continue
                 with self.subTest(path=path, body=body):
                     self.assert_refused(422, path, body)
         for body in ({}, {"data_points": None}, {"data_points": {}}, {"data_points": "x"},

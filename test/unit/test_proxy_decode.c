@@ -186,7 +186,12 @@ envelopes_are_judged(void)
 	TAP_CHECK(verdict(TL_BODY_BATCH, "{\"data_points\": []}") == TL_DECODE_REFUSED);
 	TAP_CHECK(verdict(TL_BODY_BATCH, "{\"data_points\": {}}") == TL_DECODE_REFUSED);
 	TAP_CHECK(verdict(TL_BODY_BATCH, "{}") == TL_DECODE_REFUSED);
-	TAP_CHECK(verdict(TL_BODY_BATCH, "[" POINT "]") == TL_DECODE_REFUSED);
+	TAP_CHECK(verdict(TL_BODY_BATCH, "[" POINT ", " POINT "]") == TL_DECODE_ROWS);
+	TAP_CHECK(verdict(TL_BODY_BATCH, "[" POINT ", 7]") == TL_DECODE_ODD);
+	TAP_CHECK(verdict(TL_BODY_BATCH, "[]") == TL_DECODE_REFUSED);
+	TAP_CHECK(verdict(TL_BODY_BATCH, "[" POINT) == TL_DECODE_REFUSED);
+	TAP_CHECK(verdict(TL_BODY_BATCH, "[" POINT "] 1") == TL_DECODE_REFUSED);
+	TAP_CHECK(verdict(TL_BODY_BATCH, "7") == TL_DECODE_REFUSED);
 	TAP_CHECK(verdict(TL_BODY_BATCH, "{\"data_points\": [" POINT "]") == TL_DECODE_REFUSED);
 	TAP_CHECK(verdict(TL_BODY_BULK, "{\"a\": [" POINT "], \"b\": [" POINT "]}") == TL_DECODE_ROWS);
 	TAP_CHECK(verdict(TL_BODY_BULK, "{\"a\": [" POINT "], \"\\u0061\": [" POINT "]}") ==

@@ -37,9 +37,9 @@ usual_code(int status)
 }
 
 bool
-tl_http_tells_events(const TlRoute *route)
+tl_http_tells_events(const TlHttpRequest *r)
 {
-	return !route->batch || tl_template_uses(&route->dialect->batch, TL_HTTP_RESULTS);
+	return !r->batch || tl_template_uses(&r->route->dialect->batch, TL_HTTP_RESULTS);
 }
 
 void
@@ -62,7 +62,7 @@ tl_http_note_fate(TlHttpRequest *r, uint32 index, const TlEventFate *fate)
 		e->code = pstrdup(fate->code);
 		e->detail = pstrdup(tl_dialect_message(d, fate->message));
 	}
-	else if (tl_template_uses(r->route->batch ? &d->result : &d->success, TL_HTTP_EVENT_ID))
+	else if (tl_template_uses(r->batch ? &d->result : &d->success, TL_HTTP_EVENT_ID))
 		e->event_id = tl_slice_copy(CurrentMemoryContext, fate->event_id);
 }
 
@@ -206,18 +206,18 @@ tl_http_answer(const TlHttpRequest *r)
 		return tl_http_problem(d, 0, r->code, r->detail);
 	if (r->denied != NULL)
 		return tl_http_problem(d, 0, ACCESS_DENIED, r->denied);
-	if (!r->route->batch && r->events[0].code != NULL)
+	if (!r->batch && r->events[0].code != NULL)
 		return tl_http_problem(d, 0, r->events[0].code, r->events[0].detail);
 
-	template = r->route->batch ? &d->batch : &d->success;
+	template = r->batch ? &d->batch : &d->success;
 	set_counts(&values, r);
 	tl_http_set_text(&values, TL_HTTP_CORRELATION_ID, r->correlation_id);
 	tl_http_set_text(&values, TL_HTTP_BATCH_ID, r->batch_id);
-	if (!r->route->batch)
+	if (!r->batch)
 		set_event(&values, d, &r->events[0], 0);
 	if (tl_template_uses(template, TL_HTTP_RESULTS))
 		values.of[TL_HTTP_RESULTS] = (TlHttpValue){
-			.kind = TL_HTTP_JSON, .text = r->route->batch ? list_results(r) : (TlSlice){"[]", 2}};
+			.kind = TL_HTTP_JSON, .text = r->batch ? list_results(r) : (TlSlice){"[]", 2}};
 	initStringInfo(&body);
 	tl_template_fill(&body, template, &values);
 	return (TlHttpAnswer){d->success_status, body.data, CONTENT_TYPE};

@@ -37,6 +37,7 @@ typedef struct TlHttpRequest
 	const char *code;
 	const char *detail;
 
+	bool batch;		 /* its events are a list */
 	int64 first_row; /* position of its first event in the statement */
 	uint32 n;
 	TlHttpEvent *events; /* NULL if only numbers of them are told */
@@ -52,7 +53,7 @@ typedef struct TlHttpAnswer
 } TlHttpAnswer;
 
 /* Whether the answer tells of each event. */
-extern bool tl_http_tells_events(const TlRoute *route);
+extern bool tl_http_tells_events(const TlHttpRequest *request);
 
 /* Notes an event's fate; copies go to the current memory context. */
 extern void tl_http_note_fate(TlHttpRequest *request, uint32 index, const TlEventFate *fate);

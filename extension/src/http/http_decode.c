@@ -387,7 +387,7 @@ read_event(Decoder *d, TlHttpEvent *told)
 
 	d->from[TL_PATH_ITEM] = object_of(&v);
 	type = read_kind(d, told);
-	if (d->request->route->batch && dialect->item.n_names > 0 && d->from[TL_PATH_ITEM] != NULL &&
+	if (d->request->batch && dialect->item.n_names > 0 && d->from[TL_PATH_ITEM] != NULL &&
 		!walk(d->from[TL_PATH_ITEM], &dialect->item, &v))
 		v.type = jbvNull;
 	d->from[TL_PATH_EVENT] = object_of(&v);
@@ -415,7 +415,7 @@ take_event(Decoder *d, const JsonbValue *item, uint32 index)
 {
 	const TlHttpRequest *r = d->request;
 	TlHttpEvent *told = r->events == NULL ? NULL : &r->events[index];
-	TlEvent event = {.alone = !r->route->batch, .party = d->party, .under_load = d->under_load};
+	TlEvent event = {.alone = !r->batch, .party = d->party, .under_load = d->under_load};
 
 	event.text[TL_EVENT_STREAM] = r->route->stream;
 	event.text[TL_EVENT_CORRELATION] = r->correlation_id;
@@ -459,16 +459,17 @@ find_events(const Decoder *d, const JsonbValue *body, JsonbValue *events)
 {
 	const TlHttpRequest *r = d->request;
 	const TlPath *path = &d->dialect->events;
-	const char *name = path->n_names > 0 ? name_of(path) : "the body";
+	bool is_body = path->n_names == 0 || (r->route->takes_array && is_array(body));
+	const char *name = is_body ? "the body" : name_of(path);
 	uint32 n;
 
 	*events = *body;
-	if ((!r->route->batch || path->n_names > 0) && d->from[TL_PATH_BODY] == NULL)
+	if (!(r->batch && is_body) && d->from[TL_PATH_BODY] == NULL)
 		return fail(d, TL_HTTP_INVALID,
 					psprintf("the body must be an object, not %s", tl_json_kind(body)));
-	if (!r->route->batch)
+	if (!r->batch)
 		return true;
-	if (path->n_names > 0 && !walk(d->from[TL_PATH_BODY], path, events))
+	if (!is_body && !walk(d->from[TL_PATH_BODY], path, events))
 		return fail(d, TL_HTTP_INVALID, psprintf("%s is required", name));
 	if (!is_array(events))
 		return fail(d, TL_HTTP_INVALID,
@@ -563,9 +564,8 @@ take_events(Decoder *d, const JsonbValue *events)
 
 		CHECK_FOR_INTERRUPTS();
 		take_event(d,
-				   d->request->route->batch
-					   ? getIthJsonbValueFromContainer(events->val.binary.data, i)
-					   : events,
+				   d->request->batch ? getIthJsonbValueFromContainer(events->val.binary.data, i)
+									 : events,
 				   i);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(d->event_context);
@@ -591,18 +591,19 @@ tl_http_decode(TlHttpRequest *r, int64 number, Jsonb *params, Jsonb *body, TlEve
 {
 	Decoder d = {.request = r,
 				 .dialect = r->route->dialect,
-				 .party = r->route->batch ? number : 0,
 				 .request_context = CurrentMemoryContext,
 				 .ingest = ingest};
 	JsonbValue value = value_of(body);
 	JsonbValue events;
 
+	r->batch = r->route->batch || (r->route->takes_array && is_array(&value));
+	d.party = r->batch ? number : 0;
 	read_params(&d, params);
 	d.from[TL_PATH_BODY] = object_of(&value);
 	if (!find_events(&d, &value, &events) || !find_batch_id(&d))
 		return;
-	r->n = r->route->batch ? JsonContainerSize(events.val.binary.data) : 1;
-	if (tl_http_tells_events(r->route))
+	r->n = r->batch ? JsonContainerSize(events.val.binary.data) : 1;
+	if (tl_http_tells_events(r))
 		r->events = palloc0(sizeof(TlHttpEvent) * r->n);
 	d.event_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry event of a request",
 											ALLOCSET_SMALL_SIZES);

@@ -254,6 +254,10 @@ read_mapping(TlMapping *m, TlSlice field, const JsonbValue *v)
 	if (n == 0)
 		refuse("fields", psprintf("%s must have a path", m->field));
 	m->shown = show_path(&m->paths[0], m->field);
+	/* A sender has one of the two, and knows which. */
+	if (m->paths[0].source == TL_PATH_HEADER && m->n_paths > 1 &&
+		m->paths[1].source != TL_PATH_PARAMS)
+		m->shown = psprintf("%s or %s", m->shown, show_path(&m->paths[1], m->field));
 }
 
 static bool

@@ -23,7 +23,7 @@ PG_FUNCTION_INFO_V1(telemetry_route_changed);
 static TlStatement read_dialects = {"SELECT * FROM telemetry.dialect", 0, {0}, NULL};
 
 static TlStatement read_routes = {"SELECT method || ' ' || path, stream, dialect,"
-								  " batch, max_events, params, log_batches"
+								  " batch, max_events, params, log_batches, takes_array"
 								  " FROM telemetry.route WHERE stream IS NOT NULL",
 								  0,
 								  {0},
@@ -66,8 +66,8 @@ tl_dialect_find(TlSlice name)
 static void
 read_route(TlRoute *r, HeapTuple tuple, TupleDesc desc)
 {
-	Datum values[7];
-	bool nulls[7];
+	Datum values[8];
+	bool nulls[8];
 
 	for (int i = 0; i < (int) lengthof(values); i++)
 		values[i] = SPI_getbinval(tuple, desc, i + 1, &nulls[i]);
@@ -78,6 +78,7 @@ read_route(TlRoute *r, HeapTuple tuple, TupleDesc desc)
 	r->max_events = nulls[4] ? MAX_EVENTS_DEFAULT : DatumGetInt32(values[4]);
 	r->params = DatumGetJsonbPCopy(values[5]);
 	r->log_batches = DatumGetBool(values[6]);
+	r->takes_array = DatumGetBool(values[7]);
 }
 
 static void

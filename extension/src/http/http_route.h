@@ -16,6 +16,7 @@ typedef struct TlRoute
 	TlSlice stream;
 	const TlDialect *dialect;
 	bool batch;
+	bool takes_array; /* the body may be an array of events, whatever it is otherwise */
 	int max_events;
 	const Jsonb *params; /* an object: what a caller cannot change */
 	bool log_batches;

@@ -226,10 +226,19 @@ decode_batch(Decoder *decoder)
 	bool bad_compression = false;
 	bool has_id = false;
 
+	if (tl_json_peek(json) == TL_JSON_ARRAY)
+	{
+		if (decode_points(decoder, TL_BATCH_POINTS_MAX, "the body holds more than 1000 points") ==
+				0 &&
+			json->error == NULL)
+			decode_refuse(decoder, 422, "the body must hold at least one point");
+		return;
+	}
 	if (tl_json_peek(json) != TL_JSON_OBJECT)
 	{
 		if (tl_json_read(json, &value))
-			decode_refuse(decoder, 422, "the body must be a JSON object with data_points");
+			decode_refuse(decoder, 422,
+						  "the body must be a JSON object with data_points, or an array of points");
 		return;
 	}
 

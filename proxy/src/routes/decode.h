@@ -20,8 +20,8 @@
 typedef enum TlBodyKind
 {
 	TL_BODY_SINGLE, /* one point */
-	TL_BODY_BATCH,	/* {"data_points": [point, ...], "compression": ..., "batch_id": ...} */
-	TL_BODY_BULK	/* {device_id: [point, ...], ...} */
+	TL_BODY_BATCH, /* {"data_points": [point, ...], "compression": ..., "batch_id": ...}, or the array */
+	TL_BODY_BULK /* {device_id: [point, ...], ...} */
 } TlBodyKind;
 
 typedef enum TlDecodeVerdict

@@ -37,11 +37,11 @@ COMMENT ON COLUMN telemetry.receipt.content_hash IS
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.receipt', '');
 
-CREATE FUNCTION telemetry.ingest(body jsonb, device_id text DEFAULT NULL, kind text DEFAULT NULL)
+CREATE FUNCTION telemetry.ingest(body jsonb, device_id text DEFAULT NULL, kind text DEFAULT NULL, batch_id text DEFAULT NULL)
 	RETURNS jsonb
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'telemetry_ingest';
-COMMENT ON FUNCTION telemetry.ingest(jsonb, text, text) IS
+COMMENT ON FUNCTION telemetry.ingest(jsonb, text, text, text) IS
 	'Stores the points of a JSON body and says what became of them (bodies and answers of the IoT telemetry API). '
 	'kind is single, batch or bulk; null: what the body looks like. '
 	'single {"timestamp", "metric_name", "value", "unit", "tags", "metadata"}: '
@@ -57,9 +57,10 @@ COMMENT ON FUNCTION telemetry.ingest(jsonb, text, text) IS
 	'2e10, since 1970; '
 	'unit, tags and metadata may be null. '
 	'A point that breaks a rule is rejected, with the codes of telemetry.dead_letter, which keeps it. '
+	'batch_id, 1 to 255 bytes, names a batch whose body does not, and each device''s batch of a bulk body. '
 	'A batch_id that the device used within telemetry.batch_window gets the first answer again and stores nothing. '
-	'Errors: invalid_parameter_value if the body has not the shape, exceeds a limit, or repeats a batch_id '
-	'with other data_points; '
+	'Errors: invalid_parameter_value if the body has not the shape, exceeds a limit, repeats a batch_id '
+	'with other data_points, or has another one than is given; '
 	'insufficient_privilege without INSERT on telemetry.point.';
 
 CREATE FUNCTION telemetry.prune_receipts() RETURNS bigint
@@ -70,7 +71,7 @@ COMMENT ON FUNCTION telemetry.prune_receipts() IS
 	'transaction has locked stay. '
 	'Not needed as long as batches come: each removes a few.';
 
-REVOKE ALL ON FUNCTION telemetry.ingest(jsonb, text, text), telemetry.prune_receipts() FROM PUBLIC;
+REVOKE ALL ON FUNCTION telemetry.ingest(jsonb, text, text, text), telemetry.prune_receipts() FROM PUBLIC;
 GRANT SELECT ON telemetry.receipt TO telemetry_reader;
-GRANT EXECUTE ON FUNCTION telemetry.ingest(jsonb, text, text) TO telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.ingest(jsonb, text, text, text) TO telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.prune_receipts() TO telemetry_admin;

@@ -39,10 +39,13 @@ BEGIN ATOMIC
 			WHEN params ->> 'kind' = 'batch' AND jsonb_typeof(body) = 'array' THEN jsonb_build_object('data_points', body)
 			ELSE body END,
 		CASE WHEN params ->> 'kind' <> 'bulk' THEN coalesce(params ->> 'device_id', '') END,
-		coalesce(params ->> 'kind', '')) AS answer;
+		coalesce(params ->> 'kind', ''),
+		-- A point is idempotent by itself.
+		CASE WHEN params ->> 'kind' <> 'single' THEN params ->> 'idempotency_key' END) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_ingest(jsonb, jsonb) IS
-	'POST of points: params {"kind": "single", "batch" or "bulk", "device_id": text, not for bulk}, body '
+	'POST of points: params {"kind": "single", "batch" or "bulk", "device_id": text, not for bulk, "idempotency_key": text, optional: '
+	'the batch_id where the body has none}, body '
 	'as telemetry.ingest() takes it, or the array of points of a batch alone. '
 	'200 and its answer; 422 {"detail"} if the one point of kind single is rejected. Errors as of '
 	'telemetry.ingest().';

@@ -66,7 +66,7 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.refresh_device(text,text,timestamptz,timestamptz)', '{admin}', $$SELECT telemetry.refresh_device('rights', NULL, NULL, NULL)$$),
 	('telemetry.retry_set_aside()', '{admin}', $$SELECT telemetry.retry_set_aside()$$),
 	('telemetry.set_day_timezone(text)', '{admin}', $$SELECT telemetry.set_day_timezone('Europe/Paris')$$),
-	('telemetry.ingest(jsonb,text,text)', '{writer,admin}', $$SELECT telemetry.ingest('{"timestamp": 1, "metric_name": "m", "value": 1}', 'rights')$$),
+	('telemetry.ingest(jsonb,text,text,text)', '{writer,admin}', $$SELECT telemetry.ingest('{"timestamp": 1, "metric_name": "m", "value": 1}', 'rights')$$),
 	('telemetry.prune_receipts()', '{admin}', 'SELECT telemetry.prune_receipts()'),
 	('telemetry.compare_rollups(text,text,timestamptz,timestamptz,boolean)', '{admin}', $$SELECT * FROM telemetry.compare_rollups('rights', 'm', '2024-01-01', '2024-01-02', false)$$),
 	('telemetry.audit_rollups(text,text,timestamptz,timestamptz)', '{admin}', $$SELECT * FROM telemetry.audit_rollups('rights', 'm', '2024-01-01', '2024-01-02')$$),

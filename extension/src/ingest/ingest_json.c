@@ -26,6 +26,9 @@ PG_FUNCTION_INFO_V1(telemetry_ingest);
 #define LIST_POINTS_MAX 1000
 #define BULK_POINTS_MAX 10000
 
+/* Of a batch_id beside the body, in bytes: as an Idempotency-Key may have. */
+#define GIVEN_BATCH_MAX 255
+
 typedef enum BodyKind
 {
 	BODY_SINGLE,
@@ -274,17 +277,29 @@ check_compression(JsonbContainer *body)
 	refuse("compression must be null, \"gzip\" or \"lz4\", not %s", tl_json_kind(&v));
 }
 
+/* The batch_id beside the body. */
+static void
+check_given_batch(TlSlice given)
+{
+	if (given.data != NULL &&
+		(given.len < 1 || given.len > GIVEN_BATCH_MAX || tl_row_control_character(given) != NULL))
+		refuse("batch_id must have 1 to %d bytes and no control characters", GIVEN_BATCH_MAX);
+}
+
 static TlSlice
-find_batch_id(JsonbContainer *body)
+find_batch_id(JsonbContainer *body, TlSlice given)
 {
 	JsonbValue v;
 
 	if (!get(body, "batch_id", &v) || v.type == jbvNull)
-		return no_slice;
+		return given;
 	if (v.type != jbvString)
 		refuse("batch_id must be a string, not %s", tl_json_kind(&v));
 	if (!is_valid_name(string_of(&v)))
 		refuse("batch_id must have 1 to %d bytes and no control characters", TL_KEY_MAX);
+	if (given.data != NULL && !tl_slice_equal(string_of(&v), given))
+		refuse("batch_id \"%s\" of the body is not the given \"%s\"", tl_json_quote(string_of(&v)),
+			   tl_json_quote(given));
 	return string_of(&v);
 }
 
@@ -310,9 +325,9 @@ ingest_nothing(void)
 }
 
 static Jsonb *
-ingest_batch(JsonbContainer *body, TlSlice device)
+ingest_batch(JsonbContainer *body, TlSlice device, TlSlice given_batch)
 {
-	TlSlice batch = find_batch_id(body);
+	TlSlice batch = find_batch_id(body, given_batch);
 	bool has_receipt;
 	JsonbValue points;
 	TlReceipt receipt;
@@ -340,6 +355,12 @@ ingest_batch(JsonbContainer *body, TlSlice device)
 	return tl_ingest_json_answer_batch(&receipt);
 }
 
+static uint32
+count_points(const TlJsonDevice *d)
+{
+	return JsonContainerSize(d->points.val.binary.data);
+}
+
 static TlJsonDevice *
 find_devices(Jsonb *body, uint32 *n_devices)
 {
@@ -356,17 +377,17 @@ find_devices(Jsonb *body, uint32 *n_devices)
 		TlJsonDevice *d = &devices[*n_devices];
 
 		if (token == WJB_KEY)
-			d->device = string_of(&v);
+			*d = (TlJsonDevice){.device = string_of(&v)};
 		if (token != WJB_VALUE)
 			continue;
 		if (!is_array(&v))
 			refuse("device \"%s\" must have an array of data points, not %s",
 				   tl_json_quote(d->device), tl_json_kind(&v));
-		d->points = v.val.binary.data;
-		if (JsonContainerSize(d->points) > LIST_POINTS_MAX)
+		d->points = v;
+		if (count_points(d) > LIST_POINTS_MAX)
 			refuse("device \"%s\" has %u data points, the limit is %d", tl_json_quote(d->device),
-				   JsonContainerSize(d->points), LIST_POINTS_MAX);
-		total += JsonContainerSize(d->points);
+				   count_points(d), LIST_POINTS_MAX);
+		total += count_points(d);
 		(*n_devices)++;
 	}
 	if (n == 0)
@@ -377,34 +398,77 @@ find_devices(Jsonb *body, uint32 *n_devices)
 	return devices;
 }
 
+/*
+ * Claims the batch for each device, in the order of jsonb's keys, so that two bodies never wait for each
+ * other.
+ */
+static void
+claim_devices(TlJsonDevice *devices, uint32 n, TlSlice batch)
+{
+	for (uint32 i = 0; i < n; i++)
+	{
+		TlJsonDevice *d = &devices[i];
+
+		d->has_receipt = is_valid_name(d->device) && count_points(d) > 0;
+		d->is_repeated =
+			d->has_receipt && !tl_receipt_claim(d->device, batch, &d->points, &d->receipt);
+	}
+}
+
+/* What became of the points of those that have not come before. */
+static void
+complete_devices(TlJsonDevice *devices, uint32 n, const Intake *s, TlSlice batch)
+{
+	int64 first = 0;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		TlJsonDevice *d = &devices[i];
+
+		if (d->is_repeated)
+			continue;
+		tl_ingest_json_receipt(&s->errors, &s->repeats, first, (int32) count_points(d),
+							   &d->receipt);
+		first += count_points(d);
+		if (d->has_receipt)
+			tl_receipt_complete(d->device, batch, &d->receipt);
+	}
+}
+
 static Jsonb *
-ingest_bulk(Jsonb *body, TlSlice given)
+ingest_bulk(Jsonb *body, TlSlice given_device, TlSlice batch)
 {
 	uint32 n;
 	TlJsonDevice *devices;
 	Intake s;
 
-	if (given.data != NULL)
+	if (given_device.data != NULL)
 		refuse("device_id must be null for a bulk body, whose members name the devices");
 	devices = find_devices(body, &n);
+	if (batch.data != NULL)
+		claim_devices(devices, n, batch);
 	begin_intake(&s);
 	for (uint32 i = 0; i < n; i++)
-		add_points(&s, devices[i].device, devices[i].points);
+		if (!devices[i].is_repeated)
+			add_points(&s, devices[i].device, devices[i].points.val.binary.data);
 	end_intake(&s);
-	return tl_ingest_json_answer_bulk(devices, n, &s.errors, &s.repeats);
+	complete_devices(devices, n, &s, batch);
+	return tl_ingest_json_answer_bulk(devices, n);
 }
 
-/* ingest(body jsonb, device_id text, kind text) returns jsonb */
+/* ingest(body jsonb, device_id text, kind text, batch_id text) returns jsonb */
 Datum
 telemetry_ingest(PG_FUNCTION_ARGS)
 {
 	TlSlice device = text_argument(fcinfo, 1);
 	TlSlice kind_name = text_argument(fcinfo, 2);
+	TlSlice batch = text_argument(fcinfo, 3);
 	Jsonb *body;
 	JsonbValue scalar;
 	BodyKind kind;
 
 	check_privilege();
+	check_given_batch(batch);
 	if (PG_ARGISNULL(0))
 		refuse("the body must be an object, not null");
 	body = PG_GETARG_JSONB_P(0);
@@ -413,9 +477,11 @@ telemetry_ingest(PG_FUNCTION_ARGS)
 			   JsonbExtractScalar(&body->root, &scalar) ? tl_json_kind(&scalar) : "an array");
 	kind = kind_name.data != NULL ? named_kind(kind_name) : likely_kind(&body->root, device);
 	if (kind == BODY_BULK)
-		PG_RETURN_JSONB_P(ingest_bulk(body, device));
+		PG_RETURN_JSONB_P(ingest_bulk(body, device, batch));
 	device = find_device(&body->root, device);
 	if (kind == BODY_BATCH)
-		PG_RETURN_JSONB_P(ingest_batch(&body->root, device));
+		PG_RETURN_JSONB_P(ingest_batch(&body->root, device, batch));
+	if (batch.data != NULL)
+		refuse("batch_id must be null for a single point");
 	PG_RETURN_JSONB_P(ingest_single(body, device));
 }

@@ -237,25 +237,19 @@ tl_ingest_json_answer_batch(const TlReceipt *receipt)
 }
 
 Jsonb *
-tl_ingest_json_answer_bulk(const TlJsonDevice *devices, uint32 n_devices,
-						   const TlJsonErrors *errors, const TlJsonRepeats *repeats)
+tl_ingest_json_answer_bulk(const TlJsonDevice *devices, uint32 n_devices)
 {
 	JsonbParseState *state = NULL;
-	int64 first = 0;
+	bool success = true;
 
+	for (uint32 i = 0; i < n_devices; i++)
+		success &= devices[i].receipt.failed == 0;
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	put_boolean(&state, "success", errors->n == 0);
+	put_boolean(&state, "success", success);
 	push_key(&state, slice_of("results"));
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (uint32 i = 0; i < n_devices; i++)
-	{
-		int32 total = (int32) JsonContainerSize(devices[i].points);
-		TlReceipt receipt;
-
-		tl_ingest_json_receipt(errors, repeats, first, total, &receipt);
-		put_json(&state, devices[i].device, tl_ingest_json_answer_batch(&receipt));
-		first += total;
-	}
+		put_json(&state, devices[i].device, tl_ingest_json_answer_batch(&devices[i].receipt));
 	(void) pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	put_integer(&state, "total_devices", n_devices);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));

@@ -58,15 +58,17 @@ extern void tl_ingest_json_receipt(const TlJsonErrors *errors, const TlJsonRepea
  */
 extern Jsonb *tl_ingest_json_answer_batch(const TlReceipt *receipt);
 
-/* The points of one device in a bulk body. */
+/* The points of one device in a bulk body, and what became of them. */
 typedef struct TlJsonDevice
 {
 	TlSlice device;
-	JsonbContainer *points;
+	JsonbValue points; /* an array */
+	bool has_receipt;
+	bool is_repeated; /* they have come before, and nothing is stored */
+	TlReceipt receipt;
 } TlJsonDevice;
 
 /* {"success", "results": {device_id: as of a batch, ...}, "total_devices"} */
-extern Jsonb *tl_ingest_json_answer_bulk(const TlJsonDevice *devices, uint32 n_devices,
-										 const TlJsonErrors *errors, const TlJsonRepeats *repeats);
+extern Jsonb *tl_ingest_json_answer_bulk(const TlJsonDevice *devices, uint32 n_devices);
 
 #endif

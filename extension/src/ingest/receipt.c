@@ -5,7 +5,8 @@
  * Locks: a claim inserts the key, or locks the row that has it.  That is what a concurrent
  * claimant of the same key waits for, and it keeps a receipt from being pruned while it is read.
  * Pruning itself skips locked rows and comes after the claim, so that a transaction with one
- * batch waits at most once, before it holds anything that another could wait for.
+ * batch waits at most once, before it holds anything that another could wait for.  A bulk body claims one for
+ * each of its devices, in an order that is the same for all.
  */
 #include "ingest/receipt.h"
 

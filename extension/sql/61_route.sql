@@ -41,7 +41,7 @@ COMMENT ON COLUMN telemetry.dialect.events IS
 COMMENT ON COLUMN telemetry.dialect.item IS
 	'Path in an element of that array to the event; null: the element is the event.';
 COMMENT ON COLUMN telemetry.dialect.batch_id IS
-	'Path of the sender''s name for a batch, a text of 1 to 256 bytes; if there is none, it is the correlation id.';
+	'Path of the sender''s name for a batch, a text of 1 to 256 bytes; if there is none, it is the Idempotency-Key, or else the correlation id.';
 COMMENT ON COLUMN telemetry.dialect.kind IS
 	'Path of a text that says what kind of event it is; null: there is none, and kinds does not count.';
 COMMENT ON COLUMN telemetry.dialect.kinds IS

@@ -23,7 +23,7 @@ CREATE INDEX batch_log_end_time ON telemetry.batch_log (end_time);
 CREATE INDEX batch_log_user ON telemetry.batch_log (user_id, end_time) WHERE user_id IS NOT NULL;
 COMMENT ON TABLE telemetry.batch_log IS
 	'How batches went that came by routes with log_batches. A batch that came again is here again. Kept for 90 days.';
-COMMENT ON COLUMN telemetry.batch_log.batch_id IS 'The sender''s name for it, or its correlation_id.';
+COMMENT ON COLUMN telemetry.batch_log.batch_id IS 'The sender''s name for it, or its Idempotency-Key, or its correlation_id.';
 COMMENT ON COLUMN telemetry.batch_log.user_id IS 'Who sent it.';
 COMMENT ON COLUMN telemetry.batch_log.device_id IS 'The device that sent it.';
 COMMENT ON COLUMN telemetry.batch_log.correlation_id IS 'What its events in telemetry.event have, too.';
@@ -50,8 +50,9 @@ COMMENT ON VIEW telemetry.http_event IS
 	'telemetry.http_event_result() answers each request. A request that is wrong does not hurt others.';
 COMMENT ON COLUMN telemetry.http_event.route IS 'Method, a space and path of a row of telemetry.route with a stream.';
 COMMENT ON COLUMN telemetry.http_event.params IS
-	'What is known beside the body: {"caller": {"user_id", "device_id", "correlation_id", "user_agent", "certificate"}, "under_load": true if events may '
-	'be left out as telemetry.stream.sampling says, and whatever the dialect reads}; null: nothing. '
+	'What is known beside the body: {"caller": {"user_id", "device_id", "correlation_id", "user_agent", "certificate", "idempotency_key"}, "under_load": true if events may '
+	'be left out as telemetry.stream.sampling says, and whatever the dialect reads}; null: nothing. The ids of events that have none are made '
+	'of the idempotency_key, if there is one. '
 	'Events of a caller without correlation_id get a new ULID as theirs, the same for all of a request.';
 COMMENT ON COLUMN telemetry.http_event.body IS 'The body of the request; null: it has none.';
 

@@ -61,6 +61,11 @@ typedef struct TlEvent
 	bool alone; /* a single one, to which max_age applies instead of max_batch_age */
 	int64
 		party; /* if not 0: unless all events of the same party may access their subjects, none may */
+	/*
+	 * What the id of an event without event_id is made of, in place of its content; without data:
+	 * nothing.
+	 */
+	TlSlice seed;
 	bool under_load; /* may be left out, as its stream's sampling says */
 	int64 occurred_at;
 	int64 received_at;

@@ -51,6 +51,7 @@ tl_event_buffer_add(TlEventBuffer *b, const TlEvent *event, const TlStream *stre
 	/* One piece of memory for all: the document first, which must be aligned. */
 	for (int i = 0; i < TL_EVENT_TEXTS; i++)
 		size += event->text[i].len;
+	size += event->seed.len;
 	copy = MemoryContextAlloc(b->context, Max(data_size + size, 1));
 	if (event->data != NULL)
 	{
@@ -65,6 +66,11 @@ tl_event_buffer_add(TlEventBuffer *b, const TlEvent *event, const TlStream *stre
 		memcpy(copy, event->text[i].data, event->text[i].len);
 		r->event.text[i].data = copy;
 		copy += event->text[i].len;
+	}
+	if (event->seed.data != NULL)
+	{
+		memcpy(copy, event->seed.data, event->seed.len);
+		r->event.seed.data = copy;
 	}
 	b->bytes += sizeof(TlEventRow) + data_size + size;
 }

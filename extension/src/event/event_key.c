@@ -165,7 +165,14 @@ make_id(TlEventHasher *h, const TlEvent *e, const TlStream *stream, const uint8 
 {
 	uint8 digest[PG_SHA256_DIGEST_LENGTH];
 
-	if (e->has_occurred_at)
+	if (e->seed.data != NULL)
+	{
+		put_number(h, (uint64) stream->number);
+		appendStringInfoChar(&h->parts, 'k');
+		put_slice(h, e->seed);
+		finish(h, digest);
+	}
+	else if (e->has_occurred_at)
 	{
 		put_number(h, (uint64) stream->number);
 		put_bytes(h, (const char *) content, PG_SHA256_DIGEST_LENGTH);

@@ -9,8 +9,9 @@
  *	content	the first 8 bytes of SHA-256 of event_type, device_id, user_id, session_id, subject_id,
  *			app_version, occurred_at if the sender gave it, duration_seconds and data
  *
- * An event without event_id gets one made of its content and its stream's number, if it says when
- * it occurred, and a random one otherwise: what is sent again is then the same event.
+ * An event without event_id gets one made of its stream's number and of the seed that came with it, the
+ * letter k before it; or else of its content, if it says when it occurred; and a random one otherwise.
+ * What is sent again is then the same event.
  *
  * Each part is hashed with its length before it, integers and lengths in network order, so that
  * a ledger means the same on any machine.  Of data, members are hashed in jsonb's order and

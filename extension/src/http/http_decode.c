@@ -41,6 +41,7 @@ typedef struct Decoder
 	JsonbContainer *from[TL_PATH_SOURCES]; /* NULL: not there, or no object */
 	JsonbContainer *fixed;				   /* params of the route, before those of the caller */
 	bool under_load;
+	TlSlice key; /* the sender's, of the request; without data: none */
 	int64 party;
 	MemoryContext request_context;
 	MemoryContext event_context;
@@ -410,6 +411,25 @@ read_event(Decoder *d, TlHttpEvent *told)
 		d->event->data = JsonbValueToJsonb(pushJsonbValue(&d->members.state, WJB_END_OBJECT, NULL));
 }
 
+/* What is the same when a request comes again, and of nobody else's requests; texts have no NUL. */
+static TlSlice
+make_seed(const Decoder *d, uint32 index)
+{
+	const TlHttpRequest *r = d->request;
+	const TlSlice parts[] = {r->route->name, r->user_id, r->device_id, d->key};
+	StringInfoData seed;
+
+	initStringInfo(&seed);
+	for (size_t i = 0; i < lengthof(parts); i++)
+	{
+		appendBinaryStringInfo(&seed, parts[i].data == NULL ? "" : parts[i].data,
+							   (int) parts[i].len);
+		appendStringInfoChar(&seed, '\0');
+	}
+	appendStringInfo(&seed, "%u", index);
+	return (TlSlice){seed.data, (uint32) seed.len};
+}
+
 static void
 take_event(Decoder *d, const JsonbValue *item, uint32 index)
 {
@@ -417,6 +437,8 @@ take_event(Decoder *d, const JsonbValue *item, uint32 index)
 	TlHttpEvent *told = r->events == NULL ? NULL : &r->events[index];
 	TlEvent event = {.alone = !r->batch, .party = d->party, .under_load = d->under_load};
 
+	if (d->key.data != NULL)
+		event.seed = make_seed(d, index);
 	event.text[TL_EVENT_STREAM] = r->route->stream;
 	event.text[TL_EVENT_CORRELATION] = r->correlation_id;
 	d->item = item;
@@ -490,7 +512,7 @@ find_batch_id(const Decoder *d)
 	const TlPath *path = &d->dialect->batch_id;
 	JsonbValue v;
 
-	r->batch_id = r->correlation_id;
+	r->batch_id = d->key.data != NULL ? d->key : r->correlation_id;
 	if (!find(d, path, &v))
 		return true;
 	if (v.type != jbvString || v.val.string.len < 1 || v.val.string.len > NAME_MAX_BYTES)
@@ -549,6 +571,7 @@ read_params(Decoder *d, Jsonb *params)
 	d->fixed = unconstify(JsonbContainer *, &r->route->params->root);
 	r->user_id = caller_text(d, "user_id");
 	r->device_id = caller_text(d, "device_id");
+	d->key = caller_text(d, "idempotency_key");
 	r->correlation_id = caller_text(d, "correlation_id");
 	if (r->correlation_id.data == NULL)
 		r->correlation_id = make_correlation_id(r->started_at);

@@ -56,6 +56,12 @@ SELECT status FROM http_increment('{"caller": {"correlation_id": "c2"}}', '{"ses
 SELECT status FROM http_increment('{}', '{"session_id": "only counted"}');
 SELECT status FROM http_increment('{}', '{"session_id": "only counted"}');
 SELECT count(*), count(session_id), count(DISTINCT event_id) FROM event WHERE stream = 'flash_legacy' AND event_type = 'increment';
+-- a_key_counts_once, a session goes before it
+SELECT flash_total() AS before_keys \gset
+SELECT (body ->> 'total')::bigint - :before_keys AS total FROM http_increment('{"caller": {"idempotency_key": "k"}}');
+SELECT (body ->> 'total')::bigint - :before_keys AS total FROM http_increment('{"caller": {"idempotency_key": "k"}}', '{}');
+SELECT (body ->> 'total')::bigint - :before_keys AS total FROM http_increment('{"caller": {"idempotency_key": "k"}}', '{"session_id": "only counted"}');
+SELECT count(*) FROM event WHERE stream = 'flash_legacy' AND event_type = 'increment' AND event_id LIKE 'increment of key %';
 SELECT flash_total() - :before AS total;
 SELECT session_id, app_version, left(data ->> 'message', 20) AS message, data ->> 'model' AS model FROM event WHERE stream = 'flash' AND event_type = 'flash_success' ORDER BY session_id;
 SELECT * FROM http_increment('{}', '[]');

@@ -147,6 +147,7 @@ AS $$
 DECLARE
 	session CONSTANT text := coalesce(body ->> 'session_id', body ->> 'sessionId');
 	correlation CONSTANT text := params #>> '{caller,correlation_id}';
+	key CONSTANT text := params #>> '{caller,idempotency_key}';
 	result jsonb;
 	total bigint;
 BEGIN
@@ -154,7 +155,7 @@ BEGIN
 		RETURN telemetry.http_problem('flash', 400, NULL, 'the body must be an object');
 	END IF;
 	result := telemetry.ingest_event(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
-		'stream', 'flash_legacy', 'event_type', 'increment', 'event_id', 'increment ' || session,
+		'stream', 'flash_legacy', 'event_type', 'increment', 'event_id', coalesce('increment ' || session, 'increment of key ' || md5(key)),
 		'session_id', session, 'correlation_id', correlation))));
 	IF NOT (result ->> 'success')::boolean THEN
 		RETURN telemetry.http_problem('flash', NULL, result #>> '{results,0,code}', result #>> '{results,0,message}');
@@ -178,7 +179,7 @@ END
 $$;
 COMMENT ON FUNCTION telemetry.http_increment(jsonb, jsonb) IS
 	'POST of the flash page''s counter: no body, or {"session_id": text, optional}; a session counts once, and also as '
-	'flash_success in stream flash. 200 {"ok": true, "count", "total"} with the new total, see telemetry.flash_total(); '
+	'flash_success in stream flash; without a session an Idempotency-Key counts once. 200 {"ok": true, "count", "total"} with the new total, see telemetry.flash_total(); '
 	'400 {"ok": false, "error", "code"}.';
 
 REVOKE ALL ON FUNCTION telemetry.flash_total(),

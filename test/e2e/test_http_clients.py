@@ -440,6 +440,79 @@ class HeaderTest(ClientsTestCase):
             self.ask("POST", path, 422, body)
 
 
+class IdempotencyTest(ClientsTestCase):
+    """Clients that send again what they have had no answer to, under the same Idempotency-Key."""
+
+    apps = ("telemetry_flash",)
+    setup = """
+        INSERT INTO telemetry.stream (name, description) VALUES ('act', 'What somebody does.');
+        INSERT INTO telemetry.dialect (name, description, fields) VALUES ('act', 'The words of acts.', '{"event_type": "what"}');
+        INSERT INTO telemetry.route (method, path, description, dialect, stream, takes_array) VALUES ('POST', '/act', 'Takes an act.', 'act', 'act', true)"""
+
+    KEY = '"8e03978e-40d5-43dd-bc93-6894a57f9324"'
+
+    def setUp(self):
+        super().setUp()
+        self.cluster.execute("TRUNCATE telemetry.event_log, telemetry.event_key")
+
+    def test_a_batch_comes_again_and_changes_nothing(self):
+        first = self.ask("POST", BATCH, 200, {"data_points": [point(1), point(1, "")]}, idempotency_key=self.KEY).json
+        self.ask("POST", DEVICE, 200, point(2))
+        for body in ({"data_points": [point(1), point(1, "")]}, [point(1), point(1, "")]):
+            for key in (self.KEY, self.KEY.strip('"')):
+                self.assertEqual(self.ask("POST", BATCH, 200, body, idempotency_key=key).json, first)
+        self.assertEqual(self.cluster.value("SELECT value FROM telemetry.point"), "2")
+        self.assertEqual(self.ask("GET", f"{API}/batches/{self.KEY.strip(chr(34))}", 200).json["total_count"], 2)
+        answer = self.ask("POST", BATCH, 422, [point(3)], idempotency_key=self.KEY)
+        self.assertIn("was used for other content", answer.json["detail"])
+        # Without the key it is another batch.
+        self.ask("POST", BATCH, 200, [point(3)])
+        self.assertEqual(self.cluster.value("SELECT value FROM telemetry.point"), "3")
+
+    def test_a_key_and_a_batch_id_are_the_same_or_refused(self):
+        body = {"data_points": [point()], "batch_id": "b"}
+        self.ask("POST", BATCH, 200, body, idempotency_key="b")
+        self.ask("POST", BATCH, 422, body, idempotency_key="c")
+
+    def test_a_bulk_body_comes_again(self):
+        body = {"d1": [point(1)], "d2": [point(1), point(1, "")]}
+        first = self.ask("POST", BULK, 200, body, idempotency_key=self.KEY).json
+        self.assertEqual((first["results"]["d2"]["failed_count"], first["success"]), (1, False))
+        self.ask("POST", BULK, 200, {"d1": [point(2)], "d2": [point(2)]})
+        self.assertEqual(self.ask("POST", BULK, 200, body, idempotency_key=self.KEY).json, first)
+        self.assertEqual(self.cluster.rows("SELECT DISTINCT value FROM telemetry.point"), [["2"]])
+
+    def test_events_without_ids_are_stored_once(self):
+        for outcome in ("accepted", "duplicate"):
+            self.assertEqual(self.ask("POST", "/act", 200, {"what": "jump"}, idempotency_key=self.KEY).json["outcome"], outcome)
+        for accepted in (2, 0):
+            self.assertEqual(self.ask("POST", "/act", 200, [{"what": "jump"}] * 2, idempotency_key='"2"').json["accepted"], accepted)
+        for _ in range(2):
+            self.ask("POST", "/act", 200, {"what": "jump"})
+        self.assertEqual(self.count("telemetry.event"), 5)
+
+    def test_a_count_counts_once(self):
+        for key, total in ((self.KEY, 1), (self.KEY, 1), ('"other"', 2), (None, 3), (None, 4)):
+            headers = {} if key is None else {"idempotency_key": key}
+            self.assertEqual(self.ask("POST", "/increment", 200, **headers).json["total"], total)
+
+    def test_single_points_are_idempotent_without_it(self):
+        for _ in range(2):
+            self.ask("POST", DEVICE, 200, point(), idempotency_key=self.KEY)
+        self.assertEqual(self.count(), 1)
+
+    def test_what_is_no_key_is_refused(self):
+        for key in ("", '""', '"a', "a b", '"a";b=1', "x" * 256, b"\xff"):
+            for path, body in ((DEVICE, point()), (BATCH, [point()]), (BULK, {"d": [point()]}), ("/act", {"what": "jump"}), ("/increment", None)):
+                with self.subTest(key=key[:20], path=path):
+                    self.ask("POST", path, 400, body, idempotency_key=key)
+        with self.proxy.wire() as wire:
+            wire.post(BATCH, [point()], "Idempotency-Key: a\r\nIdempotency-Key: b\r\n")
+            self.assertEqual(wire.response().status, 400)
+        self.assertEqual((self.count(), self.count("telemetry.event")), (0, 0))
+        self.ask("POST", BATCH, 200, [point()], idempotency_key="x" * 255)
+
+
 class RetryTest(support.TestCase):
     def test_a_fleet_is_not_told_to_come_back_all_at_once(self):
         proxy = support.Proxy("host=/nonexistent", wait=False)

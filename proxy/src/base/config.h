@@ -55,7 +55,7 @@ typedef struct TlConfig
 	char *tls_client_ca;
 	int64_t tls_client_certificates; /* TlClientCertificates */
 	int64_t tls_min_version;		 /* TlTlsVersion */
-	char *cors_origins; /* a list, see origin.h; empty: nothing is said to browsers */
+	char *cors_origins;				 /* a list, see origin.h; empty: nothing is said to browsers */
 	int64_t cors_max_age;
 	int64_t cors_credentials;
 	int64_t max_headers;

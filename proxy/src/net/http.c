@@ -71,6 +71,7 @@ static const Wanted wanted[] = {
 	{"If-None-Match", offsetof(TlRequest, if_none_match)},
 	{"Origin", offsetof(TlRequest, origin)},
 	{"Access-Control-Request-Method", offsetof(TlRequest, wanted_method)},
+	{"Idempotency-Key", offsetof(TlRequest, idempotency_key)},
 };
 
 /* Picks the headers that matter.  False if one is repeated: who sent it first, or last, may be another. */

@@ -22,8 +22,8 @@ typedef struct TlHeadOptions
 	size_t len; /* of the body as it is sent */
 	bool old;	/* HTTP/1.0 */
 	bool close;
-	bool gzip;		  /* Content-Encoding */
-	bool varies;	  /* with Accept-Encoding */
+	bool gzip;			 /* Content-Encoding */
+	bool varies;		 /* with Accept-Encoding */
 	const char *etag;	 /* or NULL */
 	const TlBuf *fields; /* more of the head, whole lines, or NULL */
 } TlHeadOptions;

@@ -20,7 +20,7 @@ typedef struct HttpRequest
 	TlHttp *http;
 	TlClient *client;		/* NULL once it has gone */
 	const TlHttpHead *head; /* while its endpoint is called */
-	bool old;		  /* HTTP/1.0 */
+	bool old;				/* HTTP/1.0 */
 	bool close;
 	bool takes_gzip;
 	TlFraming framing;			   /* of an answer bit by bit */
@@ -45,8 +45,8 @@ struct TlHttp
 	struct RequestList streaming; /* with one that has begun */
 	struct RequestList spares;
 	size_t spare_count;
-	TlBuf head; /* of the answer being sent */
-	TlBuf body; /* of it, or of a part, in gzip */
+	TlBuf head;	  /* of the answer being sent */
+	TlBuf body;	  /* of it, or of a part, in gzip */
 	TlBuf fields; /* of its head: what browsers are told */
 	bool draining;
 	uint64_t last_call_us; /* when idle connections are closed; 0: they have been, or need not be */

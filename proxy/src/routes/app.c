@@ -8,7 +8,8 @@
  *
  * params has, the later ones winning: the query's parameters and the path's by their names, the
  * route's own, "headers" {name in lower case: text} if the dialect reads some, "caller" {"user_id",
- * "device_id", "correlation_id", "user_agent", "certificate"}, and for events "under_load": true while much is waiting
+ * "device_id", "correlation_id", "user_agent", "certificate",
+ * "idempotency_key"}, and for events "under_load": true while much is waiting
  * for the database.
  */
 #include "routes/app.h"
@@ -217,7 +218,7 @@ trace_id(const char *traceparent)
 }
 
 static void
-add_caller(const TlRequest *request, const TlAppRoute *route, bool alone)
+add_caller(const TlRequest *request, const TlAppRoute *route, const char *key, bool alone)
 {
 	const char *trace = trace_id(request->traceparent);
 
@@ -235,6 +236,8 @@ add_caller(const TlRequest *request, const TlAppRoute *route, bool alone)
 		add_text("user_agent", 10, request->user_agent, strlen(request->user_agent));
 	if (request->certificate_name != NULL)
 		add_text("certificate", 11, request->certificate_name, strlen(request->certificate_name));
+	if (key[0] != '\0')
+		add_text("idempotency_key", 15, key, strlen(key));
 	if (alone)
 		add_text("route", 5, route->name, strlen(route->name));
 	tl_buf_add_text(&params, "}");
@@ -261,7 +264,7 @@ add_headers(const TlRequest *request, const TlAppRoute *route)
 
 static bool
 compose_params(const TlRequest *request, const TlAppRoute *route, const TlBackend *backend,
-			   bool alone)
+			   const char *key, bool alone)
 {
 	params.len = 0;
 	tl_buf_add_text(&params, "{");
@@ -282,7 +285,7 @@ compose_params(const TlRequest *request, const TlAppRoute *route, const TlBacken
 		tl_buf_add_text(&params, route->params);
 	}
 	add_headers(request, route);
-	add_caller(request, route, alone);
+	add_caller(request, route, key, alone);
 	if (route->kind == TL_APP_EVENTS && tl_backend_pending_bytes(backend, &backend->ingest) >
 											(size_t) backend->config->max_pending / 2)
 		tl_buf_add_text(&params, ",\"under_load\":true");
@@ -466,6 +469,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 							 : route->method == TL_METHOD_GET ? &backend->reads
 															  : &backend->ingest;
 	const char *body = NULL;
+	const char *key;
 	size_t len = 0;
 	bool odd = false;
 
@@ -473,7 +477,8 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	request->expire = app_expire;
 	request->timeout_ms = backend->config->request_timeout;
 	if (!tl_cors_check(request) || !check_caller(request, route) ||
-		!check_headers(request, route) || !check_beacon(request, route))
+		!check_headers(request, route) || !check_beacon(request, route) ||
+		(key = tl_request_idempotency_key(request)) == NULL)
 		return;
 	if (tl_pool_is_away(access->pool))
 	{
@@ -489,7 +494,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	if ((route->kind == TL_APP_EVENTS || request->body_len > 0) && route->method != TL_METHOD_GET &&
 		!read_body(request, backend->config, &body, &len, &odd))
 		return;
-	if (!compose_params(request, route, backend, route->kind != TL_APP_EVENTS || odd))
+	if (!compose_params(request, route, backend, key, route->kind != TL_APP_EVENTS || odd))
 	{
 		tl_request_refuse(request, 400, "malformed query");
 		return;

@@ -11,6 +11,7 @@
 #include "routes/reply.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 /* Positions in /api/v1/telemetry/devices/{device_id}/... */
 #define SEGMENT_DEVICE 4
@@ -69,7 +70,8 @@ ingest_on_call_end(const TlRpcResult *result, void *arg)
 }
 
 static void
-ingest_call(TlRequest *request, const TlBackend *backend, const char *body, size_t len)
+ingest_call(TlRequest *request, const TlBackend *backend, const char *key, const char *body,
+			size_t len)
 {
 	static const char *const kinds[] = {
 		[TL_BODY_SINGLE] = "single",
@@ -85,6 +87,11 @@ ingest_call(TlRequest *request, const TlBackend *backend, const char *body, size
 
 		tl_buf_add_text(params, ",\"device_id\":");
 		tl_buf_add_json_string(params, device->text, device->len);
+	}
+	if (key[0] != '\0')
+	{
+		tl_buf_add_text(params, ",\"idempotency_key\":");
+		tl_buf_add_json_string(params, key, strlen(key));
 	}
 	tl_buf_add_text(params, "}");
 	request->waiting = true;
@@ -104,6 +111,7 @@ ingest(TlRequest *request, const TlBackend *backend, TlBodyKind kind)
 	const TlSegment *device = &request->segments[SEGMENT_DEVICE];
 	TlDecoded decoded;
 	const char *body;
+	const char *key;
 	size_t len;
 
 	request->kind = kind;
@@ -119,12 +127,19 @@ ingest(TlRequest *request, const TlBackend *backend, TlBodyKind kind)
 		tl_request_refuse(request, 503, "too much is waiting for the database; retry");
 		return;
 	}
-	if (!tl_body_read(request, backend->config, &body, &len))
+	if ((key = tl_request_idempotency_key(request)) == NULL ||
+		!tl_body_read(request, backend->config, &body, &len))
 		return;
 
 	tl_decode_body(kind, body, len, device->text, device->len,
 				   (unsigned int) backend->config->json_depth, tl_group_begin(backend->points),
 				   &decoded);
+	/* Batches that have a name have receipts, which are the extension's. */
+	if (decoded.verdict == TL_DECODE_ROWS && key[0] != '\0' && kind != TL_BODY_SINGLE)
+	{
+		free(decoded.devices);
+		decoded.verdict = TL_DECODE_ODD;
+	}
 	switch (decoded.verdict)
 	{
 		case TL_DECODE_ROWS:
@@ -137,7 +152,7 @@ ingest(TlRequest *request, const TlBackend *backend, TlBodyKind kind)
 			break;
 		case TL_DECODE_ODD:
 			tl_group_abort(backend->points);
-			ingest_call(request, backend, body, len);
+			ingest_call(request, backend, key, body, len);
 			break;
 		case TL_DECODE_REFUSED:
 			tl_group_abort(backend->points);

@@ -4,6 +4,7 @@
  */
 #include "routes/request.h"
 
+#include "routes/idempotency.h"
 #include "routes/reply.h"
 #include "routes/retry.h"
 #include "routes/stream.h"
@@ -122,6 +123,18 @@ tl_request_tell_methods(TlRequest *request, unsigned int methods, const char *he
 						  &(TlAnswer){.status = 204, .allow = allow, .allow_headers = headers});
 	else
 		refuse(request, 405, "Method Not Allowed", allow);
+}
+
+const char *
+tl_request_idempotency_key(TlRequest *request)
+{
+	static char key[TL_IDEMPOTENCY_KEY_MAX + 1];
+
+	key[0] = '\0';
+	if (request->idempotency_key == NULL || tl_idempotency_key_read(request->idempotency_key, key))
+		return key;
+	tl_request_refuse(request, 400, "Idempotency-Key is not a string of 1 to 255 characters");
+	return NULL;
 }
 
 void

@@ -65,6 +65,7 @@ struct TlRequest
 	const char *certificate_name; /* of the client's certificate, which has been verified */
 	const char *origin;
 	const char *wanted_method; /* Access-Control-Request-Method */
+	const char *idempotency_key;
 	const char *body;
 	size_t body_len;
 	uint64_t arrived_us;
@@ -142,6 +143,12 @@ extern void tl_request_end(TlRequest *request, bool complete);
 
 /* Answers with what the request's dialect says of a failure, or {"detail": text}. */
 extern void tl_request_refuse(TlRequest *request, int status, const char *detail);
+
+/*
+ * The request's Idempotency-Key, without quotes; empty if it has none.  NULL, and the request is refused, if
+ * it is no key.  Good until it is asked for again.
+ */
+extern const char *tl_request_idempotency_key(TlRequest *request);
 
 /*
  * The path has endpoints, but none for the request's method: 405 and those that there are, or 204 if that

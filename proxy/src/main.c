@@ -461,6 +461,7 @@ serve(void *arg)
 	backend->exports = open_access(server.base, config, "exports", config->export_connections,
 								   config->request_timeout);
 	backend->health = open_access(server.base, config, "health", 1, config->health_timeout);
+	backend->worker = tl_worker_open(server.base, tl_inflate_shutdown);
 	backend->points =
 		tl_lane_open(backend->ingest.pool, TL_LANE_POINTS, POINT_QUERY,
 					 (size_t) config->max_batch_rows, (size_t) config->max_batch_bytes);
@@ -500,6 +501,7 @@ serve(void *arg)
 
 	tl_app_stop();
 	tl_health_stop();
+	tl_worker_close(backend->worker);
 	tl_pool_close(backend->ingest.pool);
 	tl_pool_close(backend->reads.pool);
 	tl_pool_close(backend->exports.pool);

@@ -27,6 +27,7 @@
 
 #include <event2/event.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #define POLL_SECONDS 2
 #define QUERY_PARAMETERS_MAX 64
@@ -411,30 +412,70 @@ check_beacon(TlRequest *request, const TlAppRoute *route)
 	return false;
 }
 
-/* Reads and checks a body; *odd tells whether jsonb may refuse it, or read it otherwise. */
-static bool
-read_body(TlRequest *request, const TlConfig *config, const char **body, size_t *len, bool *odd)
+/* What a body is found to be. */
+typedef struct BodyCheck
+{
+	bool is_json;
+	bool odd; /* jsonb may refuse it, or read it otherwise */
+	char detail[160];
+} BodyCheck;
+
+static void
+check_body(const char *body, size_t len, unsigned int max_depth, BodyCheck *check)
 {
 	TlJson json;
 	TlJsonValue value;
 
-	if (!tl_body_read(request, config, body, len))
-		return false;
-	tl_json_begin(&json, *body, *len, (unsigned int) config->json_depth);
-	if (!tl_json_read(&json, &value) || !tl_json_end(&json))
-	{
-		TlBuf message = {0};
+	tl_json_begin(&json, body, len, max_depth);
+	check->is_json = tl_json_read(&json, &value) && tl_json_end(&json);
+	check->odd = json.odd;
+	if (!check->is_json)
+		snprintf(check->detail, sizeof(check->detail), "malformed JSON at byte %zu: %s",
+				 (size_t) (json.p - json.start) + 1, json.error != NULL ? json.error : "no value");
+}
 
-		tl_buf_printf(&message, "malformed JSON at byte %zu: %s",
-					  (size_t) (json.p - json.start) + 1,
-					  json.error != NULL ? json.error : "no value");
-		tl_buf_add(&message, "", 1);
-		tl_request_refuse(request, 400, message.data);
-		tl_buf_free(&message);
-		return false;
+/* A large body, and what has to be known of the request when it has been read. */
+typedef struct AppWork
+{
+	TlBodyWork base; /* first: the work is its body's */
+	const char *query;
+	unsigned int max_depth;
+	TlBuf params;
+	BodyCheck check;
+} AppWork;
+
+static void
+app_work_read(TlBodyWork *base)
+{
+	AppWork *work = (AppWork *) base;
+
+	check_body(base->body, base->len, work->max_depth, &work->check);
+}
+
+static void
+app_work_end(TlBodyWork *base)
+{
+	AppWork *work = (AppWork *) base;
+	TlRequest *request = base->request;
+
+	if (!work->check.is_json)
+	{
+		tl_request_refuse(request, 400, work->check.detail);
+		return;
 	}
-	*odd = json.odd;
-	return true;
+	request->waiting = true;
+	request->call =
+		tl_rpc_query(base->backend->ingest.rpc, work->query, work->params.data, work->params.len,
+					 base->body, base->len, tl_request_deadline_us(request), on_call_end, request);
+}
+
+static void
+app_work_free(TlBodyWork *base)
+{
+	AppWork *work = (AppWork *) base;
+
+	tl_buf_free(&work->params);
+	free(work);
 }
 
 /* What a file that comes by the route is called: the last name of its path, with its ending. */
@@ -462,6 +503,30 @@ name_file(TlRequest *request, const TlAppRoute *route)
 	memcpy(request->file_name + len, ending, sizeof(ending));
 }
 
+/* With a large body it goes alone. */
+static void
+serve_large(TlRequest *request, const TlBackend *backend, const TlAppRoute *route, const char *key)
+{
+	AppWork *work;
+
+	if (!compose_params(request, route, backend, key, true))
+	{
+		tl_request_refuse(request, 400, "malformed query");
+		return;
+	}
+	work = calloc(1, sizeof(*work));
+	if (work == NULL)
+		tl_log_die("out of memory");
+	work->base.read = app_work_read;
+	work->base.end = app_work_end;
+	work->base.free = app_work_free;
+	work->query = route->kind == TL_APP_EVENTS ? ALONE_QUERY : CALL_QUERY;
+	work->max_depth = (unsigned int) backend->config->json_depth;
+	tl_buf_add(&work->params, params.data, params.len);
+	name_file(request, route);
+	tl_body_work_begin(&work->base, request, backend);
+}
+
 static void
 serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 {
@@ -471,7 +536,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	const char *body = NULL;
 	const char *key;
 	size_t len = 0;
-	bool odd = false;
+	BodyCheck check = {.is_json = true};
 
 	request->failure = tl_failure_acquire(route->failure);
 	request->expire = app_expire;
@@ -491,10 +556,26 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 		return;
 	}
 	/* A call may do without a body. */
-	if ((route->kind == TL_APP_EVENTS || request->body_len > 0) && route->method != TL_METHOD_GET &&
-		!read_body(request, backend->config, &body, &len, &odd))
-		return;
-	if (!compose_params(request, route, backend, key, route->kind != TL_APP_EVENTS || odd))
+	if ((route->kind == TL_APP_EVENTS || request->body_len > 0) && route->method != TL_METHOD_GET)
+	{
+		switch (tl_body_read(request, backend->config, &body, &len))
+		{
+			case TL_BODY_REFUSED:
+				return;
+			case TL_BODY_READ:
+				check_body(body, len, (unsigned int) backend->config->json_depth, &check);
+				break;
+			case TL_BODY_LARGE:
+				serve_large(request, backend, route, key);
+				return;
+		}
+		if (!check.is_json)
+		{
+			tl_request_refuse(request, 400, check.detail);
+			return;
+		}
+	}
+	if (!compose_params(request, route, backend, key, route->kind != TL_APP_EVENTS || check.odd))
 	{
 		tl_request_refuse(request, 400, "malformed query");
 		return;
@@ -507,7 +588,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 		return;
 	}
 	request->waiting = true;
-	if (route->kind == TL_APP_EVENTS && !odd)
+	if (route->kind == TL_APP_EVENTS && !check.odd)
 	{
 		tl_copy_add_request(tl_group_begin(backend->events), route->name, &params, body, len);
 		request->entry.on_end = on_row_end;

@@ -3,11 +3,13 @@
  *		The endpoints that store points.
  *
  * A body of plain points becomes rows of the lane's open group while it is read; any other
- * body goes to telemetry.http_ingest() as it is.  The body itself is not kept.
+ * body goes to telemetry.http_ingest() as it is.  The body itself is not kept, unless it is large.
  */
 #include "routes/ingest.h"
 
+#include "base/log.h"
 #include "routes/body.h"
+#include "routes/idempotency.h"
 #include "routes/reply.h"
 
 #include <stddef.h>
@@ -70,8 +72,8 @@ ingest_on_call_end(const TlRpcResult *result, void *arg)
 }
 
 static void
-ingest_call(TlRequest *request, const TlBackend *backend, const char *key, const char *body,
-			size_t len)
+ingest_call(TlRequest *request, const TlBackend *backend, const TlSegment *device, const char *key,
+			const char *body, size_t len)
 {
 	static const char *const kinds[] = {
 		[TL_BODY_SINGLE] = "single",
@@ -83,8 +85,6 @@ ingest_call(TlRequest *request, const TlBackend *backend, const char *key, const
 	tl_buf_printf(params, "{\"kind\":\"%s\"", kinds[request->kind]);
 	if (request->kind != TL_BODY_BULK)
 	{
-		const TlSegment *device = &request->segments[SEGMENT_DEVICE];
-
 		tl_buf_add_text(params, ",\"device_id\":");
 		tl_buf_add_json_string(params, device->text, device->len);
 	}
@@ -103,6 +103,105 @@ static void
 ingest_expire(TlRequest *request)
 {
 	tl_request_refuse(request, 503, "not confirmed by the database in time; retry");
+}
+
+/* Goes on with what a body was decoded to; rows are in the lane's open group. */
+static void
+ingest_take(TlRequest *request, const TlBackend *backend, TlDecoded *decoded,
+			const TlSegment *device, const char *key, const char *body, size_t len)
+{
+	/* Batches that have a name have receipts, which are the extension's. */
+	if (decoded->verdict == TL_DECODE_ROWS && key[0] != '\0' && request->kind != TL_BODY_SINGLE)
+	{
+		free(decoded->devices);
+		decoded->verdict = TL_DECODE_ODD;
+	}
+	switch (decoded->verdict)
+	{
+		case TL_DECODE_ROWS:
+			request->entry.on_end = ingest_on_rows_end;
+			request->entry.deadline_us = tl_request_deadline_us(request);
+			request->devices = decoded->devices;
+			request->device_count = decoded->device_count;
+			request->waiting = true;
+			tl_group_commit(backend->points, &request->entry, decoded->rows);
+			break;
+		case TL_DECODE_ODD:
+			tl_group_abort(backend->points);
+			ingest_call(request, backend, device, key, body, len);
+			break;
+		case TL_DECODE_REFUSED:
+			tl_group_abort(backend->points);
+			tl_request_refuse(request, decoded->status, decoded->detail);
+			break;
+	}
+}
+
+/* A large body, and what has to be known of the request when it has been read. */
+typedef struct IngestWork
+{
+	TlBodyWork base; /* first: the work is its body's */
+	TlBodyKind kind;
+	unsigned int max_depth;
+	TlSegment device; /* its text is the work's own */
+	char key[TL_IDEMPOTENCY_KEY_MAX + 1];
+	TlBuf rows;
+	TlDecoded decoded;
+} IngestWork;
+
+static void
+ingest_work_read(TlBodyWork *base)
+{
+	IngestWork *work = (IngestWork *) base;
+
+	tl_decode_body(work->kind, base->body, base->len, work->device.text, work->device.len,
+				   work->max_depth, &work->rows, &work->decoded);
+}
+
+static void
+ingest_work_end(TlBodyWork *base)
+{
+	IngestWork *work = (IngestWork *) base;
+	TlBuf *rows = tl_group_begin(base->backend->points);
+
+	tl_buf_add(rows, work->rows.data, work->rows.len);
+	ingest_take(base->request, base->backend, &work->decoded, &work->device, work->key, base->body,
+				base->len);
+	work->decoded.devices = NULL;
+}
+
+static void
+ingest_work_free(TlBodyWork *base)
+{
+	IngestWork *work = (IngestWork *) base;
+
+	free((char *) work->device.text);
+	free(work->decoded.devices);
+	tl_buf_free(&work->rows);
+	free(work);
+}
+
+static void
+ingest_large(TlRequest *request, const TlBackend *backend, const char *key)
+{
+	const TlSegment *device = &request->segments[SEGMENT_DEVICE];
+	IngestWork *work = calloc(1, sizeof(*work));
+
+	if (work == NULL)
+		tl_log_die("out of memory");
+	work->base.read = ingest_work_read;
+	work->base.end = ingest_work_end;
+	work->base.free = ingest_work_free;
+	work->kind = request->kind;
+	work->max_depth = (unsigned int) backend->config->json_depth;
+	if (request->kind != TL_BODY_BULK)
+	{
+		work->device = (TlSegment){strndup(device->text, device->len), device->len};
+		if (work->device.text == NULL)
+			tl_log_die("out of memory");
+	}
+	snprintf(work->key, sizeof(work->key), "%s", key);
+	tl_body_work_begin(&work->base, request, backend);
 }
 
 static void
@@ -127,36 +226,20 @@ ingest(TlRequest *request, const TlBackend *backend, TlBodyKind kind)
 		tl_request_refuse(request, 503, "too much is waiting for the database; retry");
 		return;
 	}
-	if ((key = tl_request_idempotency_key(request)) == NULL ||
-		!tl_body_read(request, backend->config, &body, &len))
+	if ((key = tl_request_idempotency_key(request)) == NULL)
 		return;
-
-	tl_decode_body(kind, body, len, device->text, device->len,
-				   (unsigned int) backend->config->json_depth, tl_group_begin(backend->points),
-				   &decoded);
-	/* Batches that have a name have receipts, which are the extension's. */
-	if (decoded.verdict == TL_DECODE_ROWS && key[0] != '\0' && kind != TL_BODY_SINGLE)
+	switch (tl_body_read(request, backend->config, &body, &len))
 	{
-		free(decoded.devices);
-		decoded.verdict = TL_DECODE_ODD;
-	}
-	switch (decoded.verdict)
-	{
-		case TL_DECODE_ROWS:
-			request->entry.on_end = ingest_on_rows_end;
-			request->entry.deadline_us = tl_request_deadline_us(request);
-			request->devices = decoded.devices;
-			request->device_count = decoded.device_count;
-			request->waiting = true;
-			tl_group_commit(backend->points, &request->entry, decoded.rows);
+		case TL_BODY_REFUSED:
 			break;
-		case TL_DECODE_ODD:
-			tl_group_abort(backend->points);
-			ingest_call(request, backend, key, body, len);
+		case TL_BODY_READ:
+			tl_decode_body(kind, body, len, device->text, device->len,
+						   (unsigned int) backend->config->json_depth,
+						   tl_group_begin(backend->points), &decoded);
+			ingest_take(request, backend, &decoded, device, key, body, len);
 			break;
-		case TL_DECODE_REFUSED:
-			tl_group_abort(backend->points);
-			tl_request_refuse(request, decoded.status, decoded.detail);
+		case TL_BODY_LARGE:
+			ingest_large(request, backend, key);
 			break;
 	}
 }

@@ -5,6 +5,7 @@
 #include "routes/request.h"
 
 #include "routes/idempotency.h"
+#include "routes/body.h"
 #include "routes/reply.h"
 #include "routes/retry.h"
 #include "routes/stream.h"
@@ -49,7 +50,8 @@ tl_backend_pending_bytes(const TlBackend *backend, const TlAccess *access)
 {
 	size_t rows = tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events);
 
-	return (access == &backend->ingest ? rows : 0) + tl_rpc_pending_bytes(access->rpc);
+	return (access == &backend->ingest ? rows + tl_body_pending_bytes() : 0) +
+		   tl_rpc_pending_bytes(access->rpc);
 }
 
 void
@@ -150,6 +152,8 @@ tl_request_give_up(TlRequest *request, bool gone)
 	if (!request->waiting)
 		return;
 	request->given_up = true;
+	if (request->reading)
+		return;
 	if (request->call != NULL)
 		tl_rpc_give_up(request->call);
 	else
@@ -166,8 +170,9 @@ tl_request_deadline_us(const TlRequest *request)
 bool
 tl_request_is_given_up(const TlRequest *request)
 {
-	return request->given_up && (request->call != NULL ? tl_rpc_is_given_up(request->call)
-													   : tl_group_is_given_up(&request->entry));
+	return request->given_up &&
+		   (request->reading || request->call != NULL ? tl_rpc_is_given_up(request->call)
+													  : tl_group_is_given_up(&request->entry));
 }
 
 /*

@@ -13,6 +13,7 @@
 
 #include "database/group.h"
 #include "base/config.h"
+#include "base/worker.h"
 #include "routes/decode.h"
 #include "routes/failure.h"
 #include "routes/method.h"
@@ -102,6 +103,7 @@ struct TlRequest
 	void (*on_caught_up)(TlRequest *request);
 	TlStream *stream; /* of what comes in parts; see stream.h */
 	bool waiting;
+	bool reading; /* its body is being read in a thread, which cannot be told to end it */
 	bool given_up;
 	TlRpcCall *call; /* what it waits for; NULL: its entry of a group */
 	TlBodyKind kind;
@@ -127,6 +129,7 @@ typedef struct TlBackend
 	TlAccess health;  /* and the routes */
 	TlLane *points;	  /* of ingest's pool, as are events */
 	TlLane *events;
+	TlWorker *worker; /* reads large bodies */
 	unsigned int report_port;
 } TlBackend;
 

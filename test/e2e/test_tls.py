@@ -626,6 +626,14 @@ class RequestTest(TlsMixin, support.SharedProxyTestCase):
                 self.assertEqual(wire.response("GET").body, b'"' + b"x" * (ANSWER_SIZE - 2) + b'"')
                 self.assertEqual(wire.response("GET").status, 200)
 
+    def test_large_answer_comes_whole_in_small_records(self):
+        for version in ("-tls1_2", "-tls1_3"):
+            run = subprocess.run(
+                ["openssl", "s_client", "-connect", f"127.0.0.1:{self.tls_port}", "-quiet", "-crlf", version, "-maxfraglen", "512",
+                 "-CAfile", self.authority.certificate], input=b"GET /large HTTP/1.1\nHost: x\nConnection: close\n\n",
+                capture_output=True, timeout=60 * support.PATIENCE, check=False)
+            self.assertEqual(run.stdout.partition(b"\r\n\r\n")[2], b'"' + b"x" * (ANSWER_SIZE - 2) + b'"')
+
     def test_one_who_reads_slowly_gets_all_and_one_who_does_not_is_cut_off(self):
         with self.connect() as slow, self.connect() as stuck:
             for tls in (slow, stuck):

@@ -146,9 +146,8 @@ static const Option options[] = {
 	{"health-timeout", OPTION_TIME, AT(health_timeout), "2s", 10, HOUR, NULL,
 	 "the same for /health and /health/detailed", false},
 	{"header-timeout", OPTION_TIME, AT(header_timeout), "10s", 10, HOUR, NULL,
-	 "time for a client to send a request line and its headers, from the first byte on; and "
-	 "before, for\n"
-	 "                      a handshake of TLS",
+	 "time for a client to send a request line and its headers, from the first byte on; the same "
+	 "for a TLS handshake",
 	 false},
 	{"read-timeout", OPTION_TIME, AT(read_timeout), "30s", 10, HOUR, NULL,
 	 "time for a client to send a body, from the end of the headers on", false},

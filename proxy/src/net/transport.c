@@ -148,48 +148,66 @@ tls_write(struct bufferevent *bev, SSL *ssl, const struct iovec *parts, int coun
 		size_t len;
 		const char *piece = cursor_piece(&cursor, room, &len);
 
-		ERR_clear_error();
 		at_once = at_once && SSL_write(ssl, piece, (int) len) == (int) len;
 		if (!at_once)
 			bufferevent_write(bev, piece, len);
 		cursor_advance(&cursor, len);
 	}
-	ERR_clear_error();
+	if (!at_once)
+		ERR_clear_error();
 }
 
 /*
- * As long as records come, for they are read one by one.  An error is an end, too: if the bufferevent
- * ever meets it, there is nothing else to be done.
+ * Fills the room with records, each of which may need as much as the largest.  True if more may come; an
+ * error is an end, too: if the bufferevent ever meets it, there is nothing else to be done.
  */
+static bool
+tls_fill(SSL *ssl, struct evbuffer_iovec *room, bool *at_end)
+{
+	size_t size = room->iov_len;
+	int error = SSL_ERROR_NONE;
+
+	room->iov_len = 0;
+	while (error == SSL_ERROR_NONE && size - room->iov_len >= RECORD_READ_SIZE)
+	{
+		int n;
+
+		ERR_clear_error();
+		n = SSL_read(ssl, (char *) room->iov_base + room->iov_len, (int) (size - room->iov_len));
+		if (n > 0)
+			room->iov_len += (size_t) n;
+		else
+			error = SSL_get_error(ssl, n);
+	}
+	ERR_clear_error();
+	*at_end |=
+		error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE;
+	return error == SSL_ERROR_NONE;
+}
+
 static bool
 tls_read(struct bufferevent *bev, SSL *ssl, bool wait_over, bool *at_end)
 {
 	struct evbuffer *input = bufferevent_get_input(bev);
 	size_t before = evbuffer_get_length(input);
 	bool large = wait_over && before >= BUFFEREVENT_READ_SIZE;
+	bool more = true;
 	size_t high;
 
+	if (!large && !SSL_has_pending(ssl))
+		return false;
 	bufferevent_getwatermark(bev, EV_READ, NULL, &high);
-	while (evbuffer_get_length(input) < high && (large || SSL_has_pending(ssl)))
+	while (more && evbuffer_get_length(input) < high && (large || SSL_has_pending(ssl)))
 	{
 		struct evbuffer_iovec room;
-		int n;
+		size_t size = large ? READ_MORE_SIZE : RECORD_READ_SIZE;
 
-		if (evbuffer_reserve_space(input, (ev_ssize_t) RECORD_READ_SIZE, &room, 1) != 1)
+		if (evbuffer_reserve_space(input, (ev_ssize_t) size, &room, 1) != 1)
 			break;
-		ERR_clear_error();
-		n = SSL_read(ssl, room.iov_base, (int) RECORD_READ_SIZE);
-		if (n <= 0)
-		{
-			int error = SSL_get_error(ssl, n);
-
-			*at_end |= error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE;
-			break;
-		}
-		room.iov_len = (size_t) n;
+		room.iov_len = size;
+		more = tls_fill(ssl, &room, at_end);
 		evbuffer_commit_space(input, &room, 1);
 	}
-	ERR_clear_error();
 	return evbuffer_get_length(input) > before;
 }
 

@@ -78,11 +78,12 @@ def _request_lines():
     yield line("GET /nothing?q=\xe9 HTTP/1.1")
     yield line("GET /\xc0\xaf HTTP/1.1")
     for text in ("/%00", "/%0d%0aX:%20y", "/a%20HTTP/1.1", "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//",
-                 "/a\\b", "/health/", "/./health", "/health;x=y", "/Health", "//health", "/%c0%ae", "/?", "/nothing?a?b"):
+                 "/a\\b", "/health//", "/./health", "/health;x=y", "/Health", "//health", "/%c0%ae", "/?", "/nothing?a?b"):
         yield served(f"GET {text}", request(f"GET {text} HTTP/1.1"), {400, 404},
                      fronts={"nginx": [{400, 404}], "haproxy": [{400, 404}]})
     for text in ("/%", "/%g0", "/%0"):
         yield served(f"GET {text}", request(f"GET {text} HTTP/1.1"), {400, 404}, closed=None)
+    yield served("a slash at the end", request("GET /health/ HTTP/1.1"), 200)
     yield served("target of 8000", request(f"GET /{'a' * 8000} HTTP/1.1"), {404, 414}, closed=None)
     yield refused("target of 9000", request(f"GET /{'a' * 9000} HTTP/1.1"), 414)
     yield refused("target of 100000", request(f"GET /{'a' * 100000} HTTP/1.1"), 414)

@@ -17,6 +17,7 @@
 #include "utils/json.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
+#include "value/json_number.h"
 #include "value/json_text.h"
 #include "value/json_value.h"
 #include "value/value_size.h"
@@ -208,14 +209,21 @@ static bool
 check_data(Check *c)
 {
 	Jsonb *data = unconstify(Jsonb *, c->event->data);
+	TlValueFit fit;
 
 	if (data == NULL)
 		return true;
 	if (!JB_ROOT_IS_OBJECT(data))
 		return reject(c, TL_EVENT_DATA, "is not a JSON object");
-	if (VARSIZE(data) > (Size) tl_guc_max_value_size ||
-		tl_value_size_exceeds(&data->root, (Size) tl_guc_max_value_size))
+	if (VARSIZE(data) > (Size) tl_guc_max_value_size)
+		fit = TL_VALUE_IS_LONG;
+	else
+		fit = tl_value_fit(&data->root, (Size) tl_guc_max_value_size);
+	if (fit == TL_VALUE_IS_LONG)
 		return reject(c, TL_EVENT_DATA, "is longer than %d bytes", tl_guc_max_value_size);
+	if (fit == TL_VALUE_HAS_LONG_NUMBER)
+		return reject(c, TL_EVENT_DATA, TL_JSON_NUMBER_PROBLEM ": %s",
+					  tl_value_long_number_path(TL_EVENT_DATA, &data->root));
 	return true;
 }
 

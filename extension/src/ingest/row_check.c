@@ -8,6 +8,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
+#include "value/json_number.h"
 #include "value/value_size.h"
 
 static bool
@@ -127,7 +128,12 @@ tl_row_check_value(const struct varlena *value, TlRejection *why)
 			why, TL_REJECT_TOO_LARGE,
 			psprintf("value is %zu bytes long, the limit is %d", len - 1, tl_guc_max_value_size));
 	problem = tl_value_check((uint8) *VARDATA_ANY(value), VARDATA_ANY(value) + 1, len - 1);
-	return problem == NULL || reject(why, TL_REJECT_VALUE, problem);
+	if (problem != NULL)
+		return reject(why, TL_REJECT_VALUE, problem);
+	if (*VARDATA_ANY(value) == TL_KIND_JSON &&
+		tl_json_text_has_long_number(VARDATA_ANY(value) + 1, len - 1))
+		return reject(why, TL_REJECT_VALUE, "value " TL_JSON_NUMBER_PROBLEM);
+	return true;
 }
 
 /* Short varlena headers leave a document unaligned, and jsonb cannot be read so. */
@@ -147,16 +153,24 @@ static bool
 check_object(TlSlice json, const char *name, const char *code, TlRejection *why)
 {
 	JsonbContainer *container;
+	TlValueFit fit;
 
 	if (json.data == NULL)
 		return true;
 	container = aligned_container(json);
 	if (!JsonContainerIsObject(container))
 		return reject(why, code, psprintf("%s is not a JSON object", name));
-	if (json.len > (uint32) tl_guc_max_value_size ||
-		tl_value_size_exceeds(container, (Size) tl_guc_max_value_size))
+	if (json.len > (uint32) tl_guc_max_value_size)
+		fit = TL_VALUE_IS_LONG;
+	else
+		fit = tl_value_fit(container, (Size) tl_guc_max_value_size);
+	if (fit == TL_VALUE_IS_LONG)
 		return reject(why, TL_REJECT_TOO_LARGE,
 					  psprintf("%s is longer than %d bytes", name, tl_guc_max_value_size));
+	if (fit == TL_VALUE_HAS_LONG_NUMBER)
+		return reject(
+			why, code,
+			psprintf("%s %s", tl_value_long_number_path(name, container), TL_JSON_NUMBER_PROBLEM));
 	return true;
 }
 

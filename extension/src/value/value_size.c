@@ -4,30 +4,10 @@
  */
 #include "value/value_size.h"
 
-#include <math.h>
-
-#include "fmgr.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
+#include "lib/stringinfo.h"
 #include "utils/jsonb.h"
-#include "utils/numeric.h"
-
-/* Beyond the range of float8: the most digits that a number can have, to be on the safe side. */
-#define LONG_NUMBER_DIGITS 131072
-
-static Size
-number_size(Numeric number)
-{
-	Datum datum = NumericGetDatum(number);
-	double magnitude = fabs(DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, datum)));
-	Size digits = 1;
-
-	if (isinf(magnitude))
-		digits = LONG_NUMBER_DIGITS;
-	else if (magnitude >= 10)
-		digits = (Size) log10(magnitude);
-	return digits + (Size) DatumGetInt32(DirectFunctionCall1(numeric_scale, datum));
-}
+#include "value/json_number.h"
+#include "value/json_value.h"
 
 static Size
 scalar_size(const JsonbValue *v)
@@ -37,14 +17,14 @@ scalar_size(const JsonbValue *v)
 		case jbvString:
 			return (Size) v->val.string.len + 2;
 		case jbvNumeric:
-			return number_size(v->val.numeric);
+			return tl_json_numeric_length(v->val.numeric);
 		default:
 			return 4;
 	}
 }
 
-bool
-tl_value_size_exceeds(JsonbContainer *json, Size limit)
+static TlValueFit
+measure(JsonbContainer *json, Size limit, bool stop_at_long_number)
 {
 	JsonbIterator *it = JsonbIteratorInit(json);
 	JsonbIteratorToken token;
@@ -52,6 +32,75 @@ tl_value_size_exceeds(JsonbContainer *json, Size limit)
 	Size size = 0;
 
 	while (size <= limit && (token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
-		size += token == WJB_KEY || token == WJB_VALUE || token == WJB_ELEM ? scalar_size(&v) : 1;
-	return size > limit;
+	{
+		Size more = 1;
+
+		if (token == WJB_KEY || token == WJB_VALUE || token == WJB_ELEM)
+			more = scalar_size(&v);
+		if (stop_at_long_number && more > TL_JSON_NUMBER_MAX && v.type == jbvNumeric)
+			return TL_VALUE_HAS_LONG_NUMBER;
+		size += more;
+	}
+	return size > limit ? TL_VALUE_IS_LONG : TL_VALUE_FITS;
+}
+
+TlValueFit
+tl_value_fit(JsonbContainer *json, Size limit)
+{
+	return measure(json, limit, true);
+}
+
+bool
+tl_value_size_exceeds(JsonbContainer *json, Size limit)
+{
+	return measure(json, limit, false) == TL_VALUE_IS_LONG;
+}
+
+bool
+tl_value_has_long_number(JsonbContainer *json)
+{
+	return measure(json, SIZE_MAX, true) == TL_VALUE_HAS_LONG_NUMBER;
+}
+
+/* Puts what leads to the first number that is too long; false if there is none. */
+static bool
+put_path(StringInfo out, JsonbContainer *json)
+{
+	JsonbIterator *it = JsonbIteratorInit(json);
+	bool is_array = JsonContainerIsArray(json);
+	JsonbIteratorToken token;
+	JsonbValue v;
+	int number = 0;
+	int len = out->len;
+
+	check_stack_depth();
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY || token == WJB_ELEM)
+		{
+			out->len = len;
+			if (is_array)
+				appendStringInfo(out, "[%d]", number++);
+			else
+				appendStringInfo(out, ".%.*s", v.val.string.len, v.val.string.val);
+		}
+		if (token != WJB_VALUE && token != WJB_ELEM)
+			continue;
+		if (v.type == jbvNumeric && tl_json_numeric_length(v.val.numeric) > TL_JSON_NUMBER_MAX)
+			return true;
+		if (v.type == jbvBinary && put_path(out, v.val.binary.data))
+			return true;
+	}
+	return false;
+}
+
+const char *
+tl_value_long_number_path(const char *name, JsonbContainer *json)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfoString(&out, name);
+	(void) put_path(&out, json);
+	return tl_json_quote((TlSlice){out.data, (uint32) out.len});
 }

@@ -49,9 +49,10 @@ COMMENT ON FUNCTION telemetry.ingest(jsonb, text, text, text) IS
 	'batch {"data_points": [1 to 1000 points], "compression": null, "gzip" or "lz4", "batch_id": null or text}: '
 	'{"success", "ingested_count", "failed_count", "total_count", "errors": [{"index", "metric_name", '
 	'"code", "error"}]}, and "replaced_count" if points of it had the metric and time, to the microsecond, of a later one, which alone is stored. '
-	'bulk {device_id: [up to 1000 points], ...}, 10000 points in all: '
-	'{"success", "results": {device_id: as of a batch}, "total_devices"}; in telemetry.ingest_result() its '
-	'points count in jsonb''s order of keys. '
+	'bulk {device_id: [1 to 1000 points], ...}, 10000 points in all: '
+	'{"success", "results": {device_id: as of a batch}, "total_devices"}; a device whose value is no such array has one error, '
+	'whose index is null and whose code is invalid_points, and hurts no other. In telemetry.ingest_result() the '
+	'points of a bulk count in jsonb''s order of keys. '
 	'device_id is that of a single or batch body, which may also have it as a member. '
 	'timestamp, to the microsecond, is RFC 3339 text (UTC if it has no zone) or a number of seconds, or milliseconds beyond '
 	'2e10, since 1970; '
@@ -63,6 +64,20 @@ COMMENT ON FUNCTION telemetry.ingest(jsonb, text, text, text) IS
 	'with other data_points, or has another one than is given; '
 	'insufficient_privilege without INSERT on telemetry.point.';
 
+CREATE FUNCTION telemetry.ingest_text(body text, device_id text, kind text, batch_id text DEFAULT NULL)
+	RETURNS jsonb
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'telemetry_ingest_text';
+COMMENT ON FUNCTION telemetry.ingest_text(text, text, text, text) IS
+	'telemetry.ingest() of a body that is a text, as it came from a client: what jsonb cannot hold, that is the escape \u0000, half '
+	'of a surrogate pair, or a number of more than 1000 characters, rejects the point that it is in, and no other; the code is that of '
+	'its field, or invalid_json in a member that means nothing. It is shown in telemetry.dead_letter as it was written. '
+	'A device that a bulk body names several times has the points of all its lists, in their order. '
+	'kind is single, batch or bulk; device_id is that of a single or batch body, whose own member of that name means nothing. '
+	'The body of a batch may be the array of its points alone. '
+	'Errors: as of telemetry.ingest(); invalid_text_representation if the body is not JSON; invalid_parameter_value '
+	'if data_points is there more than once.';
+
 CREATE FUNCTION telemetry.prune_receipts() RETURNS bigint
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'telemetry_prune_receipts';
@@ -71,7 +86,8 @@ COMMENT ON FUNCTION telemetry.prune_receipts() IS
 	'transaction has locked stay. '
 	'Not needed as long as batches come: each removes a few.';
 
-REVOKE ALL ON FUNCTION telemetry.ingest(jsonb, text, text, text), telemetry.prune_receipts() FROM PUBLIC;
+REVOKE ALL ON FUNCTION telemetry.ingest(jsonb, text, text, text), telemetry.ingest_text(text, text, text, text),
+	telemetry.prune_receipts() FROM PUBLIC;
 GRANT SELECT ON telemetry.receipt TO telemetry_reader;
-GRANT EXECUTE ON FUNCTION telemetry.ingest(jsonb, text, text, text) TO telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.ingest(jsonb, text, text, text), telemetry.ingest_text(text, text, text, text) TO telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.prune_receipts() TO telemetry_admin;

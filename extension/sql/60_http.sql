@@ -25,30 +25,27 @@ COMMENT ON COLUMN telemetry.http_part.content_type IS
 	'Content-Type of the answer, in the first row; null: application/json. What is text/csv is a file, as of telemetry.http_response.';
 COMMENT ON COLUMN telemetry.http_part.body IS 'What to send next; null: nothing.';
 
-CREATE FUNCTION telemetry.http_ingest(params jsonb, body jsonb DEFAULT NULL)
+CREATE FUNCTION telemetry.http_ingest(params jsonb, body text DEFAULT NULL)
 	RETURNS telemetry.http_response
 	LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 BEGIN ATOMIC
-	-- What a body says of its device does not count here: the path does. An array is a batch's points alone.
 	SELECT
 		CASE WHEN answer ? 'detail' THEN 422 ELSE 200 END,
 		CASE WHEN answer ? 'detail' THEN jsonb_build_object('detail', answer -> 'detail') ELSE answer END,
 		NULL::text
-	FROM telemetry.ingest(
-		CASE WHEN params ->> 'kind' <> 'bulk' AND jsonb_typeof(body) = 'object' THEN body - 'device_id'
-			WHEN params ->> 'kind' = 'batch' AND jsonb_typeof(body) = 'array' THEN jsonb_build_object('data_points', body)
-			ELSE body END,
+	FROM telemetry.ingest_text(
+		body,
 		CASE WHEN params ->> 'kind' <> 'bulk' THEN coalesce(params ->> 'device_id', '') END,
 		coalesce(params ->> 'kind', ''),
 		-- A point is idempotent by itself.
 		CASE WHEN params ->> 'kind' <> 'single' THEN params ->> 'idempotency_key' END) AS answer;
 END;
-COMMENT ON FUNCTION telemetry.http_ingest(jsonb, jsonb) IS
+COMMENT ON FUNCTION telemetry.http_ingest(jsonb, text) IS
 	'POST of points: params {"kind": "single", "batch" or "bulk", "device_id": text, not for bulk, "idempotency_key": text, optional: '
 	'the batch_id where the body has none}, body '
-	'as telemetry.ingest() takes it, or the array of points of a batch alone. '
+	'as telemetry.ingest_text() takes it: JSON in which a text that jsonb cannot hold rejects its own point only. '
 	'200 and its answer; 422 {"detail"} if the one point of kind single is rejected. Errors as of '
-	'telemetry.ingest().';
+	'telemetry.ingest_text().';
 
 CREATE FUNCTION telemetry.http_batch(params jsonb, body jsonb DEFAULT NULL)
 	RETURNS telemetry.http_response
@@ -277,9 +274,9 @@ COMMENT ON FUNCTION telemetry.http_health_detailed(jsonb, jsonb) IS
 	'(as telemetry.store_size()), alert_engine and real_time_stream; performance has the proxy''s counters '
 	'and database_ms.';
 
-REVOKE ALL ON FUNCTION telemetry.http_ingest(jsonb, jsonb), telemetry.http_batch(jsonb, jsonb),
+REVOKE ALL ON FUNCTION telemetry.http_ingest(jsonb, text), telemetry.http_batch(jsonb, jsonb),
 	telemetry.http_health(jsonb, jsonb), telemetry.http_health_detailed(jsonb, jsonb), telemetry.store_size() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION telemetry.http_ingest(jsonb, jsonb) TO telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_ingest(jsonb, text) TO telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.http_batch(jsonb, jsonb), telemetry.http_health(jsonb, jsonb),
 	telemetry.http_health_detailed(jsonb, jsonb), telemetry.store_size() TO telemetry_reader, telemetry_writer;
 GRANT SELECT ON telemetry.store_part TO telemetry_reader;

@@ -422,21 +422,16 @@ class RejectTest(ContractTestCase):
                     self.assertEqual(self.values(), {"m": 1})
             self.cluster.execute("TRUNCATE telemetry.receipt")
 
-    def test_nul_character_is_rejected_or_refused_not_cut_off(self):
-        response = self.proxy.post(BATCH, '{"data_points": [{"timestamp": "%s", '
-                                   '"metric_name": "a\\u0000b", "value": 1}]}' % TIME)
-        self.assertIn(response.status, (200, 400, 422))
-        if response.status == 200:
-            self.assertEqual(response.json["failed_count"], 1)
-        self.assertEqual(self.stored(), 0)
-
-    def test_lone_surrogate_is_rejected_or_refused(self):
-        response = self.proxy.post(BATCH, '{"data_points": [{"timestamp": "%s", '
-                                   '"metric_name": "m", "value": "\\ud800"}]}' % TIME)
-        self.assertIn(response.status, (200, 400, 422))
-        if response.status == 200:
-            self.assertEqual(response.json["failed_count"], 1)
-        self.assertEqual(self.stored(), 0)
+    def test_text_that_cannot_be_stored_rejects_its_point(self):
+        for member, code in (("metric_name", "invalid_key"), ("value", "invalid_value"), ("unit", "invalid_unit")):
+            for text in ("a\\u0000b", "\\ud800", "\\udc00\\ud800"):
+                bad = json.dumps(point(**{member: "?"}) if member == "unit" else {**point(), member: "?"}).replace("?", text)
+                with self.subTest(member=member, text=text):
+                    self.cluster.execute("TRUNCATE telemetry.block")
+                    answer = self.post(BATCH, '{"data_points": [%s, %s]}' % (bad, json.dumps(point(metric="good"))))
+                    self.assertEqual([(error["index"], error["code"]) for error in answer["errors"]], [(0, code)])
+                    self.assertEqual(self.values(), {"good": 1})
+                    self.assertTrue(self.post(DEVICE, bad, 422)["detail"].startswith(f"{member} has "))
 
     def test_bulk_reports_each_device_by_itself(self):
         answer = self.post(BULK, {"good": points(3), "bad": [point(metric="")],
@@ -476,8 +471,12 @@ class LimitTest(ContractTestCase):
             self.assertIn("1000", detail)
 
     def test_bulk_limits_are_1000_a_device_and_10000_in_all(self):
-        self.assert_refused(422, BULK, {"d": points(1001)})
-        self.assert_refused(422, BULK, {"ok": [point()], "d": points(1001)})
+        answer = self.post(BULK, {"ok": [point()], "d": points(1001)})
+        self.assertEqual((answer["success"], answer["results"]["ok"]["ingested_count"]), (False, 1))
+        self.assertEqual({**answer["results"]["d"], "errors": None},
+                         {"success": False, "ingested_count": 0, "failed_count": 1001, "total_count": 1001, "errors": None})
+        self.assertEqual([(error["index"], error["code"]) for error in answer["results"]["d"]["errors"]], [(None, "invalid_points")])
+        self.cluster.execute("TRUNCATE telemetry.block")
         full = {f"d{i}": points(1000) for i in range(10)}
         self.assert_refused(422, BULK, {**full, "one-more": [point()]})
         answer = self.post(BULK, full)
@@ -492,12 +491,18 @@ class LimitTest(ContractTestCase):
     def test_bulk_without_a_device_is_refused(self):
         self.assert_refused(422, BULK, {})
 
-    def test_bulk_with_a_device_twice_takes_the_last(self):
-        body = '{"d": [%s, %s], "d": [%s]}' % tuple(json.dumps(point(i, f"m{i}"))
-                                                    for i in range(3))
+    def test_bulk_with_a_device_twice_takes_both_lists(self):
+        body = '{"d": [%s, %s], "e": [7], "d": [%s, 8]}' % tuple(json.dumps(point(i, f"m{i}"))
+                                                                 for i in range(3))
         answer = self.post(BULK, body)
-        self.assertEqual((answer["total_devices"], answer["results"]["d"]["total_count"]), (1, 1))
-        self.assertEqual(self.values(), {"m2": 2})
+        self.assertEqual((answer["total_devices"], answer["results"]["d"]["total_count"]), (2, 4))
+        self.assertEqual([error["index"] for error in answer["results"]["d"]["errors"]], [3])
+        self.assertEqual(self.values(), {"m0": 0, "m1": 1, "m2": 2})
+
+    def test_batch_with_data_points_twice_is_refused(self):
+        for batch_id in ("null", '"twice"'):
+            self.assert_refused(422, BATCH, '{"data_points": [%s], "batch_id": %s, "data_points": [%s]}'
+                                % (json.dumps(point(1)), batch_id, json.dumps(point(2))))
 
     def test_bodies_of_the_wrong_shape_are_422(self):
         for body in ("[]", "1", '"x"', "true", "null", json.dumps([point()])):
@@ -511,9 +516,15 @@ class LimitTest(ContractTestCase):
                      {"points": points(1)}, {"data_points": 1, "batch_id": "x"}, point()):
             with self.subTest(body):
                 self.assert_refused(422, BATCH, body)
-        for body in ({"d": point()}, {"d": None}, {"d": 1}, {"a": [point()], "d": "x"}):
-            with self.subTest(body):
-                self.assert_refused(422, BULK, body)
+
+    def test_device_without_an_array_of_points_is_its_own_error(self):
+        for wrong in (point(), None, 1, "x", {}, []):
+            with self.subTest(wrong):
+                self.cluster.execute("TRUNCATE telemetry.block")
+                answer = self.post(BULK, {"a": [point()], "d": wrong, "e": [point()]})
+                self.assertEqual({name: r["ingested_count"] for name, r in answer["results"].items()}, {"a": 1, "d": 0, "e": 1})
+                self.assertEqual([(e["index"], e["code"]) for e in answer["results"]["d"]["errors"]], [(None, "invalid_points")])
+                self.assertEqual((answer["success"], self.stored()), (False, 2))
 
     def test_compression_is_null_gzip_or_lz4(self):
         for compression in (None, "gzip", "lz4"):

@@ -184,6 +184,10 @@ envelopes_are_judged(void)
 	TAP_CHECK(verdict(TL_BODY_BATCH, "{\"data_points\": [" POINT "], \"batch_id\": null}") ==
 			  TL_DECODE_ROWS);
 	TAP_CHECK(verdict(TL_BODY_BATCH, "{\"data_points\": []}") == TL_DECODE_REFUSED);
+	TAP_CHECK(verdict(TL_BODY_BATCH, "{\"data_points\": [" POINT "], \"data_points\": [" POINT
+									 "]}") == TL_DECODE_REFUSED);
+	TAP_CHECK(verdict(TL_BODY_BATCH, "{\"data_points\": 1, \"d\\u0061ta_points\": [" POINT "]}") ==
+			  TL_DECODE_REFUSED);
 	TAP_CHECK(verdict(TL_BODY_BATCH, "{\"data_points\": {}}") == TL_DECODE_REFUSED);
 	TAP_CHECK(verdict(TL_BODY_BATCH, "{}") == TL_DECODE_REFUSED);
 	TAP_CHECK(verdict(TL_BODY_BATCH, "[" POINT ", " POINT "]") == TL_DECODE_ROWS);
@@ -197,7 +201,10 @@ envelopes_are_judged(void)
 	TAP_CHECK(verdict(TL_BODY_BULK, "{\"a\": [" POINT "], \"\\u0061\": [" POINT "]}") ==
 			  TL_DECODE_ODD);
 	TAP_CHECK(verdict(TL_BODY_BULK, "{\"a\": []}") == TL_DECODE_ODD);
-	TAP_CHECK(verdict(TL_BODY_BULK, "{\"a\": 1}") == TL_DECODE_REFUSED);
+	TAP_CHECK(verdict(TL_BODY_BULK, "{\"a\": 1}") == TL_DECODE_ODD);
+	TAP_CHECK(verdict(TL_BODY_BULK, "{\"a\": [" POINT "], \"b\": {\"c\": []}}") == TL_DECODE_ODD);
+	TAP_CHECK(verdict(TL_BODY_BULK, "{\"a\": [" POINT "], \"b\": null, \"c\": [" POINT "}") ==
+			  TL_DECODE_REFUSED);
 	TAP_CHECK(verdict(TL_BODY_BULK, "{}") == TL_DECODE_REFUSED);
 }
 
@@ -241,9 +248,9 @@ numbers_of_points_are_limited(void)
 	uint32_t rows;
 
 	TAP_CHECK(bulk_verdict(1, 1000, &rows) == TL_DECODE_ROWS && rows == 1000);
-	TAP_CHECK(bulk_verdict(1, 1001, &rows) == TL_DECODE_REFUSED && rows == 0);
+	TAP_CHECK(bulk_verdict(1, 1001, &rows) == TL_DECODE_ODD && rows == 0);
 	TAP_CHECK(bulk_verdict(10, 1000, &rows) == TL_DECODE_ROWS && rows == 10000);
-	TAP_CHECK(bulk_verdict(11, 910, &rows) == TL_DECODE_REFUSED && rows == 0);
+	TAP_CHECK(bulk_verdict(11, 910, &rows) == TL_DECODE_ODD && rows == 0);
 	TAP_CHECK(bulk_verdict(100, 3, &rows) == TL_DECODE_ROWS && rows == 300);
 }
 

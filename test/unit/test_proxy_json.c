@@ -164,7 +164,10 @@ what_jsonb_might_refuse_is_odd(void)
 	TAP_CHECK(is_odd("\"\\ude00\\ud83d\""));
 	TAP_CHECK(is_odd("{\"\\u0000\": 1}"));
 	TAP_CHECK(is_odd("1e1000"));
-	TAP_CHECK(!is_odd("1e999"));
+	TAP_CHECK(is_odd("1e999"));
+	TAP_CHECK(is_odd("{\"a\": [1e-999]}"));
+	TAP_CHECK(!is_odd("1e995"));
+	TAP_CHECK(is_odd("12e995"));
 	TAP_CHECK(!is_odd("\"\\u0001\""));
 }
 

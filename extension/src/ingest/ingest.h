@@ -68,5 +68,8 @@ extern const TlIngestResult *tl_ingest_end(TlIngest *ingest);
 #define TL_REJECT_UNIT "invalid_unit"
 #define TL_REJECT_TAGS "invalid_tags"
 #define TL_REJECT_METADATA "invalid_metadata"
+#define TL_REJECT_JSON "invalid_json" /* in no field that there is */
+#define TL_REJECT_POINTS                                                                           \
+	"invalid_points" /* of a device of a bulk body, whose points are not taken */
 
 #endif

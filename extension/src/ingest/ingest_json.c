@@ -1,6 +1,6 @@
 /*
  * ingest_json.c
- *		telemetry.ingest(): JSON bodies with points.
+ *		telemetry.ingest() and telemetry.ingest_text(): JSON bodies with points.
  *
  *	single	{"timestamp", "metric_name", "value", ...}
  *	batch	{"data_points": [point, ...], "compression", "batch_id"}
@@ -22,9 +22,7 @@
 #include "value/json_value.h"
 
 PG_FUNCTION_INFO_V1(telemetry_ingest);
-
-#define LIST_POINTS_MAX 1000
-#define BULK_POINTS_MAX 10000
+PG_FUNCTION_INFO_V1(telemetry_ingest_text);
 
 /* Of a batch_id beside the body, in bytes: as an Idempotency-Key may have. */
 #define GIVEN_BATCH_MAX 255
@@ -89,15 +87,13 @@ text_argument(FunctionCallInfo fcinfo, int number)
 }
 
 static bool
-get(JsonbContainer *object, const char *name, JsonbValue *value)
+get(const TlJsonBody *body, const char *name, JsonbValue *value)
 {
-	return getKeyJsonValueFromContainer(object, name, (int) strlen(name), value) != NULL;
-}
+	const TlJsonMember *member = tl_json_body_find(body, name);
 
-static bool
-is_array(const JsonbValue *json)
-{
-	return json->type == jbvBinary && JsonContainerIsArray(json->val.binary.data);
+	if (member != NULL)
+		*value = member->value;
+	return member != NULL;
 }
 
 /* Whether a name may be a device_id, or a batch_id, which has the same rules. */
@@ -137,7 +133,7 @@ named_kind(TlSlice name)
  * perhaps, its value: then a device may have that name.
  */
 static BodyKind
-likely_kind(JsonbContainer *body, TlSlice given_device)
+likely_kind(const TlJsonBody *body, TlSlice given_device)
 {
 	static const char *const fields[] = {"timestamp", "metric_name", "value", "device_id"};
 	JsonbValue v;
@@ -147,14 +143,14 @@ likely_kind(JsonbContainer *body, TlSlice given_device)
 	if (given_device.data != NULL)
 		return BODY_SINGLE;
 	for (size_t i = 0; i < lengthof(fields); i++)
-		if (get(body, fields[i], &v) && !is_array(&v))
+		if (get(body, fields[i], &v) && !tl_json_is_list(&v))
 			return BODY_SINGLE;
 	return BODY_BULK;
 }
 
 /* The device of a single or batch body: as given to the function, or a member of the body. */
 static TlSlice
-find_device(JsonbContainer *body, TlSlice given)
+find_device(const TlJsonBody *body, TlSlice given)
 {
 	JsonbValue v;
 	TlSlice device;
@@ -210,28 +206,38 @@ end_intake(Intake *s)
 static TlSlice
 metric_of(const JsonbValue *point)
 {
+	static const char name[] = "metric_name";
 	JsonbValue v;
 
 	if (point->type == jbvBinary && JsonContainerIsObject(point->val.binary.data) &&
-		get(point->val.binary.data, "metric_name", &v) && v.type == jbvString)
+		getKeyJsonValueFromContainer(point->val.binary.data, name, (int) strlen(name), &v) !=
+			NULL &&
+		v.type == jbvString)
 		return string_of(&v);
 	return no_slice;
 }
 
+/* fault: what was mended in the point, or NULL; the path to it begins with that of the point. */
 static void
-add_point(Intake *s, TlSlice device, const JsonbValue *point)
+add_point(Intake *s, TlSlice device, const JsonbValue *point, const TlJsonFault *fault,
+		  int path_of_point)
 {
 	MemoryContext old = MemoryContextSwitchTo(s->point_context);
 
 	s->metric = metric_of(point);
-	tl_ingest_json_point(s->ingest, device, point);
+	if (fault == NULL)
+		tl_ingest_json_point(s->ingest, device, point);
+	else
+		tl_ingest_json_reject_fault(s->ingest, device, point, fault, path_of_point);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(s->point_context);
 }
 
+/* The points of a member of a body. */
 static void
-add_points(Intake *s, TlSlice device, JsonbContainer *points)
+add_points(Intake *s, TlSlice device, const TlJsonBody *body, uint32 member)
 {
+	JsonbContainer *points = body->members[member].value.val.binary.data;
 	uint32 n = JsonContainerSize(points);
 
 	for (uint32 i = 0; i < n; i++)
@@ -239,27 +245,27 @@ add_points(Intake *s, TlSlice device, JsonbContainer *points)
 		JsonbValue *point = getIthJsonbValueFromContainer(points, i);
 
 		CHECK_FOR_INTERRUPTS();
-		add_point(s, device, point);
+		add_point(s, device, point, tl_json_body_fault_at(body, member, i), 2);
 		pfree(point);
 	}
 }
 
 static Jsonb *
-ingest_single(Jsonb *body, TlSlice device)
+ingest_single(const TlJsonBody *body, TlSlice device)
 {
 	JsonbValue point = {.type = jbvBinary};
 	Intake s;
 
-	point.val.binary.data = &body->root;
-	point.val.binary.len = (int) VARSIZE(body) - VARHDRSZ;
+	point.val.binary.data = &body->json->root;
+	point.val.binary.len = (int) VARSIZE(body->json) - VARHDRSZ;
 	begin_intake(&s);
-	add_point(&s, device, &point);
+	add_point(&s, device, &point, body->n_faults > 0 ? &body->faults[0] : NULL, 0);
 	end_intake(&s);
 	return tl_ingest_json_answer_single(device, s.metric, &s.errors);
 }
 
 static void
-check_compression(JsonbContainer *body)
+check_compression(const TlJsonBody *body)
 {
 	JsonbValue v;
 	TlSlice name;
@@ -287,7 +293,7 @@ check_given_batch(TlSlice given)
 }
 
 static TlSlice
-find_batch_id(JsonbContainer *body, TlSlice given)
+find_batch_id(const TlJsonBody *body, TlSlice given)
 {
 	JsonbValue v;
 
@@ -303,18 +309,40 @@ find_batch_id(JsonbContainer *body, TlSlice given)
 	return string_of(&v);
 }
 
-static void
-find_points(JsonbContainer *body, JsonbValue *points)
+/* Its points as a member of the body. */
+static uint32
+find_points(const TlJsonBody *body)
 {
+	const TlJsonMember *points = tl_json_body_find(body, "data_points");
 	uint32 n;
 
-	if (!get(body, "data_points", points))
+	if (points == NULL)
 		refuse("data_points is required");
-	if (!is_array(points))
-		refuse("data_points must be an array, not %s", tl_json_kind(points));
-	n = JsonContainerSize(points->val.binary.data);
-	if (n < 1 || n > LIST_POINTS_MAX)
-		refuse("data_points must hold 1 to %d points, not %u", LIST_POINTS_MAX, n);
+	if (tl_json_body_count(body, "data_points") > 1)
+		refuse("data_points is there more than once");
+	if (!tl_json_is_list(&points->value))
+		refuse("data_points must be an array, not %s", tl_json_kind(&points->value));
+	n = JsonContainerSize(points->value.val.binary.data);
+	if (n < 1 || n > TL_JSON_LIST_MAX)
+		refuse("data_points must hold 1 to %d points, not %u", TL_JSON_LIST_MAX, n);
+	return (uint32) (points - body->members);
+}
+
+/* What is not in a point must not be read if it was mended. */
+static void
+check_faults(const TlJsonBody *body)
+{
+	static const char *const read[] = {"batch_id", "compression", "device_id"};
+
+	for (size_t i = 0; i < lengthof(read); i++)
+	{
+		const TlJsonMember *member = tl_json_body_find(body, read[i]);
+		const TlJsonFault *fault =
+			member == NULL ? NULL : tl_json_body_fault(body, (uint32) (member - body->members));
+
+		if (fault != NULL)
+			refuse("%s %s", read[i], fault->problem);
+	}
 }
 
 /* A repeated batch ingests nothing, which is what ingest_result() then says. */
@@ -325,135 +353,156 @@ ingest_nothing(void)
 }
 
 static Jsonb *
-ingest_batch(JsonbContainer *body, TlSlice device, TlSlice given_batch)
+ingest_batch(const TlJsonBody *body, TlSlice device, TlSlice given_batch)
 {
-	TlSlice batch = find_batch_id(body, given_batch);
+	TlSlice batch;
 	bool has_receipt;
-	JsonbValue points;
+	uint32 member;
+	const JsonbValue *points;
 	TlReceipt receipt;
 	Intake s;
 
+	check_faults(body);
+	batch = find_batch_id(body, given_batch);
 	check_compression(body);
-	find_points(body, &points);
+	member = find_points(body);
+	points = &body->members[member].value;
 	if (device.data == NULL)
 		refuse("device_id is required");
 
 	/* Nothing can be stored for a device that cannot be: each point will be told so. */
 	has_receipt = batch.data != NULL && is_valid_name(device);
-	if (has_receipt && !tl_receipt_claim(device, batch, &points, &receipt))
+	if (has_receipt && !tl_receipt_claim(device, batch, points, &receipt))
 	{
 		ingest_nothing();
 		return tl_ingest_json_answer_batch(&receipt);
 	}
 	begin_intake(&s);
-	add_points(&s, device, points.val.binary.data);
+	add_points(&s, device, body, member);
 	end_intake(&s);
 	tl_ingest_json_receipt(&s.errors, &s.repeats, 0,
-						   (int32) JsonContainerSize(points.val.binary.data), &receipt);
+						   (int32) JsonContainerSize(points->val.binary.data), &receipt);
 	if (has_receipt)
 		tl_receipt_complete(device, batch, &receipt);
 	return tl_ingest_json_answer_batch(&receipt);
 }
 
-static uint32
-count_points(const TlJsonDevice *d)
+static int
+compare_devices(const void *a, const void *b)
 {
-	return JsonContainerSize(d->points.val.binary.data);
-}
-
-static TlJsonDevice *
-find_devices(Jsonb *body, uint32 *n_devices)
-{
-	uint32 n = JsonContainerSize(&body->root);
-	TlJsonDevice *devices = palloc(sizeof(TlJsonDevice) * Max(n, 1));
-	JsonbIterator *it = JsonbIteratorInit(&body->root);
-	JsonbIteratorToken token;
-	JsonbValue v;
-	uint64 total = 0;
-
-	*n_devices = 0;
-	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-	{
-		TlJsonDevice *d = &devices[*n_devices];
-
-		if (token == WJB_KEY)
-			*d = (TlJsonDevice){.device = string_of(&v)};
-		if (token != WJB_VALUE)
-			continue;
-		if (!is_array(&v))
-			refuse("device \"%s\" must have an array of data points, not %s",
-				   tl_json_quote(d->device), tl_json_kind(&v));
-		d->points = v;
-		if (count_points(d) > LIST_POINTS_MAX)
-			refuse("device \"%s\" has %u data points, the limit is %d", tl_json_quote(d->device),
-				   count_points(d), LIST_POINTS_MAX);
-		total += count_points(d);
-		(*n_devices)++;
-	}
-	if (n == 0)
-		refuse("the body must name at least one device");
-	if (total > BULK_POINTS_MAX)
-		refuse("the body has " UINT64_FORMAT " data points, the limit is %d", total,
-			   BULK_POINTS_MAX);
-	return devices;
+	return tl_slice_compare((*(TlJsonDevice *const *) a)->device,
+							(*(TlJsonDevice *const *) b)->device);
 }
 
 /*
- * Claims the batch for each device, in the order of jsonb's keys, so that two bodies never wait for each
- * other.
+ * Claims the batch for each device whose points are taken, in the order of their names, so that two bodies
+ * never wait for each other.
  */
 static void
-claim_devices(TlJsonDevice *devices, uint32 n, TlSlice batch)
+claim_devices(const TlJsonBody *body, const TlJsonDevices *devices, TlSlice batch)
 {
-	for (uint32 i = 0; i < n; i++)
-	{
-		TlJsonDevice *d = &devices[i];
+	TlJsonDevice **order = palloc(sizeof(TlJsonDevice *) * Max((Size) devices->n, 1));
 
-		d->has_receipt = is_valid_name(d->device) && count_points(d) > 0;
-		d->is_repeated =
-			d->has_receipt && !tl_receipt_claim(d->device, batch, &d->points, &d->receipt);
+	for (uint32 i = 0; i < devices->n; i++)
+		order[i] = &devices->list[i];
+	qsort(order, devices->n, sizeof(TlJsonDevice *), compare_devices);
+	for (uint32 i = 0; i < devices->n; i++)
+	{
+		TlJsonDevice *d = order[i];
+		JsonbValue points;
+
+		CHECK_FOR_INTERRUPTS();
+		d->has_receipt = d->code == NULL && is_valid_name(d->device);
+		if (!d->has_receipt)
+			continue;
+		tl_json_device_points(body, devices, d, &points);
+		d->is_repeated = !tl_receipt_claim(d->device, batch, &points, &d->receipt);
 	}
+	pfree(order);
 }
 
 /* What became of the points of those that have not come before. */
 static void
-complete_devices(TlJsonDevice *devices, uint32 n, const Intake *s, TlSlice batch)
+complete_devices(const TlJsonDevices *devices, const Intake *s, TlSlice batch)
 {
 	int64 first = 0;
 
-	for (uint32 i = 0; i < n; i++)
+	for (uint32 i = 0; i < devices->n; i++)
 	{
-		TlJsonDevice *d = &devices[i];
+		TlJsonDevice *d = &devices->list[i];
 
-		if (d->is_repeated)
+		if (d->code != NULL || d->is_repeated)
 			continue;
-		tl_ingest_json_receipt(&s->errors, &s->repeats, first, (int32) count_points(d),
-							   &d->receipt);
-		first += count_points(d);
+		tl_ingest_json_receipt(&s->errors, &s->repeats, first, (int32) d->total, &d->receipt);
+		first += d->total;
 		if (d->has_receipt)
 			tl_receipt_complete(d->device, batch, &d->receipt);
 	}
 }
 
 static Jsonb *
-ingest_bulk(Jsonb *body, TlSlice given_device, TlSlice batch)
+ingest_bulk(const TlJsonBody *body, TlSlice batch)
 {
-	uint32 n;
-	TlJsonDevice *devices;
+	TlJsonDevices devices;
 	Intake s;
 
-	if (given_device.data != NULL)
-		refuse("device_id must be null for a bulk body, whose members name the devices");
-	devices = find_devices(body, &n);
+	if (body->n == 0)
+		refuse("the body must name at least one device");
+	tl_json_devices_find(body, &devices);
+	if (devices.taken > TL_JSON_BULK_MAX)
+		refuse("the body has " UINT64_FORMAT " data points, the limit is %d", devices.taken,
+			   TL_JSON_BULK_MAX);
 	if (batch.data != NULL)
-		claim_devices(devices, n, batch);
+		claim_devices(body, &devices, batch);
 	begin_intake(&s);
-	for (uint32 i = 0; i < n; i++)
-		if (!devices[i].is_repeated)
-			add_points(&s, devices[i].device, devices[i].points.val.binary.data);
+	for (uint32 i = 0; i < devices.n; i++)
+	{
+		const TlJsonDevice *d = &devices.list[i];
+
+		if (d->code != NULL || d->is_repeated)
+			continue;
+		for (uint32 m = d->first; m < body->n; m = devices.next[m])
+			add_points(&s, d->device, body, m);
+	}
 	end_intake(&s);
-	complete_devices(devices, n, &s, batch);
-	return tl_ingest_json_answer_bulk(devices, n);
+	complete_devices(&devices, &s, batch);
+	return tl_ingest_json_answer_bulk(&devices);
+}
+
+static void
+require_object(const TlJsonBody *body)
+{
+	JsonbValue scalar;
+
+	if (!body->is_object)
+		refuse("the body must be an object, not %s",
+			   JsonbExtractScalar(&body->json->root, &scalar) ? tl_json_kind(&scalar) : "an array");
+}
+
+static void
+require_no_device(TlSlice device)
+{
+	if (device.data != NULL)
+		refuse("device_id must be null for a bulk body, whose members name the devices");
+}
+
+static Jsonb *
+ingest_body(const TlJsonBody *body, BodyKind kind, TlSlice device, TlSlice batch)
+{
+	check_given_batch(batch);
+	switch (kind)
+	{
+		case BODY_BULK:
+			require_no_device(device);
+			return ingest_bulk(body, batch);
+		case BODY_BATCH:
+			return ingest_batch(body, device, batch);
+		case BODY_SINGLE:
+			break;
+	}
+	if (batch.data != NULL)
+		refuse("batch_id must be null for a single point");
+	return ingest_single(body, device);
 }
 
 /* ingest(body jsonb, device_id text, kind text, batch_id text) returns jsonb */
@@ -462,26 +511,57 @@ telemetry_ingest(PG_FUNCTION_ARGS)
 {
 	TlSlice device = text_argument(fcinfo, 1);
 	TlSlice kind_name = text_argument(fcinfo, 2);
-	TlSlice batch = text_argument(fcinfo, 3);
-	Jsonb *body;
-	JsonbValue scalar;
+	TlJsonBody body;
 	BodyKind kind;
 
 	check_privilege();
-	check_given_batch(batch);
 	if (PG_ARGISNULL(0))
 		refuse("the body must be an object, not null");
-	body = PG_GETARG_JSONB_P(0);
-	if (!JB_ROOT_IS_OBJECT(body))
-		refuse("the body must be an object, not %s",
-			   JsonbExtractScalar(&body->root, &scalar) ? tl_json_kind(&scalar) : "an array");
-	kind = kind_name.data != NULL ? named_kind(kind_name) : likely_kind(&body->root, device);
-	if (kind == BODY_BULK)
-		PG_RETURN_JSONB_P(ingest_bulk(body, device, batch));
-	device = find_device(&body->root, device);
+	tl_json_body_of_jsonb(PG_GETARG_JSONB_P(0), &body);
+	require_object(&body);
+	kind = kind_name.data != NULL ? named_kind(kind_name) : likely_kind(&body, device);
+	if (kind != BODY_BULK)
+		device = find_device(&body, device);
+	PG_RETURN_JSONB_P(ingest_body(&body, kind, device, text_argument(fcinfo, 3)));
+}
+
+/* The body of a batch that is the array of its points alone. */
+static TlSlice
+wrap_array(TlSlice text)
+{
+	StringInfoData wrapped;
+	uint32 i = 0;
+
+	while (i < text.len && strchr(" \t\r\n", text.data[i]) != NULL)
+		i++;
+	if (i == text.len || text.data[i] != '[')
+		return text;
+	initStringInfo(&wrapped);
+	appendStringInfoString(&wrapped, "{\"data_points\":");
+	appendBinaryStringInfo(&wrapped, text.data, (int) text.len);
+	appendStringInfoChar(&wrapped, '}');
+	return (TlSlice){wrapped.data, (uint32) wrapped.len};
+}
+
+/* ingest_text(body text, device_id text, kind text, batch_id text) returns jsonb */
+Datum
+telemetry_ingest_text(PG_FUNCTION_ARGS)
+{
+	TlSlice text = text_argument(fcinfo, 0);
+	TlSlice device = text_argument(fcinfo, 1);
+	TlSlice kind_name = text_argument(fcinfo, 2);
+	TlJsonBody body;
+	BodyKind kind;
+
+	check_privilege();
+	if (text.data == NULL)
+		refuse("the body must be an object, not null");
+	if (kind_name.data == NULL)
+		refuse("kind must be single, batch or bulk, not null");
+	kind = named_kind(kind_name);
 	if (kind == BODY_BATCH)
-		PG_RETURN_JSONB_P(ingest_batch(&body->root, device, batch));
-	if (batch.data != NULL)
-		refuse("batch_id must be null for a single point");
-	PG_RETURN_JSONB_P(ingest_single(body, device));
+		text = wrap_array(text);
+	tl_json_body_of_text(text, kind != BODY_SINGLE, &body);
+	require_object(&body);
+	PG_RETURN_JSONB_P(ingest_body(&body, kind, device, text_argument(fcinfo, 3)));
 }

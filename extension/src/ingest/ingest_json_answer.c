@@ -123,6 +123,12 @@ put_string(JsonbParseState **state, const char *key, TlSlice text)
 }
 
 static void
+put_null(JsonbParseState **state, const char *key)
+{
+	put_string(state, key, (TlSlice){NULL, 0});
+}
+
+static void
 put_integer(JsonbParseState **state, const char *key, int64 number)
 {
 	JsonbValue v = {.type = jbvNumeric};
@@ -220,13 +226,13 @@ tl_ingest_json_receipt(const TlJsonErrors *errors, const TlJsonRepeats *repeats,
 		(int32) (repeats_before(repeats, first + total) - repeats_before(repeats, first));
 }
 
-Jsonb *
-tl_ingest_json_answer_batch(const TlReceipt *receipt)
+static Jsonb *
+answer_batch(const TlReceipt *receipt, bool success)
 {
 	JsonbParseState *state = NULL;
 
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	put_boolean(&state, "success", receipt->failed == 0);
+	put_boolean(&state, "success", success);
 	put_integer(&state, "ingested_count", receipt->total - receipt->failed);
 	put_integer(&state, "failed_count", receipt->failed);
 	put_integer(&state, "total_count", receipt->total);
@@ -237,20 +243,55 @@ tl_ingest_json_answer_batch(const TlReceipt *receipt)
 }
 
 Jsonb *
-tl_ingest_json_answer_bulk(const TlJsonDevice *devices, uint32 n_devices)
+tl_ingest_json_answer_batch(const TlReceipt *receipt)
+{
+	return answer_batch(receipt, receipt->failed == 0);
+}
+
+/* Of a device whose points were not taken. */
+static Jsonb *
+answer_refused(const TlJsonDevice *d)
+{
+	TlReceipt receipt = {.total = (int32) d->total, .failed = (int32) d->total};
+	JsonbParseState *state = NULL;
+
+	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	put_null(&state, "index");
+	put_null(&state, "metric_name");
+	put_string(&state, "code", slice_of(d->code));
+	put_string(&state, "error", slice_of(d->message));
+	(void) pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	receipt.errors = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+	return answer_batch(&receipt, false);
+}
+
+static bool
+is_all_stored(const TlJsonDevices *devices)
+{
+	for (uint32 i = 0; i < devices->n; i++)
+		if (devices->list[i].code != NULL || devices->list[i].receipt.failed > 0)
+			return false;
+	return true;
+}
+
+Jsonb *
+tl_ingest_json_answer_bulk(const TlJsonDevices *devices)
 {
 	JsonbParseState *state = NULL;
-	bool success = true;
 
-	for (uint32 i = 0; i < n_devices; i++)
-		success &= devices[i].receipt.failed == 0;
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	put_boolean(&state, "success", success);
+	put_boolean(&state, "success", is_all_stored(devices));
 	push_key(&state, slice_of("results"));
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (uint32 i = 0; i < n_devices; i++)
-		put_json(&state, devices[i].device, tl_ingest_json_answer_batch(&devices[i].receipt));
+	for (uint32 i = 0; i < devices->n; i++)
+	{
+		const TlJsonDevice *d = &devices->list[i];
+
+		put_json(&state, d->device,
+				 d->code != NULL ? answer_refused(d) : tl_ingest_json_answer_batch(&d->receipt));
+	}
 	(void) pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	put_integer(&state, "total_devices", n_devices);
+	put_integer(&state, "total_devices", devices->n);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }

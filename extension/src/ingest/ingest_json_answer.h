@@ -6,6 +6,7 @@
 #define TL_INGEST_JSON_ANSWER_H
 
 #include "ingest/ingest.h"
+#include "ingest/ingest_json_bulk.h"
 #include "ingest/receipt.h"
 
 /* A point that was not stored. */
@@ -58,17 +59,10 @@ extern void tl_ingest_json_receipt(const TlJsonErrors *errors, const TlJsonRepea
  */
 extern Jsonb *tl_ingest_json_answer_batch(const TlReceipt *receipt);
 
-/* The points of one device in a bulk body, and what became of them. */
-typedef struct TlJsonDevice
-{
-	TlSlice device;
-	JsonbValue points; /* an array */
-	bool has_receipt;
-	bool is_repeated; /* they have come before, and nothing is stored */
-	TlReceipt receipt;
-} TlJsonDevice;
-
-/* {"success", "results": {device_id: as of a batch, ...}, "total_devices"} */
-extern Jsonb *tl_ingest_json_answer_bulk(const TlJsonDevice *devices, uint32 n_devices);
+/*
+ * {"success", "results": {device_id: as of a batch, ...}, "total_devices"}.  A device whose points were
+ * not taken has one error, without index.
+ */
+extern Jsonb *tl_ingest_json_answer_bulk(const TlJsonDevices *devices);
 
 #endif

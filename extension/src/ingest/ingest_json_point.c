@@ -12,6 +12,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
+#include "value/json_number.h"
 #include "value/json_time.h"
 #include "value/json_value.h"
 #include "value/value_size.h"
@@ -102,13 +103,25 @@ read_metric(JsonbContainer *object, TlIngestRow *row, TlRejection *why)
 
 /* Refuses what would take all memory, were it written down to be measured. */
 static bool
-check_size(const JsonbValue *v, const char *name, TlRejection *why)
+check_size(const JsonbValue *v, const char *name, const char *code, TlRejection *why)
 {
-	if (v->type == jbvBinary &&
-		tl_value_size_exceeds(v->val.binary.data, (Size) tl_guc_max_value_size))
-		return reject(why, TL_REJECT_TOO_LARGE,
-					  psprintf("%s is longer than %d bytes", name, tl_guc_max_value_size));
-	return true;
+	JsonbContainer *container = v->val.binary.data;
+
+	if (v->type != jbvBinary)
+		return true;
+	switch (tl_value_fit(container, (Size) tl_guc_max_value_size))
+	{
+		case TL_VALUE_FITS:
+			return true;
+		case TL_VALUE_IS_LONG:
+			return reject(why, TL_REJECT_TOO_LARGE,
+						  psprintf("%s is longer than %d bytes", name, tl_guc_max_value_size));
+		case TL_VALUE_HAS_LONG_NUMBER:
+			break;
+	}
+	return reject(
+		why, code,
+		psprintf("%s %s", tl_value_long_number_path(name, container), TL_JSON_NUMBER_PROBLEM));
 }
 
 static bool
@@ -120,7 +133,7 @@ read_value(JsonbContainer *object, TlIngestRow *row, TlRejection *why)
 
 	if (!get(object, "value", &v))
 		return reject(why, TL_REJECT_MISSING, "value is required");
-	if (!check_size(&v, "value", why))
+	if (!check_size(&v, "value", TL_REJECT_VALUE, why))
 		return false;
 	if (!tl_value_from_json(&v, &value, &error))
 		return reject(why, TL_REJECT_VALUE, psprintf("value: %s", error));
@@ -151,7 +164,7 @@ read_object(JsonbContainer *object, const char *name, const char *code, TlSlice 
 		return true;
 	if (!is_object(&v))
 		return reject_kind(why, code, name, "an object", &v);
-	if (!check_size(&v, name, why))
+	if (!check_size(&v, name, code, why))
 		return false;
 	slice->data = (const char *) v.val.binary.data;
 	slice->len = (uint32) v.val.binary.len;
@@ -257,4 +270,44 @@ tl_ingest_json_point(TlIngest *ingest, TlSlice device, const JsonbValue *point)
 		(void) tl_ingest_row(ingest, &row);
 	else
 		tl_ingest_reject(ingest, why.code, why.message, show_point(device, point));
+}
+
+/* That of the field; a member of a point that means nothing has none. */
+static const char *
+code_of_field(const TlJsonFault *fault, int path_of_point)
+{
+	static const struct
+	{
+		const char *name;
+		const char *code;
+	} fields[] = {
+		{"timestamp", TL_REJECT_TIMESTAMP}, {"metric_name", TL_REJECT_KEY},
+		{"value", TL_REJECT_VALUE},			{"unit", TL_REJECT_UNIT},
+		{"tags", TL_REJECT_TAGS},			{"metadata", TL_REJECT_METADATA},
+	};
+
+	if (fault->n_steps > path_of_point)
+	{
+		TlSlice name = fault->steps[path_of_point].name;
+
+		for (size_t i = 0; i < lengthof(fields); i++)
+			if (tl_slice_equal(name, slice_of(fields[i].name)))
+				return fields[i].code;
+	}
+	return TL_REJECT_JSON;
+}
+
+void
+tl_ingest_json_reject_fault(TlIngest *ingest, TlSlice device, const JsonbValue *point,
+							const TlJsonFault *fault, int path_of_point)
+{
+	const char *path = tl_json_fault_path(fault, path_of_point);
+	const char *message;
+
+	if (*path == '\0')
+		message = psprintf("a data point %s", fault->problem);
+	else
+		message = psprintf("%s%s %s", fault->in_name ? "the name " : "", path, fault->problem);
+	tl_ingest_reject(ingest, code_of_field(fault, path_of_point), message,
+					 show_point(device, point));
 }

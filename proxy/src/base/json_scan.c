@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Numbers inside documents that are longer, or have larger exponents, may not fit numeric. */
+/* Longer numbers, and those that are so without an exponent, may be more than a document may have. */
 #define NUMBER_LENGTH_MAX 100
+#define NUMBER_WRITTEN_MAX 1000
 #define NUMBER_EXPONENT_DIGITS_MAX 3
 
 /* What a byte means inside a string. */
@@ -240,6 +241,7 @@ json_scan_number(TlJson *json, TlJsonValue *value)
 	const char *end = json->end;
 	const char *p = begin;
 	const char *digits;
+	size_t swell = 0;
 
 	if (p < end && *p == '-')
 		p++;
@@ -266,10 +268,11 @@ json_scan_number(TlJson *json, TlJsonValue *value)
 		if (p - digits > NUMBER_EXPONENT_DIGITS_MAX)
 			json->odd = true;
 		else
-			json->swell += small_number(digits, p);
+			swell = small_number(digits, p);
 	}
-	if (p - begin > NUMBER_LENGTH_MAX)
+	if (p - begin > NUMBER_LENGTH_MAX || (size_t) (p - begin) + swell > NUMBER_WRITTEN_MAX)
 		json->odd = true;
+	json->swell += swell;
 
 	value->type = TL_JSON_NUMBER;
 	value->text = begin;

@@ -6,7 +6,7 @@
  * Nested documents (tags, metadata, values) are passed on as the text they came in, so the
  * scanner must refuse all that PostgreSQL's jsonb would: a single bad row in a COPY fails
  * everybody else's rows too.  What is valid JSON but may still be refused or read otherwise
- * there (NUL and lone surrogate escapes, enormous numbers) sets `odd`.
+ * there (NUL and lone surrogate escapes, numbers that are enormous when written out) sets `odd`.
  *
  * Elsewhere json-c reads JSON.  Here its tree would be the dearest part of ingest: parsing alone
  * takes it seven times as long as it takes to scan a body and encode its rows.  It serves as the

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "database/deadline.h"
+#include "database/sqlstate.h"
 
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -47,12 +48,12 @@ struct TlRpc
 
 #define CALL_QUERY(function) "SELECT status, body FROM telemetry." function "($1::jsonb, $2::jsonb)"
 
-#define STORE_QUERY(function)                                                                      \
-	"SELECT (answer).status, (answer).body" TL_DEADLINE_FROM("telemetry." function                 \
-															 "($1::jsonb, $2::jsonb)")
+#define INGEST_QUERY                                                                               \
+	"SELECT (answer).status, (answer).body" TL_DEADLINE_FROM(                                      \
+		"telemetry.http_ingest($1::jsonb, $2::text)")
 
 static const char *const queries[] = {
-	[TL_RPC_INGEST] = STORE_QUERY("http_ingest"),
+	[TL_RPC_INGEST] = INGEST_QUERY,
 	[TL_RPC_BATCH] = CALL_QUERY("http_batch"),
 	[TL_RPC_HEALTH_DETAILED] = CALL_QUERY("http_health_detailed"),
 };
@@ -138,9 +139,9 @@ call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 	}
 	else if (result.outcome != TL_PG_DONE)
 	{
-		/* Class 22 is about the data: the client is told, and must not fill the log. */
+		/* A client that is told what is wrong with its data must not fill the log. */
 		bool told = call->on_part == NULL || !call->understood;
-		bool data = told && strncmp(result.error->sqlstate, "22", 2) == 0;
+		bool data = told && tl_sqlstate_blames_request(result.error->sqlstate);
 
 		tl_log(data ? TL_LOG_DEBUG : TL_LOG_WARNING, "%s failed: %s%s%s", call->query,
 			   result.error->sqlstate, result.error->sqlstate[0] != '\0' ? " " : "",

@@ -182,9 +182,9 @@ decode_point(Decoder *decoder)
 		json->odd = true;
 }
 
-/* At an array of points; `limit` is how many it may hold. */
+/* At an array of points; returns how many there are.  Of too many none is encoded any more. */
 static uint32_t
-decode_points(Decoder *decoder, uint32_t limit, const char *too_many)
+decode_points(Decoder *decoder)
 {
 	TlJson *json = &decoder->json;
 	uint32_t before = decoder->out->points;
@@ -192,8 +192,8 @@ decode_points(Decoder *decoder, uint32_t limit, const char *too_many)
 	tl_json_enter(json);
 	while (tl_json_element(json))
 	{
-		if (decoder->out->points - before == limit)
-			decode_refuse(decoder, 422, too_many);
+		if (decoder->out->points - before == TL_BATCH_POINTS_MAX)
+			json->odd = true;
 		decode_point(decoder);
 		if (json->error != NULL)
 			break;
@@ -223,6 +223,7 @@ decode_batch(Decoder *decoder)
 	TlJsonValue name;
 	TlJsonValue value;
 	bool has_points = false;
+	unsigned int lists = 0;
 	bool bad_compression = false;
 	bool has_id = false;
 
@@ -247,16 +248,13 @@ decode_batch(Decoder *decoder)
 	{
 		if (tl_json_string_is(&name, "data_points", 11))
 		{
-			/* A second one takes the place of the first, and of what it was refused for. */
-			decoder->rows->len = decoder->begin;
-			out->rows = 0;
-			out->points = 0;
-			out->status = 0;
+			if (++lists == 2)
+				decode_refuse(decoder, 422, "data_points is there more than once");
 			has_points = tl_json_peek(json) == TL_JSON_ARRAY;
 			if (has_points)
 			{
-				decode_points(decoder, TL_BATCH_POINTS_MAX,
-							  "data_points holds more than 1000 points");
+				if (decode_points(decoder) > TL_BATCH_POINTS_MAX)
+					decode_refuse(decoder, 422, "data_points holds more than 1000 points");
 				continue;
 			}
 		}
@@ -338,8 +336,8 @@ device_key_compare(const void *a, const void *b)
 }
 
 /*
- * A device named twice counts with its last points only; that is left to the extension.
- * Sorting, not hashing: hostile names cannot make it slow.
+ * A device named twice has the points of both lists, whose errors are numbered through; that is left to
+ * the extension.  Sorting, not hashing: hostile names cannot make it slow.
  */
 static bool
 bulk_has_repeats(const Decoder *decoder)
@@ -383,22 +381,23 @@ decode_bulk(Decoder *decoder)
 	{
 		size_t first_byte = decoder->rows->len;
 		uint32_t rows = out->rows;
+		uint32_t points;
 
 		members++;
 		bulk_device(decoder, &name);
+		/* What is wrong with the list of a device is its own error, which the extension words. */
 		if (tl_json_peek(json) != TL_JSON_ARRAY)
 		{
+			json->odd = true;
 			if (!tl_json_read(json, &name))
 				return;
-			decode_refuse(decoder, 422, "each device_id must have an array of data points");
 			continue;
 		}
-		if (decode_points(decoder, TL_BATCH_POINTS_MAX, "a device has more than 1000 points") == 0)
-			json->odd = true;
+		points = decode_points(decoder);
 		if (json->error != NULL)
 			return;
-		if (out->points > TL_BULK_POINTS_MAX)
-			decode_refuse(decoder, 422, "the body holds more than 10000 points");
+		if (points == 0 || points > TL_BATCH_POINTS_MAX || out->points > TL_BULK_POINTS_MAX)
+			json->odd = true;
 		if (!json->odd && out->status == 0)
 			bulk_add_device(decoder, first_byte, out->rows - rows);
 	}

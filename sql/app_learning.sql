@@ -35,6 +35,15 @@ SELECT event_id, :'told'::jsonb ->> 'eventId' = event_id AS id, (:'told'::jsonb 
 SELECT p.* FROM (VALUES ('{}'::jsonb), ('{"eventType": "x", "eventData": 7}'), ('{"eventType": "x", "metadata": {"clientTimestamp": "x"}}'), ('[]')) AS b (body), pg_temp.post('/api/telemetry/track', b.body) AS p;
 SELECT * FROM http_events('POST /api/telemetry/track', '{}', '{"eventType": "x"}');
 
+-- ids_may_be_numbers, as the records of a page have them
+BEGIN;
+SELECT status, body #>> '{data,eventId}' AS id FROM pg_temp.post('/api/telemetry/track', '{"eventType": "x", "eventData": {"interviewId": 12345, "sessionId": 7, "score": 85}, "metadata": {"eventId": 99, "deviceId": 3}}');
+SELECT status, body #>> '{data,eventId}' AS id FROM pg_temp.post('/api/telemetry/track', '{"eventType": "x", "eventData": {"interviewId": "12345", "sessionId": "7", "score": 85}, "metadata": {"eventId": "99", "deviceId": "3"}}');
+SELECT r.* FROM pg_temp.post('/api/telemetry/batch', '{"items": [{"itemType": "progress", "itemData": {"eventId": 100, "interviewId": 12345}}, {"itemType": "progress", "itemData": {"eventId": true}}, {"itemType": "event", "itemData": {"eventType": 5}}]}'),
+	jsonb_to_recordset(body #> '{data,results}') AS r (index integer, "eventId" text, status text, code text, error text);
+SELECT event_id, device_id, session_id, subject_id, data FROM event WHERE event_id IN ('99', '100') ORDER BY event_id;
+ROLLBACK;
+
 -- a_batch_is_synchronised: each item has its result
 SELECT status, jsonb_pretty(body #- '{data,results}') AS body FROM pg_temp.post('/api/telemetry/batch', '{
   "batchId": "batch_xyz789",

@@ -99,6 +99,15 @@ SELECT jsonb_pretty(track_analytics('01HXK3V9ZQ8M5N2P4R6S8T0W1A', '2026-03-01', 
 CALL run_jobs('roll_up_events');
 SELECT track_analytics('01HXK3V9ZQ8M5N2P4R6S8T0W1A', '2026-03-01', '2026-03-31');
 SELECT track_analytics('nothing', '2026-03-01', '2026-03-31');
+-- a_ulid_in_lower_case_is_the_same_track
+BEGIN;
+INSERT INTO event (stream, event_id, event_type, occurred_at, received_at, user_id, subject_id)
+VALUES ('playback', 'lower', 'play_start', '2026-03-01 09:00', '2026-03-01 10:00', 'user-1', '01hxk3v9zq8m5n2p4r6s8t0w1d'),
+	('playback', 'upper', 'play_start', '2026-03-01 09:00', '2026-03-01 10:00', 'user-1', '01HXK3V9ZQ8M5N2P4R6S8T0W1D');
+SELECT id, (http_track_analytics(jsonb_build_object('id', id, 'startDate', '2026-03-01', 'endDate', '2026-03-31'))).body -> 'totalPlays' AS plays
+FROM unnest(ARRAY['01hxk3v9zq8m5n2p4r6s8t0w1d', '01HXK3V9ZQ8M5N2P4R6S8T0W1D', '01hxk3v9zq8m5n2p4r6s8t0w1e']) AS id;
+SELECT count(*) FROM top_tracks(10, '2026-03-01');
+ROLLBACK;
 SELECT * FROM top_tracks(2, '2026-03-01');
 SELECT user_activity('user-3', '2026-03-01', '2026-03-02');
 SELECT user_activity('nobody', '2026-03-01', '2026-03-02');

@@ -108,6 +108,12 @@ BEGIN
 			('telemetry_learning', 'learning', 'What learners do, their progress and their assessments.', 'user', 'last_write_wins', 'occurred_at', '90 days');
 		INSERT INTO telemetry.stream_field (stream, field, required) VALUES
 			('learning', 'user_id', true);
+		-- Ids that its clients send as numbers, too.
+		INSERT INTO telemetry.stream_field (stream, field, kind) VALUES
+			('learning', 'event_id', 'any'),
+			('learning', 'device_id', 'any'),
+			('learning', 'session_id', 'any'),
+			('learning', 'subject_id', 'any');
 	END IF;
 
 	IF NOT EXISTS (SELECT FROM telemetry.dialect AS d WHERE d.name = 'learning' AND d.app = 'telemetry_learning') THEN

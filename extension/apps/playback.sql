@@ -66,7 +66,7 @@ BEGIN ATOMIC
 	WITH d AS MATERIALIZED (
 		SELECT t.day, t.event_type, t.n, t.total_seconds, t.users
 		FROM telemetry.track_daily AS t
-		WHERE t.track_id = track_analytics.track_id AND t.day >= start_date AND t.day <= end_date
+		WHERE t.track_id = upper(track_analytics.track_id COLLATE "C") AND t.day >= start_date AND t.day <= end_date
 	)
 	SELECT jsonb_build_object(
 		'trackId', track_analytics.track_id, 'startDate', start_date, 'endDate', end_date,
@@ -82,7 +82,7 @@ BEGIN ATOMIC
 	FROM d;
 END;
 COMMENT ON FUNCTION telemetry.track_analytics(text, date, date) IS
-	'Plays of a track in days from start_date to end_date: {"trackId", "startDate", "endDate", "totalPlays" (play_start), "completedPlays" '
+	'Plays of a track, whose ULID may be in either case, in days from start_date to end_date: {"trackId", "startDate", "endDate", "totalPlays" (play_start), "completedPlays" '
 	'(play_complete), "totalListenTime" (TimeSpan), "totalSecondsPlayed", "uniqueListeners", "dailyBreakdown": [{"date", "plays", "completed"}]}.';
 
 CREATE FUNCTION telemetry.top_tracks("count" integer, since date)

@@ -97,10 +97,13 @@ CREATE TABLE telemetry.stream_field (
 );
 COMMENT ON TABLE telemetry.stream_field IS
 	'Rules for fields of a stream''s events, beyond those that all events keep: texts are of at most 256 bytes '
-	'without control characters, duration_seconds is a number from 0 to 1000000000, data is an object of at most telemetry.max_value_size.';
+	'without control characters, duration_seconds is a number from 0 to 1000000000, data is an object of at most telemetry.max_value_size, '
+	'whose numbers have at most 1000 characters, written out.';
 COMMENT ON COLUMN telemetry.stream_field.field IS 'A column of telemetry.event, or data.name for a member of data.';
 COMMENT ON COLUMN telemetry.stream_field.kind IS
-	'What it must be. number and integer: within the range of double precision; json_text: text that is a JSON object or array; ulid: 26 characters of Crockford''s base 32.';
+	'What it must be. number and integer: within the range of double precision; json_text: text that is a JSON object or array; ulid: 26 characters of '
+	'Crockford''s base 32, in either case; a column is stored in upper case. Of a column that is a text, any also takes a number from a route; of '
+	'occurred_at, text takes no number from one.';
 COMMENT ON COLUMN telemetry.stream_field.required IS 'Whether it must be there, not null, and if it is text not empty.';
 COMMENT ON COLUMN telemetry.stream_field.required_for IS 'The event types that it is required for, if not for all.';
 COMMENT ON COLUMN telemetry.stream_field.minimum IS 'The least number it may be.';

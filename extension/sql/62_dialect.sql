@@ -80,8 +80,13 @@ CREATE FUNCTION telemetry.http_events(route text, params jsonb, body jsonb) RETU
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_http_events';
 COMMENT ON FUNCTION telemetry.http_events(text, jsonb, jsonb) IS
 	'Takes one request with events, like a row of telemetry.http_event, and answers it. 404 {"detail"} if there is no such route.';
+CREATE FUNCTION telemetry.http_events(route text, params jsonb, body text) RETURNS telemetry.http_response
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_http_events_of_text';
+COMMENT ON FUNCTION telemetry.http_events(text, jsonb, text) IS
+	'telemetry.http_events() of a body that is JSON as it came from a client: what jsonb cannot hold (the escape \u0000, half of a surrogate pair, a number of more than '
+	'1000 characters) rejects the event that it is in, and no other. Error: invalid_text_representation if it is not JSON.';
 
-REVOKE ALL ON FUNCTION telemetry.http_event_result(), telemetry.http_events(text, jsonb, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION telemetry.http_event_result(), telemetry.http_events(text, jsonb, jsonb), telemetry.http_events(text, jsonb, text) FROM PUBLIC;
 GRANT SELECT ON telemetry.batch_log TO telemetry_reader;
 GRANT INSERT ON telemetry.http_event TO telemetry_writer;
-GRANT EXECUTE ON FUNCTION telemetry.http_event_result(), telemetry.http_events(text, jsonb, jsonb) TO telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_event_result(), telemetry.http_events(text, jsonb, jsonb), telemetry.http_events(text, jsonb, text) TO telemetry_writer;

@@ -269,6 +269,17 @@ is_json_text(TlSlice s)
 		   JSON_SUCCESS;
 }
 
+/* A ULID is the same in either case. */
+static TlSlice
+in_upper_case(TlSlice ulid)
+{
+	char *text = palloc(ulid.len);
+
+	for (uint32 i = 0; i < ulid.len; i++)
+		text[i] = (char) pg_toupper((unsigned char) ulid.data[i]);
+	return (TlSlice){text, ulid.len};
+}
+
 static bool
 check_text_rule(Check *c, const TlFieldRule *rule, TlSlice s)
 {
@@ -367,7 +378,7 @@ check_member_rule(Check *c, const TlFieldRule *rule)
 static bool
 check_rule(Check *c, const TlFieldRule *rule)
 {
-	const TlEvent *e = c->event;
+	TlEvent *e = c->event;
 
 	switch (rule->place)
 	{
@@ -381,9 +392,13 @@ check_rule(Check *c, const TlFieldRule *rule)
 		case TL_PLACE_MEMBER:
 			return check_member_rule(c, rule);
 		default:
-			return e->text[rule->place].data == NULL
-					   ? check_absent(c, rule)
-					   : check_text_rule(c, rule, e->text[rule->place]);
+			if (e->text[rule->place].data == NULL)
+				return check_absent(c, rule);
+			if (!check_text_rule(c, rule, e->text[rule->place]))
+				return false;
+			if (rule->kind == TL_FIELD_ULID)
+				e->text[rule->place] = in_upper_case(e->text[rule->place]);
+			return true;
 	}
 }
 

@@ -10,11 +10,14 @@
 #include "base/slice_text.h"
 #include "event/event_key.h"
 #include "event/event_text.h"
+#include "http/http_fault.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
+#include "value/json_number.h"
 #include "value/json_time.h"
 #include "value/json_value.h"
 #include "value/value_size.h"
@@ -46,6 +49,8 @@ typedef struct Decoder
 	MemoryContext request_context;
 	MemoryContext event_context;
 	TlEventIngest *ingest;
+	const TlStream *stream; /* or NULL */
+	TlHttpFaults faults;
 	/* Of the event at hand. */
 	const JsonbValue *item;
 	bool *by_header; /* for each mapping, whether a header tells it; or NULL */
@@ -150,15 +155,30 @@ put_all_members(Members *m, JsonbContainer *object)
 	}
 }
 
+/* What the stream wants a column to be; any, if it does not say. */
+static TlFieldKind
+kind_of(const Decoder *d, int place, TlFieldKind unsaid)
+{
+	for (int i = 0; d->stream != NULL && i < d->stream->n_rules; i++)
+		if (d->stream->rules[i].place == place)
+			return d->stream->rules[i].kind;
+	return unsaid;
+}
+
 static void
 read_time(Decoder *d, const TlMapping *m, const JsonbValue *v)
 {
 	TlEvent *e = d->event;
 
 	if (v->type == jbvString)
-		e->has_occurred_at =
-			tl_json_time_text(v->val.string.val, (Size) v->val.string.len, &e->occurred_at);
-	else if (v->type == jbvNumeric)
+	{
+		const char *text = v->val.string.val;
+		Size len = (Size) v->val.string.len;
+
+		e->has_occurred_at = tl_json_time_text(text, len, &e->occurred_at) ||
+							 tl_json_date_text(text, len, &e->occurred_at);
+	}
+	else if (v->type == jbvNumeric && kind_of(d, m->place, TL_FIELD_ANY) != TL_FIELD_TEXT)
 		e->has_occurred_at = tl_json_time_number(v->val.numeric, &e->occurred_at);
 	if (e->has_occurred_at)
 		return;
@@ -167,6 +187,26 @@ read_time(Decoder *d, const TlMapping *m, const JsonbValue *v)
 			   psprintf("\"%s\" is not an ISO 8601 date and time", tl_json_quote(string_of(v))));
 	else
 		refuse(d, m->field, psprintf("must be an ISO 8601 date and time, not %s", tl_json_kind(v)));
+}
+
+/* Of a column that is a text; a number is one where the stream takes anything. */
+static void
+read_text(Decoder *d, const TlMapping *m, const JsonbValue *v)
+{
+	TlSlice *text = &d->event->text[m->place];
+
+	if (v->type == jbvString)
+		*text = string_of(v);
+	else if (v->type != jbvNumeric || kind_of(d, m->place, TL_FIELD_TEXT) != TL_FIELD_ANY)
+		refuse(d, m->field, psprintf("must be a string, not %s", tl_json_kind(v)));
+	else if (tl_json_numeric_length(v->val.numeric) > NAME_MAX_BYTES)
+		refuse(d, m->field, psprintf("is a number of more than %d characters", NAME_MAX_BYTES));
+	else
+	{
+		text->data =
+			DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(v->val.numeric)));
+		text->len = (uint32) strlen(text->data);
+	}
 }
 
 static void
@@ -197,10 +237,7 @@ read_field(Decoder *d, const TlMapping *m, JsonbValue *v)
 			put_member(&d->members, m->member, v);
 			break;
 		default:
-			if (v->type == jbvString)
-				e->text[m->place] = string_of(v);
-			else
-				refuse(d, m->field, psprintf("must be a string, not %s", tl_json_kind(v)));
+			read_text(d, m, v);
 	}
 }
 
@@ -431,6 +468,19 @@ make_seed(const Decoder *d, uint32 index)
 }
 
 static void
+refuse_fault(Decoder *d, const TlJsonFault *fault)
+{
+	const TlMapping *m = tl_http_fault_field(&d->faults, d->dialect, fault);
+	const char *path = tl_json_fault_path(fault, d->faults.steps);
+
+	if (m != NULL && strcmp(path, m->shown) == 0)
+		refuse(d, m->field, fault->problem);
+	else
+		refuse(d, m == NULL ? TL_EVENT_DATA : m->field,
+			   *path == '\0' ? fault->problem : psprintf("%s: %s", fault->problem, path));
+}
+
+static void
 take_event(Decoder *d, const JsonbValue *item, uint32 index)
 {
 	const TlHttpRequest *r = d->request;
@@ -444,6 +494,8 @@ take_event(Decoder *d, const JsonbValue *item, uint32 index)
 	d->item = item;
 	d->event = &event;
 	d->members = (Members){0};
+	if (d->faults.of_event != NULL && d->faults.of_event[index] != NULL)
+		refuse_fault(d, d->faults.of_event[index]);
 	read_event(d, told);
 	if (told != NULL && event.text[TL_EVENT_ID].data != NULL &&
 		tl_template_uses(&d->dialect->result, TL_HTTP_EVENT_ID))
@@ -475,13 +527,22 @@ name_of(const TlPath *path)
 	return out.data;
 }
 
+/* Where the events of a batch lie in the body. */
+static const TlPath *
+list_path(const Decoder *d, const JsonbValue *body)
+{
+	static const TlPath whole_body = {.source = TL_PATH_BODY};
+
+	return d->request->route->takes_array && is_array(body) ? &whole_body : &d->dialect->events;
+}
+
 /* Where the events are: the body, or the list of a batch. */
 static bool
 find_events(const Decoder *d, const JsonbValue *body, JsonbValue *events)
 {
 	const TlHttpRequest *r = d->request;
-	const TlPath *path = &d->dialect->events;
-	bool is_body = path->n_names == 0 || (r->route->takes_array && is_array(body));
+	const TlPath *path = list_path(d, body);
+	bool is_body = path->n_names == 0;
 	const char *name = is_body ? "the body" : name_of(path);
 	uint32 n;
 
@@ -610,22 +671,35 @@ value_of(Jsonb *body)
 }
 
 void
-tl_http_decode(TlHttpRequest *r, int64 number, Jsonb *params, Jsonb *body, TlEventIngest *ingest)
+tl_http_decode(TlHttpRequest *r, int64 number, Jsonb *params, const TlHttpBody *body,
+			   TlEventIngest *ingest)
 {
 	Decoder d = {.request = r,
 				 .dialect = r->route->dialect,
 				 .request_context = CurrentMemoryContext,
 				 .ingest = ingest};
-	JsonbValue value = value_of(body);
+	JsonbValue value = value_of(body->json);
 	JsonbValue events;
+	const TlJsonFault *stray;
+	uint32 n;
 
 	r->batch = r->route->batch || (r->route->takes_array && is_array(&value));
 	d.party = r->batch ? number : 0;
+	d.stream = tl_stream_find(r->route->stream);
 	read_params(&d, params);
 	d.from[TL_PATH_BODY] = object_of(&value);
 	if (!find_events(&d, &value, &events) || !find_batch_id(&d))
 		return;
-	r->n = r->batch ? JsonContainerSize(events.val.binary.data) : 1;
+	n = r->batch ? JsonContainerSize(events.val.binary.data) : 1;
+	stray = tl_http_faults_find(&d.faults, d.dialect, r->batch ? list_path(&d, &value) : NULL,
+								body->faults, body->n_faults, n);
+	if (stray != NULL)
+	{
+		(void) fail(&d, TL_HTTP_INVALID,
+					psprintf("%s %s", tl_json_fault_path(stray, 0), stray->problem));
+		return;
+	}
+	r->n = n;
 	if (tl_http_tells_events(r))
 		r->events = palloc0(sizeof(TlHttpEvent) * r->n);
 	d.event_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry event of a request",

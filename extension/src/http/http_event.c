@@ -28,6 +28,7 @@ PG_FUNCTION_INFO_V1(telemetry_http_event_statement);
 PG_FUNCTION_INFO_V1(telemetry_http_event_row);
 PG_FUNCTION_INFO_V1(telemetry_http_event_result);
 PG_FUNCTION_INFO_V1(telemetry_http_events);
+PG_FUNCTION_INFO_V1(telemetry_http_events_of_text);
 PG_FUNCTION_INFO_V1(telemetry_http_problem);
 
 /* The view's columns, in their order. */
@@ -102,9 +103,9 @@ begin_statement(void)
 	MemoryContextSwitchTo(old);
 }
 
-/* params and body may be NULL. */
+/* params may be NULL. */
 static void
-take_request(TlSlice route, Jsonb *params, Jsonb *body)
+take_request(TlSlice route, Jsonb *params, const TlHttpBody *body)
 {
 	Statement *s = (Statement *) innermost;
 	MemoryContext old = MemoryContextSwitchTo(s->under_way.context);
@@ -185,13 +186,16 @@ telemetry_http_event_row(PG_FUNCTION_ARGS)
 	TupleTableSlot *slot =
 		tl_under_way_row(fcinfo, innermost, COLUMNS, "http_event_row", "http_event");
 	TlSlice route = {NULL, 0};
+	TlHttpBody body = {0};
 
 	if (!slot->tts_isnull[COLUMN_ROUTE])
 		route = tl_slice_of_text(slot->tts_values[COLUMN_ROUTE]);
-	take_request(
-		route,
-		slot->tts_isnull[COLUMN_PARAMS] ? NULL : DatumGetJsonbP(slot->tts_values[COLUMN_PARAMS]),
-		slot->tts_isnull[COLUMN_BODY] ? NULL : DatumGetJsonbP(slot->tts_values[COLUMN_BODY]));
+	if (!slot->tts_isnull[COLUMN_BODY])
+		body.json = DatumGetJsonbP(slot->tts_values[COLUMN_BODY]);
+	take_request(route,
+				 slot->tts_isnull[COLUMN_PARAMS] ? NULL
+												 : DatumGetJsonbP(slot->tts_values[COLUMN_PARAMS]),
+				 &body);
 	return PointerGetDatum(((TriggerData *) fcinfo->context)->tg_trigtuple);
 }
 
@@ -231,9 +235,9 @@ make_response(FunctionCallInfo fcinfo, const TlHttpAnswer *answer)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
-/* http_events(route text, params jsonb, body jsonb) returns http_response */
-Datum
-telemetry_http_events(PG_FUNCTION_ARGS)
+/* Of a call of http_events(), with its body. */
+static Datum
+answer_events(FunctionCallInfo fcinfo, const TlHttpBody *body)
 {
 	TlSlice route = {NULL, 0};
 	TlHttpAnswer *list;
@@ -242,10 +246,35 @@ telemetry_http_events(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0))
 		route = tl_slice_of_text(PG_GETARG_DATUM(0));
 	begin_statement();
-	take_request(route, PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1),
-				 PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2));
+	take_request(route, PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1), body);
 	list = end_statement(&n);
-	PG_RETURN_DATUM(make_response(fcinfo, &list[0]));
+	return make_response(fcinfo, &list[0]);
+}
+
+/* http_events(route text, params jsonb, body jsonb) returns http_response */
+Datum
+telemetry_http_events(PG_FUNCTION_ARGS)
+{
+	TlHttpBody body = {0};
+
+	if (!PG_ARGISNULL(2))
+		body.json = PG_GETARG_JSONB_P(2);
+	PG_RETURN_DATUM(answer_events(fcinfo, &body));
+}
+
+/* http_events(route text, params jsonb, body text) returns http_response */
+Datum
+telemetry_http_events_of_text(PG_FUNCTION_ARGS)
+{
+	TlHttpBody body = {0};
+	TlJsonMended mended;
+
+	if (!PG_ARGISNULL(2))
+	{
+		tl_json_mend(tl_slice_of_text(PG_GETARG_DATUM(2)), false, &mended);
+		body = (TlHttpBody){mended.json, mended.faults, mended.n_faults};
+	}
+	PG_RETURN_DATUM(answer_events(fcinfo, &body));
 }
 
 /* http_problem(dialect text, status integer, code text, detail text) returns http_response */

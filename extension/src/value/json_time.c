@@ -110,6 +110,18 @@ tl_json_time_text(const char *text, Size len, int64 *ts)
 }
 
 bool
+tl_json_date_text(const char *text, Size len, int64 *ts)
+{
+	TlTimeReader r = {text, text + len};
+	int64 days;
+
+	if (!take_date(&r, &days) || r.p != r.end)
+		return false;
+	*ts = days * USECS_PER_DAY;
+	return true;
+}
+
+bool
 tl_json_time_number(Numeric number, int64 *ts)
 {
 	double rough =

@@ -39,15 +39,15 @@
 	" WHERE $2::jsonb IS NULL"
 
 /* One request for itself, with events or for a function; its route's name is a member of params. */
-#define QUERY_OF(function)                                                                         \
+#define QUERY_OF(function, body)                                                                   \
 	"SELECT (answer).status, CASE WHEN (answer).content_type IS NULL"                              \
 	" OR (answer).content_type LIKE '%json%'"                                                      \
 	" THEN (answer).body::text ELSE (answer).body #>> '{}' END, "                                  \
 	"(answer).content_type" TL_DEADLINE_FROM("telemetry." function                                 \
 											 "($1::jsonb #>> '{caller,route}',"                    \
-											 " $1::jsonb #- '{caller,route}', $2::jsonb)")
-#define ALONE_QUERY QUERY_OF("http_events")
-#define CALL_QUERY QUERY_OF("http_call")
+											 " $1::jsonb #- '{caller,route}', " body ")")
+#define ALONE_QUERY QUERY_OF("http_events", "$2::text")
+#define CALL_QUERY QUERY_OF("http_call", "$2::jsonb")
 
 static const TlBackend *app_backend;
 static struct event *poll_timer;

@@ -229,9 +229,11 @@ decode_batch(Decoder *decoder)
 
 	if (tl_json_peek(json) == TL_JSON_ARRAY)
 	{
-		if (decode_points(decoder, TL_BATCH_POINTS_MAX, "the body holds more than 1000 points") ==
-				0 &&
-			json->error == NULL)
+		uint32_t points = decode_points(decoder);
+
+		if (points > TL_BATCH_POINTS_MAX)
+			decode_refuse(decoder, 422, "the body holds more than 1000 points");
+		else if (points == 0 && json->error == NULL)
 			decode_refuse(decoder, 422, "the body must hold at least one point");
 		return;
 	}

@@ -40,6 +40,19 @@ SELECT status, body ->> 'error' AS error FROM pg_temp.post('/event', :'flash'::j
 SELECT status, body ->> 'error' AS error FROM pg_temp.post('/event', :'flash'::jsonb || jsonb_build_object('metadata_json', '["' || repeat('x', 65536) || '"]'));
 SELECT status, body - 'id' AS body FROM pg_temp.post('/event', :'flash'::jsonb || jsonb_build_object('session_id', 'long', 'message', repeat('é', 2000)));
 SELECT * FROM pg_temp.post('/event', '[]');
+
+-- a_session_that_is_known_has_the_id_that_is_stored, whatever else is said of it
+SELECT body ->> 'id' AS id FROM pg_temp.post('/event', :'flash'::jsonb || '{"session_id": "known"}') \gset
+SELECT p.status, p.body ->> 'id' = :'id' AS is_stored, p.body -> 'duplicate' AS duplicate
+FROM unnest(ARRAY['{}', '{"message": "other"}', '{"occurred_at": "2026-02-12T18:00:01Z"}']::jsonb[]) AS change,
+	pg_temp.post('/event', :'flash'::jsonb || '{"session_id": "known"}' || change) AS p;
+SELECT count(*), min(event_id) = :'id' AS is_stored FROM event WHERE session_id = 'known';
+-- a_date_is_a_time_and_a_number_is_none
+SELECT change -> 'occurred_at' AS occurred_at, p.status, p.body ->> 'error' AS error
+FROM unnest(ARRAY['{"occurred_at": "2026-02-12"}', '{"occurred_at": "2026-02-30"}', '{"occurred_at": "2026-02-12T"}', '{"occurred_at": "2026-02"}',
+	'{"occurred_at": 1770919200}', '{"occurred_at": "1770919200"}']::jsonb[]) AS change,
+	pg_temp.post('/event', :'flash'::jsonb || jsonb_build_object('session_id', 'date ' || (change ->> 'occurred_at')) || change) AS p;
+SELECT occurred_at AT TIME ZONE 'UTC' AS occurred_at FROM event WHERE session_id LIKE 'date %';
 SELECT * FROM pg_temp.post('/event', NULL);
 
 -- the_old_log_takes_any_object_with_a_message
@@ -55,7 +68,7 @@ SELECT status, (body ->> 'total')::bigint - :before AS total FROM http_increment
 SELECT status FROM http_increment('{"caller": {"correlation_id": "c2"}}', '{"session_id": "uuid-v4"}');
 SELECT status FROM http_increment('{}', '{"session_id": "only counted"}');
 SELECT status FROM http_increment('{}', '{"session_id": "only counted"}');
-SELECT count(*), count(session_id), count(DISTINCT event_id) FROM event WHERE stream = 'flash_legacy' AND event_type = 'increment';
+SELECT event_type, count(*), count(session_id), count(DISTINCT event_id) FROM event WHERE stream = 'flash_legacy' AND event_type <> 'client_log' GROUP BY 1 ORDER BY 1;
 -- a_key_counts_once, a session goes before it
 SELECT flash_total() AS before_keys \gset
 SELECT (body ->> 'total')::bigint - :before_keys AS total FROM http_increment('{"caller": {"idempotency_key": "k"}}');
@@ -64,6 +77,9 @@ SELECT (body ->> 'total')::bigint - :before_keys AS total FROM http_increment('{
 SELECT count(*) FROM event WHERE stream = 'flash_legacy' AND event_type = 'increment' AND event_id LIKE 'increment of key %';
 SELECT flash_total() - :before AS total;
 SELECT session_id, app_version, left(data ->> 'message', 20) AS message, data ->> 'model' AS model FROM event WHERE stream = 'flash' AND event_type = 'flash_success' ORDER BY session_id;
+-- a_count_that_names_no_session_is_told_however_many_sessions_there_are
+SELECT (http_increment('{}', body)).body -> 'count' AS count FROM unnest(ARRAY[NULL, '{}', '{"session_id": ""}', '{"session_id": "only counted"}']::jsonb[]) AS body;
+SELECT (SELECT body -> 'count' FROM http_count()) AS count, (SELECT body -> 'total' FROM http_flash_count()) AS unified;
 SELECT * FROM http_increment('{}', '[]');
 SELECT * FROM http_increment('{}', jsonb_build_object('session_id', repeat('x', 300)));
 
@@ -77,7 +93,7 @@ SELECT 'flash', 'f' || i, CASE WHEN i <= 6 THEN 'flash_success' ELSE 'flash_erro
 	's' || i, 'x', '{"message": "m", "model": "UV-5RM", "write_mode": 1, "connected": 1, "log_lines": "[]", "metadata": "{}"}'::jsonb || jsonb_build_object('message', 'failure ' || i)
 FROM generate_series(1, 8) AS i;
 INSERT INTO event (stream, event_id, event_type, received_at, session_id)
-SELECT 'flash_legacy', 'l' || i, 'increment', timestamptz '2026-03-02 10:00' - CASE WHEN i > 6 THEN interval '1 day' ELSE '0' END, CASE WHEN i <= 6 THEN 's' || i + 1 END
+SELECT 'flash_legacy', 'l' || i, CASE WHEN i <= 6 THEN 'session_increment' ELSE 'increment' END, timestamptz '2026-03-02 10:00' - CASE WHEN i > 6 THEN interval '1 day' ELSE '0' END, CASE WHEN i <= 6 THEN 's' || i + 1 END
 FROM generate_series(1, 9) AS i;
 INSERT INTO event (stream, event_id, event_type, received_at, data)
 VALUES ('flash_legacy', 'log', 'client_log', '2026-03-02 11:00', '{"message": "old", "model": "X"}');

@@ -7,17 +7,19 @@ CREATE VIEW telemetry.flash_count_daily AS
 	SELECT d.day,
 		coalesce(sum(d.n) FILTER (WHERE d.stream = 'flash'), 0)::bigint AS unified,
 		coalesce(sum(d.n) FILTER (WHERE d.stream = 'flash_legacy'), 0)::bigint AS legacy,
-		greatest(sum(d.n) FILTER (WHERE d.stream = 'flash'), sum(d.n) FILTER (WHERE d.stream = 'flash_legacy'))::bigint AS total
+		(coalesce(greatest(sum(d.n) FILTER (WHERE d.stream = 'flash'), sum(d.n) FILTER (WHERE d.event_type = 'session_increment')), 0)
+			+ coalesce(sum(d.n) FILTER (WHERE d.event_type = 'increment'), 0))::bigint AS total
 	FROM telemetry.stream_daily_live AS d
-	WHERE d.stream = 'flash' AND d.event_type = 'flash_success' OR d.stream = 'flash_legacy' AND d.event_type = 'increment'
+	WHERE d.stream = 'flash' AND d.event_type = 'flash_success'
+		OR d.stream = 'flash_legacy' AND d.event_type IN ('increment', 'session_increment')
 	GROUP BY d.day;
 COMMENT ON VIEW telemetry.flash_count_daily IS
-	'Successes by day: unified, flash_success of stream flash; legacy, counts by the old route; and total, the greater of '
-	'both: while clients write to both routes each success is in both, before and after in one.';
+	'Successes by day: unified, flash_success of stream flash; legacy, counts by the old route; and total: a session that is in both '
+	'is one success, and a count that names no session is one more, since nobody can tell whose it is.';
 COMMENT ON COLUMN telemetry.flash_count_daily.unified IS 'Events flash_success of stream flash.';
 COMMENT ON COLUMN telemetry.flash_count_daily.legacy IS
-	'Events increment of stream flash_legacy, which came by the old route.';
-COMMENT ON COLUMN telemetry.flash_count_daily.total IS 'Successes: the greater of both.';
+	'Events increment and session_increment of stream flash_legacy, which came by the old route.';
+COMMENT ON COLUMN telemetry.flash_count_daily.total IS 'Successes: those of sessions, each once, and the counts that name no session.';
 SELECT telemetry.copy_comments('telemetry.stream_daily_live', 'telemetry.flash_count_daily');
 
 CREATE FUNCTION telemetry.flash_total() RETURNS bigint
@@ -112,7 +114,7 @@ CREATE FUNCTION telemetry.parity("from" timestamptz, "to" timestamptz)
 BEGIN ATOMIC
 	WITH e AS (
 		SELECT telemetry.day_of(l.received_at) AS day, l.stream = 'flash' AS is_unified, l.session_id,
-			CASE WHEN l.event_type IN ('increment', 'flash_success') THEN 'success' ELSE 'failure' END AS what
+			CASE WHEN l.event_type IN ('increment', 'session_increment', 'flash_success') THEN 'success' ELSE 'failure' END AS what
 		FROM telemetry.event AS l
 		WHERE l.stream IN ('flash', 'flash_legacy') AND l.received_at >= "from" AND l.received_at < "to"
 	), counted AS (
@@ -138,7 +140,8 @@ COMMENT ON FUNCTION telemetry.parity(timestamptz, timestamptz) IS
 	'(unified), for each day and (day null) in all: successes and failures, sessions that are in one only, the difference '
 	'unified - legacy and the ratio unified / legacy. ok: no significant drop, unified is at least 99 % of legacy.';
 
--- A count of a session is also that session's success in stream flash: who reports it by both routes is counted once.
+-- A count of a session is also that session's success in stream flash: who reports it by both routes is counted once. Rollups know
+-- types and no sessions, so those that name one are of a type of their own.
 CREATE FUNCTION telemetry.http_increment(params jsonb DEFAULT NULL, body jsonb DEFAULT NULL)
 	RETURNS telemetry.http_response
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
@@ -155,7 +158,8 @@ BEGIN
 		RETURN telemetry.http_problem('flash', 400, NULL, 'the body must be an object');
 	END IF;
 	result := telemetry.ingest_event(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
-		'stream', 'flash_legacy', 'event_type', 'increment', 'event_id', coalesce('increment ' || session, 'increment of key ' || md5(key)),
+		'stream', 'flash_legacy', 'event_type', CASE WHEN session <> '' THEN 'session_increment' ELSE 'increment' END,
+		'event_id', coalesce('increment ' || nullif(session, ''), 'increment of key ' || md5(key)),
 		'session_id', session, 'correlation_id', correlation))));
 	IF NOT (result ->> 'success')::boolean THEN
 		RETURN telemetry.http_problem('flash', NULL, result #>> '{results,0,code}', result #>> '{results,0,message}');
@@ -179,7 +183,8 @@ END
 $$;
 COMMENT ON FUNCTION telemetry.http_increment(jsonb, jsonb) IS
 	'POST of the flash page''s counter: no body, or {"session_id": text, optional}; a session counts once, and also as '
-	'flash_success in stream flash; without a session an Idempotency-Key counts once. 200 {"ok": true, "count", "total"} with the new total, see telemetry.flash_total(); '
+	'flash_success in stream flash; what names no session counts each time, or once an Idempotency-Key. '
+	'200 {"ok": true, "count", "total"} with the new total, see telemetry.flash_total(); '
 	'400 {"ok": false, "error", "code"}.';
 
 REVOKE ALL ON FUNCTION telemetry.flash_total(),
@@ -221,7 +226,7 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM telemetry.stream AS s WHERE s.name = 'flash_legacy' AND s.app = 'telemetry_flash') THEN
 		INSERT INTO telemetry.stream (app, name, description, event_types, identity, dedupe_window) VALUES
 			('telemetry_flash', 'flash_legacy', 'What comes by the routes that were there before stream flash: counts of successes, and logs of errors.',
-				'{increment,client_log}', 'event_id', NULL);
+				'{increment,session_increment,client_log}', 'event_id', NULL);
 		INSERT INTO telemetry.stream_field (stream, field, kind, required, required_for, minimum, maximum, max_length) VALUES
 			('flash_legacy', 'data.message', 'text', false, '{client_log}', NULL, NULL, 65536);
 	END IF;

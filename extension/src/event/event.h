@@ -96,7 +96,7 @@ typedef enum TlEventOutcome
 typedef struct TlEventFate
 {
 	TlEventOutcome outcome;
-	TlSlice event_id;	 /* also if it was made here; without data if rejected */
+	TlSlice event_id;	 /* of what is stored, also if it was made here; without data if rejected */
 	int64 received_at;	 /* when the event that is stored was received */
 	const char *code;	 /* unless accepted or sampled */
 	const char *message; /* likewise */

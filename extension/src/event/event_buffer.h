@@ -23,7 +23,8 @@ typedef struct TlEventRow
 	int64 row; /* position in the statement */
 	int64 id;
 	int64 received_at;
-	int64 stored_at; /* when the version that is stored was received */
+	int64 stored_at;   /* when the version that is stored was received */
+	TlSlice stored_id; /* its id, where that may be another one; without data if it is this one's */
 	TlEventOutcome outcome;
 	const char *code; /* of a rejection, or a conflict */
 	const char *message;
@@ -36,6 +37,7 @@ typedef struct TlEventVersion
 	int64 occurred_at;
 	double priority;
 	int64 received_at;
+	TlSlice event_id;			  /* if it is known */
 	const TlEventRow *row;		  /* of the buffer, or NULL */
 	const char *json;			  /* of one that was stored, or NULL */
 	TlSlice text[TL_EVENT_TEXTS]; /* likewise, those that are counted */
@@ -64,6 +66,15 @@ typedef struct TlEventConflict
 	const char *stored; /* JSON, or NULL */
 	bool replaced;
 } TlEventConflict;
+
+/* The id of an event, also if it was made here. */
+static inline TlSlice
+tl_event_row_id(const TlEventRow *row)
+{
+	TlSlice id = row->event.text[TL_EVENT_ID];
+
+	return id.data != NULL ? id : (TlSlice){row->identity.made_id, TL_EVENT_MADE_ID_SIZE};
+}
 
 typedef struct TlEventBuffer
 {

@@ -169,11 +169,21 @@ settle(TlEventBuffer *b)
 			 errhint("Try again.")));
 }
 
-/* Decides about sets whose key the ledger had. */
-static void
-resolve_known(TlEventBuffer *b)
+/* Whether another event than those of the set, with another id, may have its key. */
+static bool
+is_known_by_session(const TlEventBuffer *b, const TlEventSet *set)
 {
-	TlEventSet **differing =
+	const TlEventRow *row = b->order[set->first];
+
+	return row->stream->identity == TL_SAME_TYPE_SESSION &&
+		   row->event.text[TL_EVENT_SESSION].data != NULL;
+}
+
+/* Decides about sets whose key the ledger had; with tell_ids it is to be known what is stored. */
+static void
+resolve_known(TlEventBuffer *b, bool tell_ids)
+{
+	TlEventSet **asked =
 		MemoryContextAllocHuge(b->context, sizeof(TlEventSet *) * Max((Size) b->n_sets, 1));
 	TlEventVersion *versions;
 	uint32 n = 0;
@@ -192,9 +202,11 @@ resolve_known(TlEventBuffer *b)
 		}
 		if (tl_event_set_differs(b, set))
 		{
-			differing[n++] = set;
+			asked[n++] = set;
 			lock |= b->order[set->first]->stream->strategy != TL_FIRST_WINS;
 		}
+		else if (tell_ids && is_known_by_session(b, set))
+			asked[n++] = set;
 		else
 		{
 			TlEventVersion same = {.content = set->content, .received_at = set->received_at};
@@ -206,14 +218,14 @@ resolve_known(TlEventBuffer *b)
 		return;
 
 	versions = MemoryContextAllocHuge(b->context, sizeof(TlEventVersion) * n);
-	tl_event_store_read_versions(b, differing, n, lock, versions);
+	tl_event_store_read_versions(b, asked, n, lock, versions);
 	for (uint32 i = 0; i < n; i++)
 	{
-		tl_event_resolve(b, differing[i], &versions[i], true);
-		if (differing[i]->winner != NULL)
-			differing[n_replaced++] = differing[i];
+		tl_event_resolve(b, asked[i], &versions[i], true);
+		if (asked[i]->winner != NULL)
+			asked[n_replaced++] = asked[i];
 	}
-	tl_event_store_replace(b, differing, n_replaced);
+	tl_event_store_replace(b, asked, n_replaced);
 }
 
 static TlRowStatus
@@ -234,7 +246,8 @@ static void
 tell(TlEventIngest *in, const TlEventRow *row)
 {
 	TlEventFate fate = {.outcome = row->outcome,
-						.event_id = row->event.text[TL_EVENT_ID],
+						.event_id =
+							row->stored_id.data != NULL ? row->stored_id : tl_event_row_id(row),
 						.received_at = row->stored_at,
 						.code = row->code,
 						.message = row->message};
@@ -261,8 +274,6 @@ tell(TlEventIngest *in, const TlEventRow *row)
 								row->message);
 	if (in->on_fate == NULL)
 		return;
-	if (fate.event_id.data == NULL)
-		fate.event_id = (TlSlice){row->identity.made_id, TL_EVENT_MADE_ID_SIZE};
 	in->on_fate(in->on_fate_arg, row->row, &fate);
 }
 
@@ -284,7 +295,7 @@ flush(TlEventIngest *in)
 		for (uint32 i = 0; i < b->n_sets; i++)
 			tl_event_resolve(b, &b->sets[i], NULL, false);
 		settle(b);
-		resolve_known(b);
+		resolve_known(b, in->on_fate != NULL);
 		tl_event_store_insert(b);
 		tl_event_store_conflicts(b);
 	}

@@ -33,6 +33,7 @@ version_of(const TlEventRow *row)
 		.occurred_at = row->event.has_occurred_at ? row->event.occurred_at : row->received_at,
 		.priority = tl_event_priority(row->event.data),
 		.received_at = row->received_at,
+		.event_id = tl_event_row_id(row),
 		.row = row,
 	};
 }
@@ -132,6 +133,7 @@ tl_event_resolve(TlEventBuffer *b, TlEventSet *set, const TlEventVersion *stored
 		current = version_of(rows[0]);
 		rows[0]->outcome = TL_EVENT_ACCEPTED;
 		rows[0]->stored_at = current.received_at;
+		rows[0]->stored_id = current.event_id;
 		set->winner = rows[0];
 		i = 1;
 	}
@@ -148,6 +150,7 @@ tl_event_resolve(TlEventBuffer *b, TlEventSet *set, const TlEventVersion *stored
 			row->message = current.row == NULL ? "the event is stored already"
 											   : "the event came before in this batch";
 			row->stored_at = current.received_at;
+			row->stored_id = current.event_id;
 			continue;
 		}
 		incoming = version_of(row);
@@ -160,6 +163,7 @@ tl_event_resolve(TlEventBuffer *b, TlEventSet *set, const TlEventVersion *stored
 			row->code = "replaced";
 			row->message = "the event was there with other content, which this one replaces";
 			row->stored_at = row->received_at;
+			row->stored_id = incoming.event_id;
 			current = incoming;
 			set->winner = row;
 		}
@@ -169,6 +173,7 @@ tl_event_resolve(TlEventBuffer *b, TlEventSet *set, const TlEventVersion *stored
 			row->code = "kept";
 			row->message = "the event is there with other content, which stays";
 			row->stored_at = current.received_at;
+			row->stored_id = current.event_id;
 		}
 	}
 	if (stored != NULL && set->winner != NULL)

@@ -59,7 +59,7 @@ static TlStatement read_event = {
 	"   e.duration_seconds::telemetry.value::jsonb)) AS m"
 	"  WHERE jsonb_typeof(m.value) <> 'null'"
 	"  AND m.key <> 'id'),"
-	" e.event_type, e.device_id, e.user_id, e.session_id, e.subject_id"
+	" e.event_type, e.device_id, e.user_id, e.session_id, e.subject_id, e.event_id"
 	" FROM telemetry.event_log AS e WHERE e.received_at = $1 AND e.id = $2",
 	2,
 	{TIMESTAMPTZOID, INT8OID},
@@ -266,6 +266,9 @@ read_version(const TlEventSet *set, MemoryContext context, TlEventVersion *versi
 		if (!isnull)
 			version->text[counted[i]] = tl_slice_copy(context, tl_slice_of_text(datum));
 	}
+	datum = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, (int) lengthof(counted) + 4,
+						  &isnull);
+	version->event_id = tl_slice_copy(context, tl_slice_of_text(datum));
 }
 
 void
@@ -437,14 +440,6 @@ put_string(Texts *column, uint32 i, const char *s)
 	put_slice(column, i, (TlSlice){s, s == NULL ? 0 : (uint32) strlen(s)});
 }
 
-static TlSlice
-id_of(const TlEventRow *row)
-{
-	TlSlice id = row->event.text[TL_EVENT_ID];
-
-	return id.data != NULL ? id : (TlSlice){row->identity.made_id, TL_EVENT_MADE_ID_SIZE};
-}
-
 void
 tl_event_store_conflicts(TlEventBuffer *b)
 {
@@ -467,7 +462,7 @@ tl_event_store_conflicts(TlEventBuffer *b)
 		bool whole;
 
 		put_slice(&columns[0], i, row->event.text[TL_EVENT_STREAM]);
-		put_slice(&columns[1], i, id_of(row));
+		put_slice(&columns[1], i, tl_event_row_id(row));
 		put_slice(&columns[2], i, row->event.text[TL_EVENT_TYPE]);
 		put_slice(&columns[3], i, row->event.text[TL_EVENT_USER]);
 		put_slice(&columns[4], i, row->event.text[TL_EVENT_DEVICE]);
@@ -549,7 +544,7 @@ telemetry_flushed_events(PG_FUNCTION_ARGS)
 		values[COLUMN_DURATION] = Float8GetDatum(e->duration_seconds);
 		for (int t = 0; t < TL_EVENT_TEXTS; t++)
 		{
-			TlSlice s = t == TL_EVENT_ID ? id_of(row) : e->text[t];
+			TlSlice s = t == TL_EVENT_ID ? tl_event_row_id(row) : e->text[t];
 
 			nulls[COLUMN_TEXTS + t] = s.data == NULL;
 			if (s.data != NULL)

@@ -64,6 +64,51 @@ routes_are_found_by_path_and_method(void)
 	tl_app_table_free(table);
 }
 
+/* The type of failures of a path that no route has, or NULL. */
+static const char *
+nearest(const TlAppTable *table, const char *path, unsigned int shared)
+{
+	static char text[256];
+	TlRequest request = {.method = TL_METHOD_GET};
+	TlFailure *failure;
+
+	snprintf(text, sizeof(text), "%s", path);
+	for (char *p = strtok(text, "/"); p != NULL; p = strtok(NULL, "/"))
+		request.segments[request.segment_count++] = (TlSegment){p, strlen(p)};
+	failure = tl_app_table_nearest(table, &request, shared);
+	return failure == NULL ? NULL : tl_failure_content_type(failure);
+}
+
+static bool
+is_type(const char *type, const char *expected)
+{
+	return type != NULL && strcmp(type, expected) == 0;
+}
+
+static void
+unknown_path_speaks_the_dialect_that_shares_most_of_it(void)
+{
+	TlAppTable *table =
+		table_of("{\"method\": \"GET\", \"path\": \"/admin/plays/{id}/days\", \"kind\": \"call\","
+				 " \"name\": \"a\", " FAILURES "},"
+				 "{\"method\": \"GET\", \"path\": \"/admin/recent\", \"kind\": \"call\","
+				 " \"name\": \"b\", \"error_type\": \"text/b\", \"errors\": {\"default\": \"\"}},"
+				 "{\"method\": \"GET\", \"path\": \"/{any}\", \"kind\": \"call\","
+				 " \"name\": \"c\", \"error_type\": \"text/c\", \"errors\": {\"default\": \"\"}}");
+	static const char problem[] = "application/problem+json";
+
+	TAP_CHECK(is_type(nearest(table, "/admin", 0), problem));
+	TAP_CHECK(is_type(nearest(table, "/admin/nothing", 0), problem));
+	TAP_CHECK(is_type(nearest(table, "/admin/plays/7/weeks", 0), problem));
+	TAP_CHECK(is_type(nearest(table, "/admin/recent/more", 0), "text/b"));
+	TAP_CHECK(is_type(nearest(table, "/adm/recent", 0), "text/c"));
+	TAP_CHECK(nearest(table, "/", 0) == NULL);
+	/* Others have as much of it. */
+	TAP_CHECK(nearest(table, "/admin/nothing", 1) == NULL);
+	TAP_CHECK(is_type(nearest(table, "/admin/recent/more", 1), "text/b"));
+	tl_app_table_free(table);
+}
+
 static void
 each_method_of_a_path_has_its_route(void)
 {
@@ -205,6 +250,7 @@ main(void)
 	TAP_RUN(routes_are_found_by_path_and_method);
 	TAP_RUN(each_method_of_a_path_has_its_route);
 	TAP_RUN(headers_of_all_routes_of_a_path_are_told);
+	TAP_RUN(unknown_path_speaks_the_dialect_that_shares_most_of_it);
 	TAP_RUN(routes_that_cannot_be_served_are_left_out);
 	TAP_RUN(what_is_no_table_is_refused);
 	TAP_RUN(failures_have_the_shape_of_their_status);

@@ -602,6 +602,15 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 }
 
 bool
+void
+tl_app_speak(TlRequest *request, unsigned int shared)
+{
+	TlFailure *failure = table == NULL ? NULL : tl_app_table_nearest(table, request, shared);
+
+	if (failure != NULL)
+		request->failure = tl_failure_acquire(failure);
+}
+
 tl_app_handle(TlRequest *request, const TlBackend *backend)
 {
 	const TlAppRoute *route;

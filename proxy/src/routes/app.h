@@ -21,4 +21,10 @@ extern void tl_app_shutdown(void); /* after that */
  */
 extern bool tl_app_handle(TlRequest *request, const TlBackend *backend);
 
+/*
+ * Has the request speak the dialect of those routes whose paths begin as its own does, for more than so
+ * many segments, if there are any.
+ */
+extern void tl_app_speak(TlRequest *request, unsigned int shared);
+
 #endif

@@ -222,18 +222,21 @@ tl_app_table_version(const TlAppTable *table)
 }
 
 static bool
+segment_matches(const TlAppSegment *want, const TlSegment *have)
+{
+	if (want->is_parameter)
+		return have->len > 0;
+	return have->len == want->len && memcmp(have->text, want->name, want->len) == 0;
+}
+
+static bool
 path_matches(const TlAppRoute *route, const TlRequest *request)
 {
 	if (route->segment_count != request->segment_count)
 		return false;
 	for (unsigned int i = 0; i < route->segment_count; i++)
 	{
-		const TlAppSegment *want = &route->segments[i];
-		const TlSegment *have = &request->segments[i];
-
-		if (want->is_parameter
-				? have->len == 0
-				: have->len != want->len || memcmp(have->text, want->name, want->len) != 0)
+		if (!segment_matches(&route->segments[i], &request->segments[i]))
 			return false;
 	}
 	return true;
@@ -275,4 +278,33 @@ tl_app_table_add_headers(const TlAppTable *table, const TlRequest *request, TlBu
 		for (unsigned int k = 0; k < route->header_count; k++)
 			tl_buf_printf(out, ", %s", route->headers[k]);
 	}
+}
+
+/* How many segments of a route's path, from the first on, the request has too. */
+static unsigned int
+shared_segments(const TlAppRoute *route, const TlRequest *request)
+{
+	unsigned int i = 0;
+
+	while (i < route->segment_count && i < request->segment_count &&
+		   segment_matches(&route->segments[i], &request->segments[i]))
+		i++;
+	return i;
+}
+
+TlFailure *
+tl_app_table_nearest(const TlAppTable *table, const TlRequest *request, unsigned int shared)
+{
+	TlFailure *nearest = NULL;
+
+	for (size_t i = 0; i < table->count; i++)
+	{
+		unsigned int n = shared_segments(&table->routes[i], request);
+
+		if (n <= shared)
+			continue;
+		shared = n;
+		nearest = table->routes[i].failure;
+	}
+	return nearest;
 }

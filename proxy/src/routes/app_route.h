@@ -65,4 +65,11 @@ extern const TlAppRoute *tl_app_table_find(const TlAppTable *table, const TlRequ
 /* Appends ", name" for each header that a route of the path is to have. */
 extern void tl_app_table_add_headers(const TlAppTable *table, const TlRequest *request, TlBuf *out);
 
+/*
+ * The dialect of those whose paths begin as the request's does, for more than so many segments; of
+ * several the one whose path has most of them, the first of the table.  NULL if there is none.
+ */
+extern TlFailure *tl_app_table_nearest(const TlAppTable *table, const TlRequest *request,
+									   unsigned int shared);
+
 #endif

@@ -4,7 +4,8 @@
  *
  * Those of seed 004 are compiled in; all others are rows of telemetry.route, see app.h.
  *
- * Errors here: {"detail": text}.  Any endpoint may answer
+ * Errors here: {"detail": text}; of a path that nobody has, in the words of the app whose paths have most
+ * of it, if those here have less.  Any endpoint may answer
  *	400 malformed path		404 no such path		405 with Allow		413 body over --max-body
  *	503 with Retry-After: the database is away, or too much is waiting for it
  */
@@ -128,20 +129,46 @@ split_path(TlRequest *request)
 	return 0;
 }
 
-static bool
-route_matches(const Route *route, const TlRequest *request)
+/* How many segments of its path, from the first on, the request has too. */
+static unsigned int
+shared_segments(const Route *route, const TlRequest *request)
 {
-	for (unsigned int i = 0; i < request->segment_count; i++)
+	unsigned int i;
+
+	for (i = 0; i < request->segment_count && route->path[i] != NULL; i++)
 	{
 		const char *want = route->path[i];
 
-		if (want == NULL)
-			return false;
 		if (strcmp(want, "*") == 0 ? request->segments[i].len == 0
 								   : strcmp(want, request->segments[i].text) != 0)
-			return false;
+			break;
 	}
-	return request->segment_count == TL_SEGMENTS_MAX || route->path[request->segment_count] == NULL;
+	return i;
+}
+
+static bool
+route_matches(const Route *route, const TlRequest *request)
+{
+	unsigned int n = request->segment_count;
+
+	return shared_segments(route, request) == n && (n == TL_SEGMENTS_MAX || route->path[n] == NULL);
+}
+
+/* A path that nobody has is refused in the words of those that have most of it. */
+static void
+refuse_unknown(TlRequest *request)
+{
+	unsigned int shared = 0;
+
+	for (size_t i = 0; i < ROUTE_COUNT; i++)
+	{
+		unsigned int n = shared_segments(&routes[i], request);
+
+		if (n > shared)
+			shared = n;
+	}
+	tl_app_speak(request, shared);
+	tl_request_refuse(request, 404, "Not Found");
 }
 
 void
@@ -168,5 +195,5 @@ tl_route_handle(TlRequest *request, const TlBackend *backend)
 		return;
 	}
 	if (!tl_app_handle(request, backend))
-		tl_request_refuse(request, 404, "Not Found");
+		refuse_unknown(request);
 }

@@ -110,7 +110,12 @@ COMMENT ON COLUMN telemetry.route.dialect IS 'Whose shape answers have; of a fun
 COMMENT ON COLUMN telemetry.route.stream IS 'Which stream the events of the body are of.';
 COMMENT ON COLUMN telemetry.route.function IS
 	'A function (params jsonb, body jsonb) RETURNS telemetry.http_response or, of GET, SETOF telemetry.http_part, whose rows are sent as '
-	'they come; by its name: schema.name(jsonb, jsonb). The schema is added when it is left out. Called by the proxy''s role. Of its errors those of class 22 are the sender''s.';
+	'they come; by its name: schema.name(jsonb, jsonb). The schema is added when it is left out. Called by the proxy''s role. What the sender is told of its errors: status 400 and the message '
+	'if the data are wrong (invalid_parameter_value, and what the casts of a text raise: invalid_text_representation, '
+	'invalid_datetime_format, datetime_field_overflow, numeric_value_out_of_range, string_data_right_truncation, '
+	'character_not_in_repertoire, untranslatable_character, invalid_json_text); 503, try again, if the state of the database is '
+	'(classes 08, 25, 40, 53, 55, 57, 58, and insufficient_privilege); else 500: a division by zero, or a column that does not exist, is '
+	'the function''s own fault. Other answers it gives itself, see telemetry.http_problem().';
 COMMENT ON COLUMN telemetry.route.batch IS 'Whether the body holds many events; then max_batch_age of the stream counts.';
 COMMENT ON COLUMN telemetry.route.takes_array IS
 	'Whether the body may also be an array of events, without what else there is around them: of a batch the list itself, and '
@@ -262,8 +267,11 @@ CREATE FUNCTION telemetry.http_call(route text, params jsonb, body jsonb DEFAULT
 COMMENT ON FUNCTION telemetry.http_call(text, jsonb, jsonb) IS
 	'A request for a route (method, a space, path) that calls a function, and its answer. The function runs as its owner, or as '
 	'the current user if its owner has their rights anyway, with search_path pg_catalog, pg_temp. Errors: undefined_object if no '
-	'such route calls a function, undefined_function if it is gone, insufficient_privilege without EXECUTE on it, wrong_object_type '
-	'if it answers in parts.';
+	'such route calls a function, undefined_function if it is gone, insufficient_privilege without EXECUTE on it; '
+	'wrong_object_type if it answers in parts; '
+	'invalid_parameter_value if body has a number of more than 1000 characters, written out; external_routine_exception '
+	'in place of an error of classes 42 and 3F but insufficient_privilege that the function raises: something in it does not exist; '
+	'and what else the function raises.';
 
 CREATE FUNCTION telemetry.http_parts(route text, params jsonb, body jsonb DEFAULT NULL) RETURNS SETOF telemetry.http_part
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_http_parts';

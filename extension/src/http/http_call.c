@@ -11,7 +11,10 @@
 #include "fmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "value/json_number.h"
+#include "value/value_size.h"
 
 PG_FUNCTION_INFO_V1(telemetry_http_call);
 
@@ -64,10 +67,39 @@ tl_http_function(Datum route)
 	return function;
 }
 
+/* Errors that only a change of the function, or of what it is made for, can mend. */
+static bool
+is_fault_of_function(int sqlstate)
+{
+	int category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE &&
+		   (category == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION ||
+			category == ERRCODE_INVALID_SCHEMA_NAME);
+}
+
+void
+tl_http_function_failed(Oid function, MemoryContext context)
+{
+	ErrorData *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (!is_fault_of_function(error->sqlerrcode))
+		PG_RE_THROW();
+	FlushErrorState();
+	error->message =
+		psprintf("function %s is at fault: %s (SQLSTATE %s)", get_func_name(function),
+				 error->message, unpack_sql_state(error->sqlerrcode));
+	error->sqlerrcode = ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
+	ReThrowError(error);
+}
+
 bool
 tl_http_function_call(Oid function, const NullableDatum *args, Datum *answer)
 {
 	LOCAL_FCINFO(call, 2);
+	MemoryContext context = CurrentMemoryContext;
 	FmgrInfo info;
 	TlRunAs scope;
 
@@ -78,9 +110,32 @@ tl_http_function_call(Oid function, const NullableDatum *args, Datum *answer)
 	if (info.fn_strict && (args[0].isnull || args[1].isnull))
 		return false;
 	tl_run_as_begin(&scope, function);
-	*answer = FunctionCallInvoke(call);
+	PG_TRY();
+	{
+		*answer = FunctionCallInvoke(call);
+	}
+	PG_CATCH();
+	{
+		tl_http_function_failed(function, context);
+	}
+	PG_END_TRY();
 	tl_run_as_end(&scope);
 	return !call->isnull;
+}
+
+/* What a function makes of a body may write such numbers out, many times if it has many. */
+static void
+check_body(const NullableDatum *body)
+{
+	Jsonb *json;
+
+	if (body->isnull)
+		return;
+	json = DatumGetJsonbP(body->value);
+	if (tl_value_has_long_number(&json->root))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%s %s", tl_value_long_number_path("body", &json->root),
+							   TL_JSON_NUMBER_PROBLEM)));
 }
 
 Datum
@@ -91,6 +146,7 @@ telemetry_http_call(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("route must not be null")));
+	check_body(&fcinfo->args[2]);
 	function = tl_http_function(PG_GETARG_DATUM(0));
 	if (function.is_set)
 		ereport(ERROR,

@@ -24,6 +24,13 @@ typedef struct TlHttpFunction
 extern TlHttpFunction tl_http_function(Datum route);
 
 /*
+ * Of an error that one has raised, in PG_CATCH: raises it again.  If only a change of the function can mend
+ * it, it is another one then, external_routine_exception: outside of the function such an error may be
+ * one of an extension that is being made, which passes.
+ */
+pg_noreturn extern void tl_http_function_failed(Oid function, MemoryContext context);
+
+/*
  * Calls one that answers at once, with the params and body of which `args` has the values.  False if
  * the answer is null.
  */

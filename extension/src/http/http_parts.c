@@ -221,6 +221,7 @@ parts_left(const Parts *parts)
 static void
 parts_fill(Parts *parts, ExprContext *context)
 {
+	MemoryContext old = CurrentMemoryContext;
 	TlRunAs scope;
 
 	if (parts->rows == NULL || parts_left(parts) >= PART_SIZE)
@@ -229,11 +230,19 @@ parts_fill(Parts *parts, ExprContext *context)
 	parts->text.len -= parts->taken;
 	parts->taken = 0;
 	tl_run_as_begin(&scope, parts->function);
-	while (parts->rows != NULL && parts->text.len < PART_SIZE)
+	PG_TRY();
 	{
-		CHECK_FOR_INTERRUPTS();
-		parts_read_row(parts, context);
+		while (parts->rows != NULL && parts->text.len < PART_SIZE)
+		{
+			CHECK_FOR_INTERRUPTS();
+			parts_read_row(parts, context);
+		}
 	}
+	PG_CATCH();
+	{
+		tl_http_function_failed(parts->function, old);
+	}
+	PG_END_TRY();
 	tl_run_as_end(&scope);
 	if (!parts->begun)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),

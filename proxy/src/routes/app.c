@@ -19,6 +19,7 @@
 #include "base/url.h"
 #include "database/copy_encode.h"
 #include "database/deadline.h"
+#include "database/sqlstate.h"
 #include "routes/app_route.h"
 #include "routes/body.h"
 #include "routes/stream.h"
@@ -320,7 +321,7 @@ on_row_end(TlGroupEntry *entry, const TlGroupResult *result)
 
 		tl_request_answer(request, &answer);
 	}
-	else if (result->outcome == TL_PG_FAILED && memcmp(result->error->sqlstate, "22", 2) == 0)
+	else if (result->outcome == TL_PG_FAILED && tl_sqlstate_blames_request(result->error->sqlstate))
 		tl_request_refuse(request, 400, result->error->message);
 	else
 		tl_request_fail(request, result->outcome, result->error);
@@ -601,7 +602,6 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 			params.len, body, len, tl_request_deadline_us(request), on_call_end, request);
 }
 
-bool
 void
 tl_app_speak(TlRequest *request, unsigned int shared)
 {
@@ -611,6 +611,7 @@ tl_app_speak(TlRequest *request, unsigned int shared)
 		request->failure = tl_failure_acquire(failure);
 }
 
+bool
 tl_app_handle(TlRequest *request, const TlBackend *backend)
 {
 	const TlAppRoute *route;

@@ -4,8 +4,9 @@
  */
 #include "routes/request.h"
 
-#include "routes/idempotency.h"
+#include "database/sqlstate.h"
 #include "routes/body.h"
+#include "routes/idempotency.h"
 #include "routes/reply.h"
 #include "routes/retry.h"
 #include "routes/stream.h"
@@ -170,32 +171,16 @@ tl_request_deadline_us(const TlRequest *request)
 bool
 tl_request_is_given_up(const TlRequest *request)
 {
-	return request->given_up &&
-		   (request->reading || request->call != NULL ? tl_rpc_is_given_up(request->call)
-													  : tl_group_is_given_up(&request->entry));
-}
-
-/*
- * Errors that say something of the database's state or set-up, not of the request: once
- * somebody has mended that, the same request will do.
- */
-static bool
-error_is_passing(const TlPgError *error)
-{
-	static const char *const classes[] = {"08", "25", "3F", "40", "42", "53", "55", "57", "58"};
-
-	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
-	{
-		if (memcmp(error->sqlstate, classes[i], 2) == 0)
-			return true;
-	}
-	return false;
+	if (!request->given_up || request->reading)
+		return request->given_up;
+	return request->call != NULL ? tl_rpc_is_given_up(request->call)
+								 : tl_group_is_given_up(&request->entry);
 }
 
 void
 tl_request_fail(TlRequest *request, TlPgOutcome outcome, const TlPgError *error)
 {
-	if (outcome == TL_PG_LOST || error_is_passing(error))
+	if (outcome == TL_PG_LOST || tl_sqlstate_is_passing(error->sqlstate))
 		tl_request_refuse(request, 503, "not confirmed by the database; retry");
 	else
 		tl_request_refuse(request, 500, "internal error");
@@ -229,10 +214,13 @@ tl_request_relay(TlRequest *request, const TlRpcResult *result)
 
 		tl_request_answer(request, &answer);
 	}
-	else if (result->outcome == TL_PG_FAILED && strcmp(result->error->sqlstate, "22P02") == 0)
-		tl_request_refuse(request, 400, "malformed JSON");
-	else if (result->outcome == TL_PG_FAILED && memcmp(result->error->sqlstate, "22", 2) == 0)
-		tl_request_refuse(request, request->failure != NULL ? 400 : 422, result->error->message);
-	else
+	else if (result->outcome != TL_PG_FAILED ||
+			 !tl_sqlstate_blames_request(result->error->sqlstate))
 		tl_request_fail(request, result->outcome, result->error);
+	else if (request->failure != NULL)
+		tl_request_refuse(request, 400, result->error->message);
+	else if (strcmp(result->error->sqlstate, "22P02") == 0)
+		tl_request_refuse(request, 400, "malformed JSON");
+	else
+		tl_request_refuse(request, 422, result->error->message);
 }

@@ -160,6 +160,25 @@ class FlashTest(EventTestCase):
         self.assertEqual(self.get("/count")["count"], 2)
         self.assertEqual(self.get("/metrics/flash-count")["total"], 0)
 
+    def test_increments_that_name_no_session_are_told_beside_those_that_do(self):
+        for session in ("s1", "s2", "s3", "s4"):
+            self.post("/event", dict(self.EVENT, session_id=session), 200)
+        for count in (5, 6, 7):
+            self.assertEqual(self.post("/increment", {}, 200)["count"], count)
+        self.assertEqual((self.get("/count")["count"], self.get("/metrics/flash-count")["total"]), (7, 4))
+
+    def test_known_session_is_answered_the_id_that_is_stored(self):
+        first = self.post("/event", self.EVENT, 200)
+        for change in ({}, {"message": "other"}, {"occurred_at": "2026-02-12"}):
+            self.assertEqual(self.post("/event", {**self.EVENT, **change}, 200), {"ok": True, "id": first["id"], "duplicate": True})
+        self.assertEqual(self.cluster.value("SELECT event_id FROM telemetry.event"), first["id"])
+
+    def test_date_alone_is_a_time_and_a_number_is_none(self):
+        self.post("/event", dict(self.EVENT, occurred_at="2026-02-12"), 200)
+        for wrong in (1770919200, 1770919200000, "1770919200", "2026-02-30", "2026-2-12"):
+            self.post("/event", dict(self.EVENT, session_id="other", occurred_at=wrong), 400)
+        self.assertEqual(self.cluster.value("SELECT occurred_at AT TIME ZONE 'UTC' FROM telemetry.event"), "2026-02-12 00:00:00")
+
     def test_logs_of_the_old_route_are_kept(self):
         self.assertEqual(self.post("/client-log", {"message": "it broke", "model": "UV-5RM", "extra": [1]}, 200), {"ok": True})
         self.assertEqual(self.post("/client-log", {"model": "UV-5RM"}, 400)["ok"], False)
@@ -209,6 +228,30 @@ class PlaybackTest(EventTestCase):
                            {**USER, "traceparent": f"00-{trace}-b7ad6b7169203331-01"})
         self.assertEqual(answer["correlationId"], trace)
         self.assertEqual(self.count("user_id = 'user-1'"), 3)
+
+    def test_track_in_lower_case_is_the_same_track(self):
+        for track in (TRACK, TRACK.lower()):
+            self.post("/telemetry/playback", self.event(trackId=track, sessionId=track), 202, USER)
+        for track in (TRACK, TRACK.lower()):
+            self.assertEqual(self.get(f"/admin/analytics/tracks/{track}", headers=USER)["totalPlays"], 2)
+        self.assertEqual(self.get("/admin/analytics/top-tracks", headers=USER)[0]["trackId"], TRACK)
+        # What differs in nothing else is the same event.
+        at = utc(60)
+        for track in (TRACK, TRACK.lower()):
+            self.post("/telemetry/playback", self.event(trackId=track, clientTimestamp=at), 202, USER)
+        self.assertEqual(self.count(), 3)
+
+    def test_unknown_paths_are_problems_in_the_app_s_words(self):
+        for method, path in (("GET", "/admin/nothing"), ("GET", "/admin"), ("GET", "/admin/analytics"), ("POST", "/admin/analytics/tracks/x/y"),
+                             ("GET", "/telemetry/nothing"), ("DELETE", "/admin/nothing")):
+            answer = self.proxy.request(method, path)
+            self.assertEqual((answer.status, answer.headers["Content-Type"]), (404, "application/problem+json"), (method, path, answer))
+            self.assertEqual((answer.json["status"], answer.json["type"]), (404, "https://novatune.dev/errors/not-found"))
+        answer = self.proxy.get("/admin/recent-failures/more")
+        self.assertEqual((answer.status, answer.json["ok"]), (404, False))
+        for path in ("/", "/nothing", "/api", "/api/v1/telemetry/nothing", "/api/v2/telemetry", "/health/nothing"):
+            answer = self.proxy.get(path)
+            self.assertEqual((answer.status, list(answer.json)), (404, ["detail"]), (path, answer))
 
     def test_a_retry_is_the_same_event(self):
         body = self.event()
@@ -313,6 +356,11 @@ class LearningTest(EventTestCase):
         self.assertEqual(self.cluster.rows("SELECT event_type, user_id, subject_id, duration_seconds, data ->> 'score' FROM telemetry.event"),
                          [["interview_completed", "user-1", "12345", "1800", "85"]])
 
+    def test_ids_may_be_numbers(self):
+        body = {"eventType": "interview_completed", "eventData": {"interviewId": 12345, "sessionId": 7}, "metadata": {"eventId": 99}}
+        self.assertEqual(self.post("/api/telemetry/track", body, 200, USER)["data"]["eventId"], "99")
+        self.assertEqual(self.cluster.rows("SELECT event_id, subject_id, session_id FROM telemetry.event"), [["99", "12345", "7"]])
+
     def item(self, kind, name, score, at=10, **more):
         return {"itemType": kind, "itemData": {
             "eventType": "quiz", "eventId": name, "eventData": {"score": score}, "clientTimestamp": utc(at)}, **more}
@@ -372,11 +420,42 @@ class OwnRouteTest(EventTestCase):
         self.cluster.execute("DELETE FROM telemetry.route WHERE path LIKE '/shop/%'; DELETE FROM telemetry.stream WHERE name = 'shop'")
         support.wait_until(lambda: self.proxy.get("/shop/report/1").status == 404, 10, "the routes to go")
 
+    def test_errors_of_a_function_are_told_by_whose_they_are(self):
+        self.cluster.execute("""
+            INSERT INTO telemetry.dialect (name, description) VALUES ('fault', 'Says what is wrong.');
+            CREATE FUNCTION fault(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE plpgsql AS $$
+            BEGIN
+                CASE params ->> 'what'
+                    WHEN 'division' THEN RETURN (1 / (params ->> 'n')::integer, to_jsonb(1), NULL)::telemetry.http_response;
+                    WHEN 'column' THEN PERFORM no_column FROM telemetry.stream;
+                    WHEN 'table' THEN PERFORM FROM no_table;
+                    WHEN 'lock' THEN RAISE lock_not_available;
+                    WHEN 'right' THEN RAISE insufficient_privilege;
+                    WHEN 'parameter' THEN RAISE invalid_parameter_value USING MESSAGE = 'n must be odd';
+                    WHEN 'fine' THEN RETURN (200, to_jsonb('fine'::text), NULL)::telemetry.http_response;
+                END CASE;
+            END $$;
+            INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+                ('GET', '/fault', 'Fails.', 'fault', 'fault(jsonb, jsonb)')""")
+        self.addCleanup(self.cluster.execute, "DELETE FROM telemetry.dialect WHERE name = 'fault'; DROP FUNCTION fault(jsonb, jsonb)")
+        support.wait_until(lambda: self.proxy.get("/fault?what=fine").status == 200, 10, "the route")
+        for query, status, detail in (("what=division&n=0", 500, None), ("what=column", 500, None), ("what=table", 500, None), ("what=none", 500, None),
+                                      ("what=lock", 503, None), ("what=right", 503, None), ("what=parameter", 400, "n must be odd"),
+                                      ("what=division&n=x", 400, 'invalid input syntax for type integer: "x"'),
+                                      ("what=division&n=99999999999", 400, 'value "99999999999" is out of range for type integer')):
+            answer = self.proxy.get(f"/fault?{query}")
+            self.assertEqual((answer.status, "Retry-After" in answer.headers), (status, status == 503), (query, answer))
+            if detail is None:
+                self.assertNotIn("division", answer.json["detail"])
+                self.assertNotIn("column", answer.json["detail"])
+            else:
+                self.assertEqual(answer.json["detail"], detail)
+
     def test_one_bad_request_does_not_hurt_those_beside_it(self):
         good = {"eventType": "play_start", "trackId": TRACK, "clientTimestamp": utc()}
         wires = []
         for number in range(40):
-            body = '{"events": [1, "\\u0000"]}' if number % 4 == 0 else json.dumps({"events": [dict(good, positionSeconds=number)]})
+            body = '{"events": "\\u0000"}' if number % 4 == 0 else json.dumps({"events": [dict(good, positionSeconds=number)]})
             wire = self.proxy.wire()
             self.addCleanup(wire.close)
             wire.post("/telemetry/playback/batch", body.encode(), "X-User-Id: u\r\n")

@@ -88,9 +88,8 @@ tl_http_function_failed(Oid function, MemoryContext context)
 	if (!is_fault_of_function(error->sqlerrcode))
 		PG_RE_THROW();
 	FlushErrorState();
-	error->message =
-		psprintf("function %s is at fault: %s (SQLSTATE %s)", get_func_name(function),
-				 error->message, unpack_sql_state(error->sqlerrcode));
+	error->message = psprintf("function %s is at fault: %s (SQLSTATE %s)", get_func_name(function),
+							  error->message, unpack_sql_state(error->sqlerrcode));
 	error->sqlerrcode = ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
 	ReThrowError(error);
 }

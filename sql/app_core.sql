@@ -65,7 +65,7 @@ SELECT p.* FROM (VALUES ('null'::jsonb), ('[]'), ('7'), ('{}'), ('{"events": nul
 	pg_temp.post('/api/telemetry/events', b.body) AS p;
 SELECT * FROM pg_temp.post('/api/telemetry/events', jsonb_build_object('events', (SELECT jsonb_agg(i) FROM generate_series(1, 1001) AS i)));
 -- an_array_of_events_needs_no_envelope: the device is the event's, else the caller's
-SELECT * FROM pg_temp.post('/api/telemetry/events', (SELECT jsonb_agg(jsonb_build_object('eventId', 'bare' || i, 'moduleId', 'bare', 'type', 'shown', 'occurredUtc', extract(epoch FROM now()))
+SELECT * FROM pg_temp.post('/api/telemetry/events', (SELECT jsonb_agg(jsonb_build_object('eventId', 'bare' || i, 'moduleId', 'bare', 'type', 'shown', 'occurredUtc', telemetry.json_time(now()))
 	|| CASE i WHEN 1 THEN '{"deviceId": "own"}'::jsonb ELSE '{}' END) FROM generate_series(1, 2) AS i));
 SELECT event_id, device_id FROM telemetry.event WHERE subject_id = 'bare' ORDER BY event_id;
 SELECT * FROM pg_temp.post('/api/telemetry/events', (SELECT jsonb_agg(i) FROM generate_series(1, 1001) AS i));

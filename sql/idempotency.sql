@@ -8,7 +8,7 @@ TRUNCATE event_log, event_key, event_batch, event_change, conflict, dead_letter,
 -- points: the key is the batch_id where the body has none
 --
 
-CREATE FUNCTION pg_temp.send(kind text, key text, body jsonb, device text DEFAULT 'idem_1', OUT status integer, OUT body jsonb) LANGUAGE sql AS
+CREATE FUNCTION pg_temp.send(kind text, key text, body text, device text DEFAULT 'idem_1', OUT status integer, OUT body jsonb) LANGUAGE sql AS
 	$$ SELECT a.status, a.body FROM telemetry.http_ingest(jsonb_strip_nulls(jsonb_build_object('kind', kind, 'device_id', device, 'idempotency_key', key)), body) AS a $$;
 CREATE FUNCTION pg_temp.failure(statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN

@@ -8,6 +8,7 @@ import compaction
 import events
 import lag
 import reads
+import shares
 from bench import HEAP, HEAP_PK, POINT, RUN_SECONDS
 
 # (rows a COPY, connections): rows measured in all
@@ -136,4 +137,5 @@ CASES = {
     "lag": lag.case_lag,
     "backlog": backlog.case_backlog,
     "event": events.case_event,
+    "shares": shares.case_shares,
 }

@@ -197,8 +197,9 @@ def free_port():
 class Proxy:
     """A telemetry-proxy before the cluster, on free ports of the loopback: HTTP on one, HTTPS on the other."""
 
-    def __init__(self, options, conninfo, log_path):
+    def __init__(self, options, conninfo, log_path, more=()):
         self.options = options
+        self.more = list(more)
         self.conninfo = conninfo
         self.log_path = log_path
         self.process = None
@@ -214,7 +215,7 @@ class Proxy:
 
     def __enter__(self):
         command = [self.options.proxy, f"--listen=127.0.0.1:{self.port}", f"--database={self.conninfo}",
-                   "--auth=none", *self.make_certificate(), *self.options.proxy_option]
+                   "--auth=none", *self.make_certificate(), *self.more, *self.options.proxy_option]
         with open(self.log_path, "wb") as log:
             try:
                 self.process = subprocess.Popen(command, stdout=log, stderr=log,
@@ -262,6 +263,22 @@ def read_cpu_seconds(pid):
     except OSError as error:
         raise Failed(f"process {pid} is gone") from error
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def read_memory(pid, name):
+    """Bytes of memory of a process by one of the names in its status, such as VmHWM."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith(name + ":"))
+    except (OSError, StopIteration) as error:
+        raise Failed(f"process {pid} is gone") from error
+
+
+def reset_peak_memory(pid):
+    """From here on VmHWM is the peak; returns the memory that there is."""
+    with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as mark:
+        mark.write("5")
+    return read_memory(pid, "VmRSS")
 
 
 def read_cpu_ticks():

@@ -5,6 +5,7 @@ import statistics
 import cases
 import lag
 import reads
+import shares
 
 NAMES = {"point": "telemetry.point", "heap": "bare heap", "heap_pk": "heap + primary key",
          "point_result": "telemetry.point + result"}
@@ -98,7 +99,7 @@ def check_targets(results):
     for label, goal in ROLLUP_GOALS_MS.items():
         targets.append(below(label, read(label), goal, "{:.3f} ms"))
     return (targets + check_compaction(results) + check_lag(results) + check_backlog(results)
-            + check_events(results))
+            + check_events(results) + check_shares(results))
 
 
 def check_compaction(results):
@@ -161,6 +162,34 @@ def check_events(results):
         at_least("events over HTTP in batches of 50, events/s", best, 50_000, "{:,.0f}"),
         below("probing the ledger (repeats), many / few keys", ledger_ratio(results, "again_us"), 2, "{:.2f} x"),
     ]
+
+
+def check_shares(results):
+    targets = []
+    refused = []
+    for crowd, (_, goal) in shares.CROWDS.items():
+        taken = figure(results, "shares", crowd) or {}
+        for shape, clients in shares.LOADS:
+            kind = {"device": "batches", "single": "single points"}[shape]
+            targets.append(at_least(f"beside {crowd} / alone, {kind}, {clients} clients",
+                                    figure(taken, "loads", f"{shape}x{clients}", "ratio"), goal))
+        refused += [probe["refused"] for probe in taken.get("health", {}).values()]
+    idle = figure(results, "shares", "idle", "memory", "gathered_bytes")
+    connections = figure(results, "shares", "idle", "connections")
+    of_one = ratio(idle, connections)
+    return targets + [
+        at_most("memory of slowloris beyond that of idle ones, MB", slow_memory(results, of_one), 100, "{:.1f}"),
+        at_most("/health refused", sum(refused) if refused else None, 0, "{:.0f}"),
+    ]
+
+
+def slow_memory(results, idle_bytes):
+    """MB that the proxy had at most, beyond what it had alone and what as many idle connections need."""
+    taken = figure(results, "shares", "slowloris")
+    if taken is None or idle_bytes is None:
+        return None
+    memory = taken["memory"]
+    return (memory["peak_crowded"] - memory["peak_alone"] - taken["connections"] * idle_bytes) / 1e6
 
 
 def ledger_ratio(results, cost):
@@ -382,6 +411,36 @@ def print_backlog(taken):
                f"{wide['steady']['late_max']:.1f}")
 
 
+def print_shares(taken):
+    for crowd, figures in taken.items():
+        title = shares.NAMES[crowd].format(events=shares.STORED_EVENTS, connections=figures["connections"])
+        print_head(title, "alone", "beside", "beside / alone", "lowest", "highest", "p99 ms",
+                   "proxy us alone", "beside")
+        for key, load in figures["loads"].items():
+            shape, clients = key.split("x")
+            kind = {"device": "batches of 1,000", "single": "single points"}[shape]
+            print_line(f"{kind}, {clients} clients: requests/s", thousands(statistics.median(load["alone"])),
+                       thousands(statistics.median(load["crowded"])), times(load["ratio"]),
+                       times(min(load["ratios"])), times(max(load["ratios"])), f"{load['p99_ms']:.1f}",
+                       *[f"{load['proxy_us'][side]:.1f}" for side in ("alone", "crowded")])
+        alone, crowded = figures["health"]["alone"], figures["health"]["crowded"]
+        print_line("/health: p99 ms", f"{alone['p99_ms']:.1f}", f"{crowded['p99_ms']:.1f}")
+        print_line("/health: refused, of", *map(thousands, (alone["refused"] + crowded["refused"],
+                                                           alone["asked"] + crowded["asked"])))
+        memory = figures["memory"]
+        print_line("memory of the proxy at most, MB", f"{memory['peak_alone'] / 1e6:.1f}",
+                   f"{memory['peak_crowded'] / 1e6:.1f}")
+        if crowd == "idle":
+            print_line("memory of an idle connection, bytes", "",
+                       thousands(memory["gathered_bytes"] / figures["connections"]))
+        for kind, met in figures["met"][-1].items():
+            if kind in ("readers", "answers", "heads", "bodies"):
+                print_line(f"{kind}: came, were answered, turned away, MB read", thousands(met["opened"]),
+                           thousands(met["answers"]["2xx"]), thousands(met["answers"]["4xx"] + met["answers"]["5xx"]),
+                           f"{met['bytes'] / 1e6:.2f}")
+        print_line("load average", f"{figures['load_average']:.1f}")
+
+
 def print_targets(targets):
     print_head("Targets", "measured", "target", "")
     for target in targets:
@@ -399,7 +458,8 @@ def print_report(results):
     for name, show in (("copy", print_copy), ("small", print_small), ("http", print_http),
                        ("series", print_series), ("read", print_read),
                        ("compact", print_compact), ("rollup_cost", print_rollup_cost),
-                       ("lag", print_lag), ("backlog", print_backlog), ("event", print_event)):
+                       ("lag", print_lag), ("backlog", print_backlog), ("event", print_event),
+                       ("shares", print_shares)):
         if name in results:
             show(results[name])
     print_targets(results["targets"])

@@ -172,11 +172,12 @@ class Bench:
             raise cluster.Failed(f"{name} took {run['rows']} of {points} rows")
         return run
 
-    def repeat(self, runs, key):
+    def repeat(self, runs, key, rounds_max=None):
         """Runs each callable in turn, as often as wanted; the median of each by a figure."""
+        rounds = min(self.options.repeats, rounds_max or self.options.repeats)
         done = {name: [] for name in runs}
         order = list(runs)
-        for _ in range(self.options.repeats):
+        for _ in range(rounds):
             for name in order:
                 done[name].append(runs[name]())
                 figure = done[name][-1][key]

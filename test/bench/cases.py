@@ -6,6 +6,7 @@ import backlog
 import cluster
 import compaction
 import events
+import export
 import lag
 import reads
 import shares
@@ -138,4 +139,5 @@ CASES = {
     "backlog": backlog.case_backlog,
     "event": events.case_event,
     "shares": shares.case_shares,
+    "export": export.case_export,
 }

@@ -173,6 +173,10 @@ class Program:
     def is_running(self):
         return self.process.poll() is None
 
+    def stop(self):
+        """Asks it to end; read_output() has what it has to say."""
+        self.process.terminate()
+
     def read_output(self):
         """Waits for the end; raises Failed with what it wrote."""
         out, errors = self.process.communicate()

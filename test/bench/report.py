@@ -3,6 +3,7 @@
 import statistics
 
 import cases
+import export
 import lag
 import reads
 import shares
@@ -99,7 +100,7 @@ def check_targets(results):
     for label, goal in ROLLUP_GOALS_MS.items():
         targets.append(below(label, read(label), goal, "{:.3f} ms"))
     return (targets + check_compaction(results) + check_lag(results) + check_backlog(results)
-            + check_events(results) + check_shares(results))
+            + check_events(results) + check_shares(results) + check_export(results))
 
 
 def check_compaction(results):
@@ -190,6 +191,22 @@ def slow_memory(results, idle_bytes):
         return None
     memory = taken["memory"]
     return (memory["peak_crowded"] - memory["peak_alone"] - taken["connections"] * idle_bytes) / 1e6
+
+
+def check_export(results):
+    def peak(part, who):
+        return max((run[who] for run in (figure(results, "export", part, "peaks") or {}).values()), default=None)
+
+    targets = []
+    for who in ("proxy", "backend"):
+        few, many = peak("of_few", who), peak("of_all", who)
+        grown = None if few is None or many is None else (many - few) / 1e6
+        targets.append(at_most(f"memory of the {who}, ten times the points: more MB", grown, 5, "{:.1f}"))
+    slow = figure(results, "export", "slow_reader") or {}
+    return targets + [
+        at_least("ingest beside an export at 100 kB/s / alone", slow.get("ratio"), 0.9),
+        at_least("of that rate", figure(slow, "beside", "reader", "share_of_rate"), 0.95, "{:.2f}"),
+    ]
 
 
 def ledger_ratio(results, cost):
@@ -441,6 +458,32 @@ def print_shares(taken):
         print_line("load average", f"{figures['load_average']:.1f}")
 
 
+def print_export(taken):
+    for part, points in (("of_few", taken["few"]), ("of_all", taken["points"])):
+        if part not in taken:
+            continue
+        print_head(f"Export of {points:,} points", "rows/s", "/ COPY TO", "MB on the wire", "first byte ms",
+                   "proxy CPU s", "proxy peak MB", "backend peak MB")
+        runs = taken[part]["runs"]
+        copied = runs["copy"]["rows_per_second"]
+        for name in export.EXPORTS:
+            run, peak = runs[name], taken[part]["peaks"][name]
+            print_line(f"CSV over HTTP, {name}", thousands(run["rows_per_second"]),
+                       times(run["rows_per_second"] / copied), f"{run['wire_bytes'] / 1e6:.1f}",
+                       f"{run['first_byte_ms']:.1f}", f"{run['proxy_cpu_seconds']:.2f}",
+                       f"{peak['proxy'] / 1e6:.1f}", f"{peak['backend'] / 1e6:.1f}")
+        print_line("psql, COPY TO STDOUT", thousands(copied))
+    if "slow_reader" not in taken:
+        return
+    slow = taken["slow_reader"]
+    print_head("Ingest beside an export at 100 kB/s", "alone", "beside", "beside / alone", "lowest", "highest",
+               "of the rate", "proxy peak MB")
+    print_line("batches of 1,000, 16 clients: points/s", thousands(slow["alone"]["points_per_second"]),
+               thousands(slow["beside"]["points_per_second"]), times(slow["ratio"]), times(min(slow["ratios"])),
+               times(max(slow["ratios"])), f"{slow['beside']['reader']['share_of_rate']:.2f}",
+               f"{slow['beside']['proxy_peak_bytes'] / 1e6:.1f}")
+
+
 def print_targets(targets):
     print_head("Targets", "measured", "target", "")
     for target in targets:
@@ -459,7 +502,7 @@ def print_report(results):
                        ("series", print_series), ("read", print_read),
                        ("compact", print_compact), ("rollup_cost", print_rollup_cost),
                        ("lag", print_lag), ("backlog", print_backlog), ("event", print_event),
-                       ("shares", print_shares)):
+                       ("shares", print_shares), ("export", print_export)):
         if name in results:
             show(results[name])
     print_targets(results["targets"])

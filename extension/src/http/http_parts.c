@@ -249,6 +249,20 @@ parts_fill(Parts *parts, ExprContext *context)
 						errmsg("function %s returned no part", format_procedure(parts->function))));
 }
 
+/* Bytes of whole characters in a part of a longer text.  In UTF-8 no character before needs a look. */
+static int
+part_length(const char *text, int len)
+{
+	int length = PART_SIZE;
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+		return pg_mbcliplen(text, len, PART_SIZE);
+	while (length > PART_SIZE - MAX_MULTIBYTE_CHAR_LEN &&
+		   ((unsigned char) text[length] & 0xC0) == 0x80)
+		length--;
+	return length;
+}
+
 /* The next part, a row; 0 if the answer is complete. */
 static Datum
 parts_next(Parts *parts)
@@ -267,7 +281,7 @@ parts_next(Parts *parts)
 		parts->is_head_told = true;
 	}
 	if (len > PART_SIZE)
-		len = pg_mbcliplen(start, len, PART_SIZE);
+		len = part_length(start, len);
 	values[COLUMN_BODY] = PointerGetDatum(cstring_to_text_with_len(start, len));
 	nulls[COLUMN_BODY] = false;
 	parts->taken += len;

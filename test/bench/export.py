@@ -57,14 +57,18 @@ def check_lines(lines, points):
         raise cluster.Failed(f"an export of {points} points has {lines} lines beside its head")
 
 
-class Watch:
-    """The most memory of their own that the backends of exports have, looked at many times a second."""
+def find_export_backends(bench):
+    pids = bench.server.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'telemetry-proxy exports'")
+    if not pids:
+        raise cluster.Failed("the proxy has no connection for exports")
+    return pids.split()
 
-    def __init__(self, bench):
-        self.pids = bench.server.sql("SELECT pid FROM pg_stat_activity WHERE application_name"
-                                     " = 'telemetry-proxy exports'").split()
-        if not self.pids:
-            raise cluster.Failed("the proxy has no connection for exports")
+
+class Watch:
+    """The most memory of its own that any of some backends has, looked at many times a second."""
+
+    def __init__(self, pids):
+        self.pids = pids
         self.most = 0
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -90,7 +94,7 @@ def fetch(bench, proxy, name, points, peaks):
     """One export; the most memory it took of the proxy and of a backend is kept in peaks, for the worst of all."""
     cpu = proxy.cpu_seconds()
     cluster.reset_peak_memory(proxy.process.pid)
-    with Watch(bench) as watch:
+    with Watch(find_export_backends(bench)) as watch:
         run = json.loads(cluster.run_command(fetch_command(bench, proxy, EXPORTS[name]), PROGRAM_TIMEOUT))
     check_lines(run["lines"], points)
     peak = peaks.setdefault(name, {"proxy": 0, "backend": 0})
@@ -110,6 +114,13 @@ def copy_out(bench, points):
     return {"rows": points, "seconds": seconds, "rows_per_second": points / seconds}
 
 
+def measure_copy_memory(bench):
+    """What a backend needs to read the points, whoever asks."""
+    with cluster.Session(bench.server) as session, Watch([session.pid]) as watch:
+        session.sql(f"\\o /dev/null\n{COPY};\n\\o\nSELECT 1")
+    return watch.most
+
+
 def measure_speed(bench, points):
     """Takes turns; the proxy and its connections are new, so that memory is of these exports alone."""
     log = os.path.join(bench.directory, "proxy_export.log")
@@ -118,7 +129,8 @@ def measure_speed(bench, points):
     with cluster.Proxy(bench.options, bench.server.conninfo, log) as proxy:
         runs = {name: lambda name=name: fetch(bench, proxy, name, points, peaks) for name in EXPORTS}
         runs["copy"] = lambda: copy_out(bench, points)
-        return {"runs": bench.repeat(runs, "rows_per_second", ROUNDS_MAX), "peaks": peaks}
+        taken = bench.repeat(runs, "rows_per_second", ROUNDS_MAX)
+    return {"runs": taken, "peaks": peaks, "copy_backend_peak": measure_copy_memory(bench)}
 
 
 # A slow reader ------------------------------------------------------------------------------------
@@ -161,7 +173,7 @@ def measure_slow_reader(bench):
 
 
 def case_export(bench):
-    """A tenth of the points, then all; memory is to be the same."""
+    """A tenth of the points, then all; memory is to be the same, but for what reading so many takes by itself."""
     if not bench.is_measured(POINT):
         return
     points = bench.options.export_points

@@ -194,14 +194,17 @@ def slow_memory(results, idle_bytes):
 
 
 def check_export(results):
-    def peak(part, who):
-        return max((run[who] for run in (figure(results, "export", part, "peaks") or {}).values()), default=None)
+    def grown(who, less):
+        peaks = figure(results, "export", "of_all", "peaks")
+        return None if peaks is None or less is None else (max(run[who] for run in peaks.values()) - less) / 1e6
 
-    targets = []
-    for who in ("proxy", "backend"):
-        few, many = peak("of_few", who), peak("of_all", who)
-        grown = None if few is None or many is None else (many - few) / 1e6
-        targets.append(at_most(f"memory of the {who}, ten times the points: more MB", grown, 5, "{:.1f}"))
+    few = figure(results, "export", "of_few", "peaks") or {}
+    targets = [
+        at_most("proxy in an export, ten times the points: more MB",
+                grown("proxy", max((run["proxy"] for run in few.values()), default=None)), 5, "{:.1f}"),
+        at_most("backend in an export / in COPY TO: more MB",
+                grown("backend", figure(results, "export", "of_all", "copy_backend_peak")), 5, "{:.1f}"),
+    ]
     slow = figure(results, "export", "slow_reader") or {}
     return targets + [
         at_least("ingest beside an export at 100 kB/s / alone", slow.get("ratio"), 0.9),
@@ -472,7 +475,8 @@ def print_export(taken):
                        times(run["rows_per_second"] / copied), f"{run['wire_bytes'] / 1e6:.1f}",
                        f"{run['first_byte_ms']:.1f}", f"{run['proxy_cpu_seconds']:.2f}",
                        f"{peak['proxy'] / 1e6:.1f}", f"{peak['backend'] / 1e6:.1f}")
-        print_line("psql, COPY TO STDOUT", thousands(copied))
+        print_line("psql, COPY TO STDOUT", thousands(copied), "", "", "", "", "",
+                   f"{taken[part]['copy_backend_peak'] / 1e6:.1f}")
     if "slow_reader" not in taken:
         return
     slow = taken["slow_reader"]

@@ -7,7 +7,8 @@
  *   answers   a request for --path, whose answer is taken a byte each interval
  *   readers   --path again and again, as fast as it comes or at --rate bytes a second
  *
- * Who loses the connection comes again. "ready" is printed once all are there; the crowd ends with its
+ * Who loses the connection comes again. "ready" is printed once all are there and the answers that are
+ * taken slowly have begun, as making them is no burden that lasts; the crowd ends with its
  * standard input and then prints what it has met: how often it came, what it was answered, how much it
  * has read.
  *
@@ -21,6 +22,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,7 @@
 #define TL_SLOW_BUFFER 4096			   /* of the kernel, so that the server sees the pace */
 #define TL_PACED_BUFFER (64 * 1024)
 #define TL_TAIL 5
+#define TL_ANSWER_TIMEOUT_MS 60000
 #define TL_STATUSES 6 /* 1xx to 5xx; 0: none */
 
 typedef enum TlKind
@@ -272,6 +275,18 @@ crowd_tick(TlCrowd *crowd, int64_t now)
 }
 
 static void
+crowd_wait_for_answers(const TlCrowd *crowd)
+{
+	for (size_t i = 0; i < crowd->member_count; i++)
+	{
+		struct pollfd wait = {.fd = crowd->members[i].fd, .events = POLLIN};
+
+		if (crowd->members[i].kind == TL_ANSWERS && poll(&wait, 1, TL_ANSWER_TIMEOUT_MS) != 1)
+			tl_measure_die("an answer does not begin");
+	}
+}
+
+static void
 crowd_gather(TlCrowd *crowd)
 {
 	size_t at = 0;
@@ -285,6 +300,7 @@ crowd_gather(TlCrowd *crowd)
 			crowd->members[at].kind = (TlKind) kind;
 			member_open(crowd, &crowd->members[at], tl_measure_read_clock());
 		}
+	crowd_wait_for_answers(crowd);
 	printf("ready\n");
 	fflush(stdout);
 }

@@ -171,7 +171,7 @@ def check_shares(results):
     for crowd, (_, goal) in shares.CROWDS.items():
         taken = figure(results, "shares", crowd) or {}
         for shape, clients in shares.LOADS:
-            kind = {"device": "batches", "single": "single points"}[shape]
+            kind = {"device": "batches", "single": "singles"}[shape]
             targets.append(at_least(f"beside {crowd} / alone, {kind}, {clients} clients",
                                     figure(taken, "loads", f"{shape}x{clients}", "ratio"), goal))
         refused += [probe["refused"] for probe in taken.get("health", {}).values()]

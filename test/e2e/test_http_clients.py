@@ -330,7 +330,7 @@ class BeaconTest(ClientsTestCase):
         self.assertEqual((answer.status, answer.json), (200, {"ok": True}))
         self.assertEqual(self.beacon("/increment/", {"session_id": "s2"}, "https://flash.example.com").status, 200)
         self.assertEqual(self.cluster.value("SELECT string_agg(event_type, ' ' ORDER BY event_type) FROM telemetry.event"),
-                         "client_log flash_success increment")
+                         "client_log flash_success session_increment")
 
     def test_any_page_is_not(self):
         self.assertEqual(self.beacon("/client-log", self.LOG, "https://evil.example").status, 403)

@@ -8,6 +8,7 @@
 #include "common/sha2.h"
 #include "port/pg_bswap.h"
 #include "utils/numeric.h"
+#include "utils/timestamp.h"
 
 struct TlEventHasher
 {
@@ -151,12 +152,26 @@ tl_event_key_to_text(const uint8 *bytes, char *out)
 	uint64 high = first_8_bytes(bytes);
 	uint64 low = first_8_bytes(bytes + 8);
 
-	for (int i = 25; i >= 0; i--)
+	for (int i = TL_ULID_SIZE - 1; i >= 0; i--)
 	{
 		out[i] = letters[low & 31];
 		low = low >> 5 | high << 59;
 		high >>= 5;
 	}
+}
+
+void
+tl_event_make_ulid(int64 now, char *out)
+{
+	int64 epoch = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	uint64 time = pg_hton64((uint64) ((now + epoch) / 1000) << 16);
+	uint8 bytes[16];
+
+	if (!pg_strong_random(bytes, sizeof(bytes)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
+	memcpy(bytes, &time, 6);
+	tl_event_key_to_text(bytes, out);
 }
 
 static void

@@ -43,7 +43,11 @@ extern void tl_event_identify(TlEventHasher *hasher, const TlEvent *event, const
 extern void tl_event_hasher_end(TlEventHasher *hasher);
 
 /* 128 bits as 26 characters of Crockford's base 32, the highest first, as a ULID has them. */
+#define TL_ULID_SIZE 26
 extern void tl_event_key_to_text(const uint8 *bytes, char *out);
+
+/* A new ULID: 48 bits of a time in milliseconds since 1970, and 80 that are random. */
+extern void tl_event_make_ulid(int64 now, char *out);
 
 /* A number from 0 to 1, not 1, that is always the same for a key. */
 extern double tl_event_key_fraction(const uint8 *key);

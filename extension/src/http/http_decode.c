@@ -12,11 +12,9 @@
 #include "event/event_text.h"
 #include "http/http_fault.h"
 #include "miscadmin.h"
-#include "port/pg_bswap.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
-#include "utils/timestamp.h"
 #include "value/json_number.h"
 #include "value/json_time.h"
 #include "value/json_value.h"
@@ -27,8 +25,6 @@
 
 /* Elements up to this length are shown in telemetry.dead_letter as they came. */
 #define SHOWN_LENGTH 16384
-
-#define ULID_SIZE 26
 
 /* The members of data that have been found so far. */
 typedef struct Members
@@ -597,23 +593,6 @@ caller_text(const Decoder *d, const char *name)
 	return tl_slice_copy(d->request_context, string_of(&v));
 }
 
-/* A ULID: 48 bits of time in milliseconds since 1970, and 80 that are random. */
-static TlSlice
-make_correlation_id(int64 now)
-{
-	int64 epoch = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-	uint64 time = pg_hton64((uint64) ((now + epoch) / 1000) << 16);
-	uint8 bytes[16];
-	char *text = palloc(ULID_SIZE);
-
-	if (!pg_strong_random(bytes, sizeof(bytes)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
-	memcpy(bytes, &time, 6);
-	tl_event_key_to_text(bytes, text);
-	return (TlSlice){text, ULID_SIZE};
-}
-
 static void
 read_params(Decoder *d, Jsonb *params)
 {
@@ -635,7 +614,10 @@ read_params(Decoder *d, Jsonb *params)
 	d->key = caller_text(d, "idempotency_key");
 	r->correlation_id = caller_text(d, "correlation_id");
 	if (r->correlation_id.data == NULL)
-		r->correlation_id = make_correlation_id(r->started_at);
+	{
+		r->correlation_id = (TlSlice){palloc(TL_ULID_SIZE), TL_ULID_SIZE};
+		tl_event_make_ulid(r->started_at, unconstify(char *, r->correlation_id.data));
+	}
 }
 
 /* Hands over each element of a list, or all of it as one event. */

@@ -451,6 +451,7 @@ serve(void *arg)
 	raise_descriptor_limit(config->max_connections);
 	tl_metrics.started_us = tl_clock_us();
 
+	backend->base = server.base;
 	backend->config = config;
 	backend->report_port = config->report_port != 0 ? (unsigned int) config->report_port
 													: tl_address_port(&addresses->items[0]);

@@ -32,6 +32,7 @@ struct TlRpcCall
 	TlRpcEnd on_end;
 	void *arg;
 
+	bool given_up;
 	bool understood;
 	int status;
 	TlBuf answer;
@@ -118,6 +119,17 @@ call_on_part(TlPgJob *job, const PGresult *row)
 	call->on_part(&part, call->arg);
 }
 
+/* What clients bring about, by their data or by leaving, must not fill the log. */
+static bool
+call_failed_as_expected(const TlRpcCall *call, const TlPgError *error)
+{
+	/* An answer that has begun cannot tell any more. */
+	bool is_told = call->on_part == NULL || !call->understood;
+
+	return (is_told && tl_sqlstate_blames_request(error->sqlstate)) ||
+		   (call->given_up && tl_sqlstate_is_cancel(error->sqlstate));
+}
+
 static void
 call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 {
@@ -139,13 +151,9 @@ call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 	}
 	else if (result.outcome != TL_PG_DONE)
 	{
-		/* A client that is told what is wrong with its data must not fill the log. */
-		bool told = call->on_part == NULL || !call->understood;
-		bool data = told && tl_sqlstate_blames_request(result.error->sqlstate);
-
-		tl_log(data ? TL_LOG_DEBUG : TL_LOG_WARNING, "%s failed: %s%s%s", call->query,
-			   result.error->sqlstate, result.error->sqlstate[0] != '\0' ? " " : "",
-			   result.error->message);
+		tl_log(call_failed_as_expected(call, result.error) ? TL_LOG_DEBUG : TL_LOG_WARNING,
+			   "%s failed: %s%s%s", call->query, result.error->sqlstate,
+			   result.error->sqlstate[0] != '\0' ? " " : "", result.error->message);
 	}
 	call_finish(call, &result);
 }
@@ -307,6 +315,7 @@ tl_rpc_give_up(TlRpcCall *call)
 	TlPgError error = {.message = "nobody waits for it"};
 	TlRpcResult result = {.outcome = TL_PG_LOST, .error = &error};
 
+	call->given_up = true;
 	if (call->conn != NULL)
 		tl_pgconn_cancel(call->conn);
 	else

@@ -30,6 +30,12 @@ tl_sqlstate_blames_request(const char *sqlstate)
 	return false;
 }
 
+bool
+tl_sqlstate_is_cancel(const char *sqlstate)
+{
+	return strcmp(sqlstate, "57014") == 0;
+}
+
 /*
  * Class 42 is of what is missing while the extension is being made or updated, or of a right that is
  * not granted yet; a route's own function that is wrong ends in class 38, see telemetry.http_call().

@@ -14,6 +14,9 @@
  */
 extern bool tl_sqlstate_blames_request(const char *sqlstate);
 
+/* The statement was cancelled, by us or by somebody else. */
+extern bool tl_sqlstate_is_cancel(const char *sqlstate);
+
 /*
  * It is about the database's state or set-up, not about the request: once somebody has mended
  * that, the same request will do.

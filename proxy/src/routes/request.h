@@ -122,6 +122,7 @@ typedef struct TlAccess
 /* What endpoints work with. */
 typedef struct TlBackend
 {
+	struct event_base *base;
 	const TlConfig *config;
 	TlAccess ingest; /* what stores something */
 	TlAccess reads;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "routes/retry.h"
 
+#include <event2/event.h>
 #include <stdlib.h>
 
 #define QUERY                                                                                      \
@@ -21,9 +22,19 @@
 #define READ_MARK ((size_t) 32 * 1024 * 1024)
 #define EXPORT_MARK ((size_t) 256 * 1024)
 
+/*
+ * While rows wait to be stored an export gives way, which has no other end: after each part, 64 kB, it
+ * waits so long.
+ */
+static const struct timeval give_way = {.tv_usec = 10 * 1000};
+
 struct TlStream
 {
+	const TlBackend *backend;
 	size_t mark;
+	struct event *pause; /* of an export, or NULL */
+	bool giving_way;
+	bool behind; /* the client is */
 	bool known; /* the first part has come */
 	int status;
 	char content_type[100]; /* empty: JSON */
@@ -35,6 +46,8 @@ tl_stream_free(TlStream *stream)
 {
 	if (stream == NULL)
 		return;
+	if (stream->pause != NULL)
+		event_free(stream->pause);
 	tl_buf_free(&stream->first);
 	free(stream);
 }
@@ -55,17 +68,50 @@ stream_answer(const TlRequest *request)
 	};
 }
 
+static bool
+rows_wait(const TlBackend *backend)
+{
+	return tl_lane_pending_bytes(backend->points) + tl_lane_pending_bytes(backend->events) > 0;
+}
+
 static void
 stream_write(TlRequest *request, const char *data, size_t len)
 {
-	if (!tl_request_write(request, data, len, request->stream->mark))
+	TlStream *stream = request->stream;
+
+	stream->behind = !tl_request_write(request, data, len, stream->mark);
+	if (stream->pause != NULL && rows_wait(stream->backend))
+	{
+		stream->giving_way = true;
+		event_add(stream->pause, &give_way);
+	}
+	if (stream->behind || stream->giving_way)
 		tl_rpc_pause(request->call);
+}
+
+static void
+stream_resume(TlRequest *request)
+{
+	if (!request->stream->behind && !request->stream->giving_way)
+		tl_rpc_resume(request->call);
 }
 
 static void
 stream_on_caught_up(TlRequest *request)
 {
-	tl_rpc_resume(request->call);
+	request->stream->behind = false;
+	stream_resume(request);
+}
+
+static void
+stream_on_pause_end(evutil_socket_t fd, short what, void *arg)
+{
+	TlRequest *request = arg;
+
+	(void) fd;
+	(void) what;
+	request->stream->giving_way = false;
+	stream_resume(request);
 }
 
 /* The first part was not the only one. */
@@ -133,7 +179,14 @@ tl_stream_begin(TlRequest *request, const TlBackend *backend, bool exports, cons
 
 	if (stream == NULL)
 		tl_log_die("out of memory");
+	stream->backend = backend;
 	stream->mark = exports ? EXPORT_MARK : READ_MARK;
+	if (exports)
+	{
+		stream->pause = evtimer_new(backend->base, stream_on_pause_end, request);
+		if (stream->pause == NULL)
+			tl_log_die("out of memory");
+	}
 	request->stream = stream;
 	request->waiting = true;
 	request->call = tl_rpc_stream(access->rpc, QUERY, params, params_len, stream_on_part,

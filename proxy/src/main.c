@@ -199,6 +199,30 @@ read_addresses(const char *option, const char *value, TlAddressUse use, TlAddres
 	return false;
 }
 
+/* With SO_REUSEPORT an address could be bound twice, and serve one as the other. */
+static bool
+check_distinct(const TlAddressList *addresses, TlConfigError *error)
+{
+	for (size_t i = 1; i < addresses->count; i++)
+	{
+		for (size_t k = 0; k < i; k++)
+		{
+			const TlAddress *a = &addresses->items[i];
+			const TlAddress *b = &addresses->items[k];
+
+			if (a->len != b->len || memcmp(&a->socket, &b->socket, a->len) != 0 || a->fd >= 0 ||
+				b->fd >= 0)
+				continue;
+			snprintf(error->text, sizeof(error->text), "address %s is to be listened on twice",
+					 a->text);
+			snprintf(error->hint, sizeof(error->hint),
+					 "Look at \"listen\", \"tls-listen\" and \"health-listen\".");
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Each may be empty, but not both that serve all.  Sockets that were passed take the place of "listen". */
 static bool
 check_listen(const TlConfig *config, const TlAddressList *sockets, TlAddressList *addresses,
@@ -213,6 +237,8 @@ check_listen(const TlConfig *config, const TlAddressList *sockets, TlAddressList
 		 !read_addresses("tls-listen", config->tls_listen, TL_ADDRESS_TLS, addresses, error)) ||
 		(config->health_listen[0] != '\0' && !read_addresses("health-listen", config->health_listen,
 															 TL_ADDRESS_HEALTH, addresses, error)))
+		return false;
+	if (!check_distinct(addresses, error))
 		return false;
 	for (size_t i = 0; i < addresses->count && config->auth == TL_AUTH_NONE; i++)
 	{
@@ -238,7 +264,8 @@ raise_descriptor_limit(int64_t clients)
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
 		return;
 	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
+	(void) setrlimit(RLIMIT_NOFILE, &limit);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < want)
 		tl_log(TL_LOG_WARNING, "max-connections is %lld, but only %llu files may be open",
 			   (long long) clients, (unsigned long long) limit.rlim_cur);
 }

@@ -6,6 +6,7 @@
 
 #include "base/run_as.h"
 #include "base/statement.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"

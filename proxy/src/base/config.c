@@ -489,8 +489,8 @@ typedef struct FileReader
 	FILE *file;
 	TlConfigError *error;
 	bool failed;
-	bool long_line;
 	int line;
+	bool given[OPTION_COUNT];
 } FileReader;
 
 /* Reads as fgets does; a line too long for inih's buffer is noted, not silently cut. */
@@ -507,11 +507,35 @@ read_line(char *line, int size, void *stream)
 		reader->failed = true;
 		refuse(reader->error, "line is longer than %d bytes", FILE_LINE_MAX);
 		snprintf(reader->error->hint, sizeof(reader->error->hint),
-				 "A long connection string can be given with --database or in the environment "
-				 "variable " ENVIRONMENT_PREFIX "DATABASE.");
+				 "A long value can be given on the command line or in the environment, "
+				 "--database=… or " ENVIRONMENT_PREFIX "DATABASE for instance.");
 		return NULL;
 	}
 	return line;
+}
+
+/*
+ * Notes that an option is given; false if it was before.  inih takes an indented line for more of the
+ * option before it, and gives that again.
+ */
+static bool
+file_note(FileReader *reader, const char *name)
+{
+	const Option *option = option_find(name);
+	bool *given = option != NULL ? &reader->given[option - options] : NULL;
+
+	if (given != NULL && *given)
+	{
+		refuse(reader->error, "option \"%s\" is given twice", name);
+		snprintf(
+			reader->error->hint, sizeof(reader->error->hint),
+			"An indented line counts as more of the option before it; write the whole value on "
+			"one line.");
+		return false;
+	}
+	if (given != NULL)
+		*given = true;
+	return true;
 }
 
 static int
@@ -528,7 +552,7 @@ file_option(void *user, const char *section, const char *name, const char *value
 				 "The only section is [telemetry-proxy], and it may be left out.");
 		reader->failed = true;
 	}
-	else if (!tl_config_set(reader->config, name, value, reader->error))
+	else if (!file_note(reader, name) || !tl_config_set(reader->config, name, value, reader->error))
 		reader->failed = true;
 	return !reader->failed;
 }
@@ -544,6 +568,12 @@ tl_config_read_file(TlConfig *config, const char *path, TlConfigError *error)
 	if (reader.file == NULL)
 		return refuse(error, "could not open file \"%s\": %s", path, strerror(errno));
 	bad_line = ini_parse_stream(read_line, &reader, file_option, &reader);
+	if (ferror(reader.file))
+	{
+		refuse(error, "could not read file \"%s\": %s", path, strerror(errno));
+		fclose(reader.file);
+		return false;
+	}
 	fclose(reader.file);
 	if (reader.failed)
 	{
@@ -639,6 +669,14 @@ tl_config_check(const TlConfig *config, TlConfigError *error)
 	if (config->max_buffered < 2 * config->max_body)
 	{
 		refuse(error, "option \"max-buffered\" is less than twice \"max-body\"");
+		return false;
+	}
+	if (config->tls_listen[0] == '\0' &&
+		(config->tls_certificate[0] != '\0' || config->tls_key[0] != '\0' ||
+		 config->tls_client_ca[0] != '\0' || config->tls_client_certificates != 0))
+	{
+		refuse(error, "options of TLS are set, but \"tls-listen\" is not");
+		snprintf(error->hint, sizeof(error->hint), "Nothing would be served with them.");
 		return false;
 	}
 	return check_origins(config, error);

@@ -81,7 +81,7 @@ typedef struct TlConfig
 typedef struct TlConfigError
 {
 	char text[512];
-	char hint[512];
+	char hint[1024];
 } TlConfigError;
 
 /* Sets all defaults. */

@@ -13,7 +13,8 @@ typedef struct TlMetrics
 	uint64_t clients;	 /* connected now */
 	uint64_t handshakes; /* of TLS, at their end */
 	uint64_t handshakes_failed;
-	uint64_t in_flight; /* requests not yet answered */
+	uint64_t in_flight; /* requests not yet answered to the end */
+	uint64_t exports;	/* of these, with an answer that has begun */
 	uint64_t requests;	/* answered */
 	uint64_t responses_4xx;
 	uint64_t responses_5xx;
@@ -23,7 +24,9 @@ typedef struct TlMetrics
 	uint64_t event_requests; /* that brought events, confirmed */
 	uint64_t copies;		 /* confirmed */
 	uint64_t copies_failed;
-	uint64_t calls; /* RPCs sent */
+	uint64_t calls;			  /* RPCs sent */
+	uint64_t clients_refused; /* no room, or too many of one address */
+	uint64_t clients_cut_off; /* too slow, or when buffers held too much */
 } TlMetrics;
 
 extern TlMetrics tl_metrics;

@@ -90,6 +90,10 @@ error_set(TlPgError *error, const char *sqlstate, const char *message)
 	len = strlen(error->message);
 	while (len > 0 && error->message[len - 1] == '\n')
 		error->message[--len] = '\0';
+	/* libpq's own may have several lines. */
+	for (char *p = error->message; *p != '\0'; p++)
+		if (*p == '\n' || *p == '\t')
+			*p = ' ';
 }
 
 static void
@@ -142,7 +146,9 @@ conn_lose(TlPgConn *conn, const char *reason)
 	/* What the server said last may itself be the reason. */
 	if (reason != conn->error.message)
 		error_set(&conn->error, "", reason);
-	tl_log(TL_LOG_WARNING, "database connection %s: %s",
+	/* Of attempts that follow upon one that failed, or a loss, the first has said enough. */
+	tl_log(wait > BACKOFF_FIRST_MS ? TL_LOG_DEBUG : TL_LOG_WARNING,
+		   "database connection for %s %s: %s", conn->name,
 		   old == TL_PG_CONNECTING ? "failed" : "lost", conn->error.message);
 	conn_free_events(conn);
 	PQfinish(conn->pg);
@@ -231,8 +237,9 @@ conn_established(TlPgConn *conn)
 		tl_log_die("out of memory");
 	event_add(conn->readable, NULL);
 	conn->backoff_ms = BACKOFF_FIRST_MS;
-	tl_log(TL_LOG_INFO, "connected to database \"%s\" as \"%s\", server version %s", PQdb(conn->pg),
-		   PQuser(conn->pg), PQparameterStatus(conn->pg, "server_version"));
+	tl_log(TL_LOG_INFO, "connected to database \"%s\" as \"%s\" for %s, server version %s",
+		   PQdb(conn->pg), PQuser(conn->pg), conn->name,
+		   PQparameterStatus(conn->pg, "server_version"));
 	conn_set_state(conn, TL_PG_IDLE);
 }
 

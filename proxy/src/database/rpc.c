@@ -23,7 +23,7 @@ struct TlRpcCall
 	TAILQ_ENTRY(TlRpcCall) link; /* of those that wait */
 	TlPgConn *conn;				 /* NULL while it waits */
 	const char *query;
-	char *own_query; /* if it was given with the call */
+	char *name; /* for the log; NULL: the statement */
 	char *params;
 	char *body; /* or NULL */
 	size_t size;
@@ -65,7 +65,7 @@ call_finish(TlRpcCall *call, const TlRpcResult *result)
 	call->rpc->pending_bytes -= call->size;
 	call->on_end(result, call->arg);
 	tl_buf_free(&call->answer);
-	free(call->own_query);
+	free(call->name);
 	free(call->params);
 	free(call->body);
 	free(call);
@@ -152,8 +152,9 @@ call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 	else if (result.outcome != TL_PG_DONE)
 	{
 		tl_log(call_failed_as_expected(call, result.error) ? TL_LOG_DEBUG : TL_LOG_WARNING,
-			   "%s failed: %s%s%s", call->query, result.error->sqlstate,
-			   result.error->sqlstate[0] != '\0' ? " " : "", result.error->message);
+			   "%s failed: %s%s%s", call->name != NULL ? call->name : call->query,
+			   result.error->sqlstate, result.error->sqlstate[0] != '\0' ? " " : "",
+			   result.error->message);
 	}
 	call_finish(call, &result);
 }
@@ -263,34 +264,32 @@ tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, size_t params_len, c
 	return rpc_queue(rpc, call, on_end, arg);
 }
 
-/* A copy of a statement, the call's own. */
 static void
-call_keep_query(TlRpcCall *call)
+call_set_name(TlRpcCall *call, const char *name)
 {
-	call->own_query = strdup(call->query);
-	if (call->own_query == NULL)
+	call->name = strdup(name);
+	if (call->name == NULL)
 		tl_log_die("out of memory");
-	call->query = call->own_query;
 }
 
 TlRpcCall *
-tl_rpc_query(TlRpc *rpc, const char *query, const char *params, size_t params_len, const char *body,
-			 size_t body_len, uint64_t deadline_us, TlRpcEnd on_end, void *arg)
+tl_rpc_query(TlRpc *rpc, const char *query, const char *name, const char *params, size_t params_len,
+			 const char *body, size_t body_len, uint64_t deadline_us, TlRpcEnd on_end, void *arg)
 {
 	TlRpcCall *call = call_create(rpc, query, params, params_len, body, body_len);
 
-	call_keep_query(call);
+	call_set_name(call, name);
 	call->deadline_us = deadline_us;
 	return rpc_queue(rpc, call, on_end, arg);
 }
 
 TlRpcCall *
-tl_rpc_stream(TlRpc *rpc, const char *query, const char *params, size_t params_len,
-			  TlRpcOnPart on_part, TlRpcEnd on_end, void *arg)
+tl_rpc_stream(TlRpc *rpc, const char *query, const char *name, const char *params,
+			  size_t params_len, TlRpcOnPart on_part, TlRpcEnd on_end, void *arg)
 {
 	TlRpcCall *call = call_create(rpc, query, params, params_len, NULL, 0);
 
-	call_keep_query(call);
+	call_set_name(call, name);
 	call->job.row_by_row = true;
 	call->job.on_rows = call_on_part;
 	call->on_part = on_part;

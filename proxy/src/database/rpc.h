@@ -64,18 +64,18 @@ extern TlRpcCall *tl_rpc_call(TlRpc *rpc, TlRpcName name, const char *params, si
 
 /*
  * The same with another statement of these parameters, the third if there is a deadline, which returns status, body and, if it
- * has a third column, content type; it is copied, too.
+ * has a third column, content type.  `query` must last; `name` is what the log says of it, and is copied.
  */
-extern TlRpcCall *tl_rpc_query(TlRpc *rpc, const char *query, const char *params, size_t params_len,
-							   const char *body, size_t body_len, uint64_t deadline_us,
-							   TlRpcEnd on_end, void *arg);
+extern TlRpcCall *tl_rpc_query(TlRpc *rpc, const char *query, const char *name, const char *params,
+							   size_t params_len, const char *body, size_t body_len,
+							   uint64_t deadline_us, TlRpcEnd on_end, void *arg);
 
 /*
  * A statement of params and body, as above, each of whose rows is a part of the answer: status, content
  * type, body.  on_part is called for each, and on_end with no body; if its outcome is not DONE the parts
  * are not all.
  */
-extern TlRpcCall *tl_rpc_stream(TlRpc *rpc, const char *query, const char *params,
+extern TlRpcCall *tl_rpc_stream(TlRpc *rpc, const char *query, const char *name, const char *params,
 								size_t params_len, TlRpcOnPart on_part, TlRpcEnd on_end, void *arg);
 
 /* No more parts for now; and on they come, later than tl_rpc_resume returns. */

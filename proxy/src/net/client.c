@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,7 +77,15 @@ client_refuse(TlClient *client, int status, const char *why)
 {
 	TlClientTable *table = client->table;
 	struct iovec part;
+	char named[128];
 
+	/* What is too large is told the limit. */
+	if (status == 413)
+	{
+		snprintf(named, sizeof(named), "%s: max-body is %lld bytes", why,
+				 (long long) table->config->max_body);
+		why = named;
+	}
 	tl_buf_reset(&table->refusal, 0);
 	table->owner.on_refusal(status, why, client_asks_for_head(client), &table->refusal,
 							table->owner.arg);

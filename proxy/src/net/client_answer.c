@@ -42,7 +42,7 @@ tl_client_answer(TlClient *client, const char *head, size_t head_len, const char
 
 	client->request = NULL;
 	client_begin_answer(client, PHASE_WRITING, close);
-	client_send(client, parts, 2);
+	client_send(client, parts, body_len > 0 ? 2 : 1);
 	client_proceed(client);
 }
 

@@ -123,11 +123,13 @@ tl_clients_accept(TlClientTable *table, int fd, const struct sockaddr *address, 
 	if (!tl_address_count_add(table->addresses, address,
 							  (unsigned int) table->config->max_per_address, &count))
 	{
+		tl_metrics.clients_refused++;
 		close(fd);
 		return;
 	}
 	if (!table_make_room(table))
 	{
+		tl_metrics.clients_refused++;
 		tl_address_count_drop(table->addresses, count);
 		close(fd);
 		return;
@@ -186,9 +188,12 @@ table_expire(TlClientTable *table, Phase phase, uint64_t limit_us, bool refuse)
 	while ((client = TAILQ_FIRST(&table->phases[phase])) != NULL &&
 		   table->now_us - client->since_us > limit_us)
 	{
+		if (!refuse && client_takes_answer(client))
+			continue;
+		tl_metrics.clients_cut_off += phase != PHASE_IDLE && phase != PHASE_CLOSING;
 		if (refuse)
 			client_refuse(client, 408, "the request did not come in time");
-		else if (!client_takes_answer(client))
+		else
 			client_free(client);
 	}
 }
@@ -209,6 +214,7 @@ table_make_memory(TlClientTable *table)
 			client = TAILQ_FIRST(&table->phases[PHASE_BODY]);
 			if (client == NULL)
 				return;
+			tl_metrics.clients_cut_off++;
 			client_refuse(client, 503, "too much is being sent; retry");
 			continue;
 		}
@@ -217,6 +223,7 @@ table_make_memory(TlClientTable *table)
 			client = TAILQ_FIRST(&table->phases[PHASE_STREAMING]);
 		if (client == NULL)
 			return;
+		tl_metrics.clients_cut_off++;
 		client_free(client);
 	}
 }

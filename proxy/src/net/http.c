@@ -74,8 +74,8 @@ static const Wanted wanted[] = {
 	{"Idempotency-Key", offsetof(TlRequest, idempotency_key)},
 };
 
-/* Picks the headers that matter.  False if one is repeated: who sent it first, or last, may be another. */
-static bool
+/* Picks the headers that matter.  Returns one that is repeated: who sent it first, or last, may be another. */
+static const char *
 read_headers(const TlHttpHead *head, TlRequest *request)
 {
 	for (unsigned int i = 0; i < head->field_count; i++)
@@ -90,11 +90,11 @@ read_headers(const TlHttpHead *head, TlRequest *request)
 				strcasecmp(field->name, wanted[k].name) != 0)
 				continue;
 			if (*place != NULL)
-				return false;
+				return wanted[k].name;
 			*place = field->value;
 		}
 	}
-	return true;
+	return NULL;
 }
 
 static bool
@@ -155,13 +155,18 @@ static void
 http_handle(HttpRequest *request, const TlHttpHead *head)
 {
 	TlRequest *base = &request->base;
+	const char *repeated;
 
 	base->path = head->path;
 	base->query = head->query;
-	if (!read_headers(head, base))
+	repeated = read_headers(head, base);
+	if (repeated != NULL)
 	{
+		char detail[80];
+
 		request->close = true;
-		tl_request_refuse(base, 400, "a header that may be there once is repeated");
+		snprintf(detail, sizeof(detail), "header %s is there more than once", repeated);
+		tl_request_refuse(base, 400, detail);
 		return;
 	}
 	tl_cors_begin(base, request->http->backend->config);

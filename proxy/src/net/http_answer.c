@@ -23,7 +23,6 @@ static void
 count_answer(const HttpRequest *request, int status)
 {
 	tl_metrics.requests++;
-	tl_metrics.in_flight--;
 	tl_metrics.latency_us += tl_clock_us() - request->base.arrived_us;
 	if (status >= 500)
 		tl_metrics.responses_5xx++;
@@ -96,19 +95,18 @@ http_answer(TlRequest *base, const TlAnswer *answer)
 	TlAnswer sent = *answer;
 	TlHeadOptions options = {.old = request->old};
 
+	tl_metrics.in_flight--;
 	if (!http_begin_answer(request, answer->status))
 		return;
+	options.varies = answer->len >= GZIP_LEAST && answer->len <= GZIP_MOST &&
+					 answer_may_be_gzip(request, answer);
 	if (answer_is_known(request, answer, tag))
 	{
 		sent.status = 304;
 		sent.len = 0;
 	}
-	else if (answer->len >= GZIP_LEAST && answer->len <= GZIP_MOST &&
-			 answer_may_be_gzip(request, answer))
-	{
-		options.varies = true;
-		options.gzip = request->takes_gzip;
-	}
+	else
+		options.gzip = options.varies && request->takes_gzip;
 	if (options.gzip)
 	{
 		TlGzip *gzip = tl_gzip_open();
@@ -142,6 +140,7 @@ http_begin(TlRequest *base, const TlAnswer *answer)
 	bool is_wanted = http_begin_answer(request, answer->status);
 
 	TAILQ_INSERT_TAIL(&http->streaming, request, link);
+	tl_metrics.exports++;
 	if (!is_wanted)
 		return;
 	options.gzip = gzip && request->takes_gzip;
@@ -229,6 +228,8 @@ http_end(TlRequest *base, bool complete)
 	tl_gzip_close(request->gzip);
 	request->gzip = NULL;
 	TAILQ_REMOVE(&request->http->streaming, request, link);
+	tl_metrics.exports--;
+	tl_metrics.in_flight--;
 	request->client = NULL;
 	if (client != NULL && complete)
 		tl_client_end(client);

@@ -84,9 +84,9 @@ tl_http_find_end(const char *data, size_t len, size_t max, size_t *scanned, size
 		char c = data[i];
 
 		if (in_first_line && (i - start >= max || i - start >= TL_HTTP_LINE_MAX))
-			return refuse(414, "the request line is too long", why);
+			return refuse(414, "the request line is longer than 8 kB, or than max-headers", why);
 		if (i - start >= max)
-			return refuse(431, "the header is too large", why);
+			return refuse(431, "request line and headers are longer than max-headers", why);
 		if (c == '\n')
 		{
 			if (i == start || data[i - 1] != '\r')
@@ -385,7 +385,7 @@ tl_http_parse_head(char *data, size_t len, TlHttpHead *head, const char **why)
 
 		next = cut_line(line);
 		if (head->field_count == TL_HTTP_FIELDS_MAX)
-			return refuse(431, "too many headers", why);
+			return refuse(431, "there are more than 100 headers", why);
 		field = &head->fields[head->field_count++];
 		status = parse_field(line, field, why);
 		if (status == 0)

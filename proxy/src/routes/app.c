@@ -109,8 +109,8 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 		tl_buf_add_json_string(&params, version, strlen(version));
 	}
 	tl_buf_add_text(&params, "}");
-	tl_rpc_query(app_backend->health.rpc, ROUTES_QUERY, params.data, params.len, NULL, 0, 0,
-				 on_routes, NULL);
+	tl_rpc_query(app_backend->health.rpc, ROUTES_QUERY, "telemetry.http_routes()", params.data,
+				 params.len, NULL, 0, 0, on_routes, NULL);
 }
 
 void
@@ -440,6 +440,7 @@ typedef struct AppWork
 {
 	TlBodyWork base; /* first: the work is its body's */
 	const char *query;
+	char *name; /* of the route */
 	unsigned int max_depth;
 	TlBuf params;
 	BodyCheck check;
@@ -465,9 +466,9 @@ app_work_end(TlBodyWork *base)
 		return;
 	}
 	request->waiting = true;
-	request->call =
-		tl_rpc_query(base->backend->ingest.rpc, work->query, work->params.data, work->params.len,
-					 base->body, base->len, tl_request_deadline_us(request), on_call_end, request);
+	request->call = tl_rpc_query(base->backend->ingest.rpc, work->query, work->name,
+								 work->params.data, work->params.len, base->body, base->len,
+								 tl_request_deadline_us(request), on_call_end, request);
 }
 
 static void
@@ -475,6 +476,7 @@ app_work_free(TlBodyWork *base)
 {
 	AppWork *work = (AppWork *) base;
 
+	free(work->name);
 	tl_buf_free(&work->params);
 	free(work);
 }
@@ -516,7 +518,7 @@ serve_large(TlRequest *request, const TlBackend *backend, const TlAppRoute *rout
 		return;
 	}
 	work = calloc(1, sizeof(*work));
-	if (work == NULL)
+	if (work == NULL || (work->name = strdup(route->name)) == NULL)
 		tl_log_die("out of memory");
 	work->base.read = app_work_read;
 	work->base.end = app_work_end;
@@ -585,7 +587,8 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	name_file(request, route);
 	if (route->method == TL_METHOD_GET)
 	{
-		tl_stream_begin(request, backend, route->kind == TL_APP_STREAM, params.data, params.len);
+		tl_stream_begin(request, backend, route->kind == TL_APP_STREAM, route->name, params.data,
+						params.len);
 		return;
 	}
 	request->waiting = true;
@@ -597,9 +600,10 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 		tl_group_commit(backend->events, &request->entry, 1);
 	}
 	else
-		request->call = tl_rpc_query(
-			access->rpc, route->kind == TL_APP_EVENTS ? ALONE_QUERY : CALL_QUERY, params.data,
-			params.len, body, len, tl_request_deadline_us(request), on_call_end, request);
+		request->call =
+			tl_rpc_query(access->rpc, route->kind == TL_APP_EVENTS ? ALONE_QUERY : CALL_QUERY,
+						 route->name, params.data, params.len, body, len,
+						 tl_request_deadline_us(request), on_call_end, request);
 }
 
 void

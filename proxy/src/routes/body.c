@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -67,7 +68,7 @@ body_encoding(const TlRequest *request)
 }
 
 static void
-refuse_inflated(TlRequest *request, TlEncoding encoding, TlInflateResult result)
+refuse_inflated(TlRequest *request, TlEncoding encoding, TlInflateResult result, size_t max)
 {
 	static const char *const corrupt[] = {
 		[TL_ENCODING_GZIP] = "the body is not valid gzip",
@@ -76,10 +77,16 @@ refuse_inflated(TlRequest *request, TlEncoding encoding, TlInflateResult result)
 		[TL_ENCODING_ZSTD] = "the body is not a valid zstd frame",
 	};
 
+	char too_large[100];
+
 	if (result == TL_INFLATE_CORRUPT)
+	{
 		tl_request_refuse(request, 400, corrupt[encoding]);
-	else
-		tl_request_refuse(request, 413, "the decompressed body is too large");
+		return;
+	}
+	snprintf(too_large, sizeof(too_large),
+			 "the decompressed body is too large: max-decompressed is %zu bytes", max);
+	tl_request_refuse(request, 413, too_large);
 }
 
 /* Decompresses a body that comes compressed, if it is not large. */
@@ -96,7 +103,7 @@ read_compressed(TlRequest *request, const TlConfig *config, TlEncoding encoding)
 		return TL_BODY_READ;
 	if (result == TL_INFLATE_TOO_LARGE && max > LARGE)
 		return TL_BODY_LARGE;
-	refuse_inflated(request, encoding, result);
+	refuse_inflated(request, encoding, result, max);
 	return TL_BODY_REFUSED;
 }
 
@@ -169,7 +176,7 @@ body_work_on_end(TlWork *base)
 	else if (request->given_up)
 		request->expire(request);
 	else if (work->result != TL_INFLATE_OK)
-		refuse_inflated(request, work->encoding, work->result);
+		refuse_inflated(request, work->encoding, work->result, work->max);
 	else
 		work->end(work);
 	free(work->raw);

@@ -72,8 +72,8 @@ probe_on_timer(evutil_socket_t fd, short what, void *arg)
 	probe.asked_us = tl_clock_us();
 	params = tl_request_scratch();
 	tl_buf_printf(params, "{\"port\":%u}", probe.backend->report_port);
-	tl_rpc_query(probe.backend->health.rpc, PROBE_QUERY, params->data, params->len, NULL, 0, 0,
-				 probe_on_end, NULL);
+	tl_rpc_query(probe.backend->health.rpc, PROBE_QUERY, "the check of health", params->data,
+				 params->len, NULL, 0, 0, probe_on_end, NULL);
 }
 
 void
@@ -122,24 +122,29 @@ static void
 add_proxy_numbers(TlBuf *out, const TlBackend *backend)
 {
 	TlPoolCounts counts = tl_pool_counts(backend->ingest.pool);
+	TlPoolCounts reads = tl_pool_counts(backend->reads.pool);
+	TlPoolCounts exports = tl_pool_counts(backend->exports.pool);
 	double seconds = (double) (tl_clock_us() - tl_metrics.started_us) / 1e6;
 	double answered = (double) tl_metrics.requests;
 
 	tl_buf_printf(
 		out,
 		"{\"process\":%d,\"uptime_seconds\":%.1f,\"connections_idle\":%u,\"connections_busy\":%u,"
-		"\"connections_down\":%u,\"clients\":%llu,\"requests_in_flight\":%llu,"
+		"\"connections_down\":%u,\"read_connections_busy\":%u,\"export_connections_busy\":%u,"
+		"\"clients\":%llu,\"requests_in_flight\":%llu,\"answers_under_way\":%llu,"
 		"\"pending_rows\":%zu,\"pending_bytes\":%zu,",
-		(int) getpid(), seconds, counts.idle, counts.busy, counts.down,
+		(int) getpid(), seconds, counts.idle, counts.busy, counts.down, reads.busy, exports.busy,
 		(unsigned long long) tl_metrics.clients, (unsigned long long) tl_metrics.in_flight,
-		tl_lane_pending_rows(backend->points), tl_backend_pending_bytes(backend, &backend->ingest));
+		(unsigned long long) tl_metrics.exports, tl_lane_pending_rows(backend->points),
+		tl_backend_pending_bytes(backend, &backend->ingest));
 	tl_buf_printf(
 		out,
 		"\"requests_total\":%llu,\"responses_4xx\":%llu,\"responses_5xx\":%llu,"
 		"\"points_total\":%llu,\"points_rejected\":%llu,\"event_requests_total\":%llu,\"copies_"
 		"total\":%llu,"
 		"\"copies_failed\":%llu,\"calls_total\":%llu,\"tls_handshakes_total\":%llu,"
-		"\"tls_handshakes_failed\":%llu,\"latency_avg_ms\":%.3f}",
+		"\"tls_handshakes_failed\":%llu,\"clients_refused_total\":%llu,"
+		"\"clients_cut_off_total\":%llu,\"latency_avg_ms\":%.3f}",
 		(unsigned long long) tl_metrics.requests, (unsigned long long) tl_metrics.responses_4xx,
 		(unsigned long long) tl_metrics.responses_5xx,
 		(unsigned long long) tl_metrics.points_received,
@@ -148,6 +153,8 @@ add_proxy_numbers(TlBuf *out, const TlBackend *backend)
 		(unsigned long long) tl_metrics.copies_failed, (unsigned long long) tl_metrics.calls,
 		(unsigned long long) tl_metrics.handshakes,
 		(unsigned long long) tl_metrics.handshakes_failed,
+		(unsigned long long) tl_metrics.clients_refused,
+		(unsigned long long) tl_metrics.clients_cut_off,
 		answered > 0 ? (double) tl_metrics.latency_us / answered / 1000 : 0.0);
 }
 

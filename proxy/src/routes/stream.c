@@ -35,7 +35,7 @@ struct TlStream
 	struct event *pause; /* of an export, or NULL */
 	bool giving_way;
 	bool behind; /* the client is */
-	bool known; /* the first part has come */
+	bool known;	 /* the first part has come */
 	int status;
 	char content_type[100]; /* empty: JSON */
 	TlBuf first;			/* its body, until another part comes */
@@ -171,8 +171,8 @@ stream_on_end(const TlRpcResult *result, void *arg)
 }
 
 void
-tl_stream_begin(TlRequest *request, const TlBackend *backend, bool exports, const char *params,
-				size_t params_len)
+tl_stream_begin(TlRequest *request, const TlBackend *backend, bool exports, const char *name,
+				const char *params, size_t params_len)
 {
 	const TlAccess *access = exports ? &backend->exports : &backend->reads;
 	TlStream *stream = calloc(1, sizeof(*stream));
@@ -189,6 +189,6 @@ tl_stream_begin(TlRequest *request, const TlBackend *backend, bool exports, cons
 	}
 	request->stream = stream;
 	request->waiting = true;
-	request->call = tl_rpc_stream(access->rpc, QUERY, params, params_len, stream_on_part,
+	request->call = tl_rpc_stream(access->rpc, QUERY, name, params, params_len, stream_on_part,
 								  stream_on_end, request);
 }

@@ -12,11 +12,11 @@
 #include "routes/request.h"
 
 /*
- * Asks for the answer of a route that only reads, whose name is a member of params.  With `exports` it may
+ * Asks for the answer of a route that only reads, whose name is a member of params, too.  With `exports` it may
  * be of any length: its connections and its memory are those of exports.
  */
 extern void tl_stream_begin(TlRequest *request, const TlBackend *backend, bool exports,
-							const char *params, size_t params_len);
+							const char *name, const char *params, size_t params_len);
 
 /* What a request has of it; NULL is fine. */
 extern void tl_stream_free(TlStream *stream);

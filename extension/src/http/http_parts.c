@@ -8,7 +8,7 @@
  * been taken, unless it is of a language that makes all rows first (PL/pgSQL), which PostgreSQL then
  * keeps in a temporary file.  An answer of telemetry.http_response is cut.
  *
- * All lives in the memory of the query that asks, whose end, at the latest, is told to the function.
+ * All lives until the executor has no more use for the answer, which it tells the function, and us.
  */
 #include "http/http_function.h"
 
@@ -49,6 +49,7 @@ enum
 
 typedef struct Parts
 {
+	MemoryContext context; /* of all of it */
 	Oid function;
 	SetExprState *rows; /* NULL: it has no more */
 	MemoryContext arguments;
@@ -171,17 +172,30 @@ parts_read_response(Parts *parts, const NullableDatum *args)
 		add_response_body(&parts->text, DatumGetJsonbP(body), !no_type && !is_json_type(type));
 }
 
-static Parts *
-parts_create(FunctionCallInfo fcinfo, ExprContext *context, TupleDesc desc)
+/* At the end of the query, or when the answer is asked for anew; the function has been told before. */
+static void
+parts_free(Datum parts)
 {
+	MemoryContextDelete(((Parts *) DatumGetPointer(parts))->context);
+}
+
+static Parts *
+parts_create(FunctionCallInfo fcinfo, ExprContext *econtext, TupleDesc desc)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "answer in parts", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	TlHttpFunction function;
 	Parts *parts = palloc0(sizeof(Parts));
 
+	parts->context = context;
+	/* The last to be registered is the first to be called, and the function registers its own. */
+	RegisterExprContextCallback(econtext, parts_free, PointerGetDatum(parts));
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("route must not be null")));
 	function = tl_http_function(PG_GETARG_DATUM(0));
 	parts->function = function.oid;
-	parts->desc = BlessTupleDesc(desc);
+	parts->desc = BlessTupleDesc(CreateTupleDescCopy(desc));
 	parts->arguments =
 		AllocSetContextCreate(CurrentMemoryContext, "arguments", ALLOCSET_SMALL_SIZES);
 	parts->row =
@@ -193,22 +207,13 @@ parts_create(FunctionCallInfo fcinfo, ExprContext *context, TupleDesc desc)
 		TlRunAs scope;
 
 		tl_run_as_begin(&scope, function.oid);
-		parts_open_rows(parts, &fcinfo->args[1], context);
+		parts_open_rows(parts, &fcinfo->args[1], econtext);
 		tl_run_as_end(&scope);
 	}
 	else
 		parts_read_response(parts, &fcinfo->args[1]);
+	MemoryContextSwitchTo(old);
 	return parts;
-}
-
-/* What the function has is its own, or the executor's. */
-static void
-parts_free(Parts *parts)
-{
-	MemoryContextDelete(parts->arguments);
-	MemoryContextDelete(parts->row);
-	pfree(parts->text.data);
-	pfree(parts);
 }
 
 static int
@@ -288,6 +293,14 @@ parts_next(Parts *parts)
 	return HeapTupleGetDatum(heap_form_tuple(parts->desc, values, nulls));
 }
 
+/* The answer has been told; what is large of it need not wait for the end. */
+static void
+parts_end(Parts *parts)
+{
+	pfree(parts->text.data);
+	MemoryContextDelete(parts->row);
+}
+
 Datum
 telemetry_http_parts(PG_FUNCTION_ARGS)
 {
@@ -297,10 +310,11 @@ telemetry_http_parts(PG_FUNCTION_ARGS)
 
 	if (SRF_IS_FIRSTCALL())
 	{
-		MemoryContext old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
+		MemoryContext old;
 		TupleDesc desc;
 
 		call = SRF_FIRSTCALL_INIT();
+		old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
 		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
 			desc->natts != COLUMNS)
 			elog(ERROR, "the row type of telemetry.http_parts() is another");
@@ -312,7 +326,7 @@ telemetry_http_parts(PG_FUNCTION_ARGS)
 	part = parts_next(call->user_fctx);
 	if (part == (Datum) 0)
 	{
-		parts_free(call->user_fctx);
+		parts_end(call->user_fctx);
 		SRF_RETURN_DONE(call);
 	}
 	SRF_RETURN_NEXT(call, part);

@@ -48,6 +48,17 @@ worker_take(TlWorker *worker)
 	return work;
 }
 
+static bool
+worker_is_closing(TlWorker *worker)
+{
+	bool closing;
+
+	pthread_mutex_lock(&worker->lock);
+	closing = worker->closing;
+	pthread_mutex_unlock(&worker->lock);
+	return closing;
+}
+
 static void *
 worker_main(void *arg)
 {
@@ -59,7 +70,8 @@ worker_main(void *arg)
 	{
 		ssize_t written;
 
-		work->run(work);
+		if (!worker_is_closing(worker))
+			work->run(work);
 		pthread_mutex_lock(&worker->lock);
 		STAILQ_INSERT_TAIL(&worker->done, work, link);
 		pthread_mutex_unlock(&worker->lock);

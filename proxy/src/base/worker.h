@@ -29,7 +29,7 @@ extern TlWorker *tl_worker_open(struct event_base *base, void (*at_end)(void));
 
 extern void tl_worker_add(TlWorker *worker, TlWork *work);
 
-/* What has been added is done, and told, before this returns. */
+/* What has not been begun is not done any more; on_end is called of all, before this returns. */
 extern void tl_worker_close(TlWorker *worker);
 
 #endif

@@ -36,7 +36,7 @@ struct TlRpcCall
 	bool understood;
 	int status;
 	TlBuf answer;
-	char content_type[100]; /* empty: JSON */
+	char content_type[TL_CONTENT_TYPE_MAX + 1]; /* empty: JSON */
 };
 
 struct TlRpc
@@ -71,6 +71,18 @@ call_finish(TlRpcCall *call, const TlRpcResult *result)
 	free(call);
 }
 
+/* What may stand in a head: a line break would begin another field of it. */
+static bool
+is_content_type(const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	return len <= TL_CONTENT_TYPE_MAX;
+}
+
 static void
 call_on_rows(TlPgJob *job, const PGresult *rows)
 {
@@ -80,7 +92,8 @@ call_on_rows(TlPgJob *job, const PGresult *rows)
 		PQgetisnull(rows, 0, 1))
 		return;
 	call->status = atoi(PQgetvalue(rows, 0, 0));
-	call->understood = call->status >= 200 && call->status <= 599;
+	call->understood = call->status >= 200 && call->status <= 599 &&
+					   (PQnfields(rows) < 3 || is_content_type(PQgetvalue(rows, 0, 2)));
 	tl_buf_add(&call->answer, PQgetvalue(rows, 0, 1), (size_t) PQgetlength(rows, 0, 1));
 	if (PQnfields(rows) > 2)
 		snprintf(call->content_type, sizeof(call->content_type), "%s", PQgetvalue(rows, 0, 2));
@@ -112,7 +125,8 @@ call_on_part(TlPgJob *job, const PGresult *row)
 	{
 		status = part_text(row, 0);
 		part.status = status != NULL ? atoi(status) : 0;
-		if (part.status < 200 || part.status > 599)
+		if (part.status < 200 || part.status > 599 ||
+			(part.content_type != NULL && !is_content_type(part.content_type)))
 			return;
 		call->understood = true;
 	}
@@ -134,7 +148,8 @@ static void
 call_on_end(TlPgJob *job, TlPgOutcome outcome, const TlPgError *error)
 {
 	TlRpcCall *call = (TlRpcCall *) job;
-	TlPgError confused = {.message = "the answer of the function was not understood"};
+	TlPgError confused = {.message = "its status is not one from 200 to 599, or its content type "
+									 "no plain text of up to 255 bytes"};
 	TlRpcResult result = {.outcome = outcome, .error = error};
 
 	if (outcome == TL_PG_DONE && !call->understood)

@@ -23,6 +23,9 @@ typedef enum TlRpcName
 	TL_RPC_HEALTH_DETAILED
 } TlRpcName;
 
+/* Longest Content-Type of an answer, in bytes; a longer one, or one that is no plain text, is an error. */
+#define TL_CONTENT_TYPE_MAX 255
+
 /* Valid only during the call. */
 typedef struct TlRpcResult
 {

@@ -400,7 +400,7 @@ client_on_event(struct bufferevent *bev, short what, void *arg)
 		client_end_handshake(client, (what & BEV_EVENT_CONNECTED) != 0);
 		return;
 	}
-	if ((what & BEV_EVENT_EOF) == 0)
+	if (!tl_transport_goes_on(client->bev, what))
 	{
 		client_free(client);
 		return;

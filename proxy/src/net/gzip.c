@@ -57,7 +57,8 @@ list_takes_gzip(const char *list)
 			len--;
 		}
 		name_len = strcspn(list, "; \t,");
-		if (name_len == 4 && strncasecmp(list, "gzip", 4) == 0)
+		if ((name_len == 4 && strncasecmp(list, "gzip", 4) == 0) ||
+			(name_len == 6 && strncasecmp(list, "x-gzip", 6) == 0))
 			return weight_is_zero(list + name_len, len - name_len) ? 0 : 1;
 		if (name_len == 1 && *list == '*')
 			any = weight_is_zero(list + name_len, len - name_len) ? 0 : 1;

@@ -36,6 +36,7 @@ http_release(TlRequest *base)
 	HttpRequest *request = (HttpRequest *) base;
 	TlHttp *http = request->http;
 
+	free(request->if_none_match);
 	if (http->spare_count == SPARE_REQUESTS)
 	{
 		free(request);
@@ -68,7 +69,6 @@ static const Wanted wanted[] = {
 	{"X-Device-Id", offsetof(TlRequest, device_id)},
 	{"X-Correlation-Id", offsetof(TlRequest, correlation_id)},
 	{"traceparent", offsetof(TlRequest, traceparent)},
-	{"If-None-Match", offsetof(TlRequest, if_none_match)},
 	{"Origin", offsetof(TlRequest, origin)},
 	{"Access-Control-Request-Method", offsetof(TlRequest, wanted_method)},
 	{"Idempotency-Key", offsetof(TlRequest, idempotency_key)},
@@ -181,6 +181,18 @@ http_handle(HttpRequest *request, const TlHttpHead *head)
 		tl_route_handle(base, request->http->backend);
 }
 
+/* A field that is needed when the head is gone, or NULL. */
+static char *
+copy_field(const TlHttpHead *head, const char *name)
+{
+	const char *value = tl_http_field(head, name);
+	char *copy = value != NULL ? strdup(value) : NULL;
+
+	if (value != NULL && copy == NULL)
+		tl_log_die("out of memory");
+	return copy;
+}
+
 static void
 http_on_request(TlClient *client, const TlHttpHead *head, const char *body, size_t len, void *arg)
 {
@@ -197,6 +209,7 @@ http_on_request(TlClient *client, const TlHttpHead *head, const char *body, size
 	request->base.body = body;
 	request->base.body_len = len;
 	request->base.certificate_name = tl_client_identity(client);
+	request->if_none_match = copy_field(head, "If-None-Match");
 	tl_client_set_request(client, request);
 	TAILQ_INSERT_TAIL(&http->in_flight, request, link);
 	tl_metrics.in_flight++;

@@ -82,8 +82,7 @@ answer_is_known(const HttpRequest *request, const TlAnswer *answer, char tag[TL_
 		return false;
 	}
 	tl_etag_make(answer->body, answer->len, tag);
-	return request->base.if_none_match != NULL &&
-		   tl_etag_is_named(request->base.if_none_match, tag);
+	return request->if_none_match != NULL && tl_etag_is_named(request->if_none_match, tag);
 }
 
 void

@@ -21,6 +21,7 @@ typedef struct HttpRequest
 	TlClient *client;		/* NULL once it has gone */
 	const TlHttpHead *head; /* while its endpoint is called */
 	bool old;				/* HTTP/1.0 */
+	char *if_none_match;	/* or NULL; the request's own */
 	bool close;
 	bool takes_gzip;
 	TlFraming framing;			   /* of an answer bit by bit */

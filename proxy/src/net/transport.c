@@ -245,6 +245,23 @@ tl_transport_has_sent(struct bufferevent *bev)
 		   recv(bufferevent_getfd(bev), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+bool
+tl_transport_goes_on(struct bufferevent *bev, short what)
+{
+	SSL *ssl = bufferevent_openssl_get_ssl(bev);
+
+	if ((what & BEV_EVENT_EOF) == 0 || (what & BEV_EVENT_WRITING) != 0)
+		return false;
+	if (ssl == NULL)
+		return true;
+	/* A connection that was lost is an end to libevent, too, which has stopped both ways. */
+	if ((SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) == 0)
+		return false;
+	bufferevent_disable(bev, EV_READ);
+	bufferevent_enable(bev, EV_WRITE);
+	return true;
+}
+
 /* The other side's alert is not waited for: it may have gone. */
 static void
 say_goodbye(struct bufferevent *bev)

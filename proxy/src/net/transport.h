@@ -27,6 +27,12 @@ extern bool tl_transport_read(struct bufferevent *bev, bool wait_over, bool *at_
 /* True if the client has sent something that has not been read. */
 extern bool tl_transport_has_sent(struct bufferevent *bev);
 
+/*
+ * After an event of the bufferevent: whether the client has only said that it will send no more, and may
+ * still read, so that writing goes on.
+ */
+extern bool tl_transport_goes_on(struct bufferevent *bev, short what);
+
 /* Says that nothing more is sent, when nothing waits to be. */
 extern void tl_transport_finish(struct bufferevent *bev);
 

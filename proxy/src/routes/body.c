@@ -149,6 +149,8 @@ body_work_run(TlWork *base)
 {
 	TlBodyWork *work = (TlBodyWork *) base;
 
+	if (atomic_load(&work->is_unwanted))
+		return;
 	work->body = work->raw;
 	work->len = work->raw_len;
 	if (work->encoding != TL_ENCODING_IDENTITY)
@@ -169,12 +171,16 @@ body_work_on_end(TlWork *base)
 	TlRequest *request = work->request;
 
 	pending_bytes -= work->raw_len;
-	request->reading = false;
+	request->reading = NULL;
 	request->waiting = false;
 	if (request->answered)
 		tl_request_end_wait(request);
 	else if (request->given_up)
 		request->expire(request);
+	else if (tl_backend_pending_bytes(work->backend, &work->backend->ingest) >
+			 (size_t) work->backend->config->max_pending)
+		/* Decompressed, it is more than it was. */
+		tl_request_refuse(request, 503, "too much is waiting for the database; retry");
 	else if (work->result != TL_INFLATE_OK)
 		refuse_inflated(request, work->encoding, work->result, work->max);
 	else
@@ -200,9 +206,15 @@ tl_body_work_begin(TlBodyWork *work, TlRequest *request, const TlBackend *backen
 	work->max = (size_t) backend->config->max_decompressed;
 	work->result = TL_INFLATE_OK;
 	pending_bytes += work->raw_len;
-	request->reading = true;
+	request->reading = work;
 	request->waiting = true;
 	tl_worker_add(backend->worker, &work->work);
+}
+
+void
+tl_body_work_give_up(TlBodyWork *work)
+{
+	atomic_store(&work->is_unwanted, true);
 }
 
 size_t

@@ -12,6 +12,8 @@
 #include "base/worker.h"
 #include "routes/request.h"
 
+#include <stdatomic.h>
+
 typedef enum TlBodyState
 {
 	TL_BODY_REFUSED, /* and answered: 400, 413 or 415 */
@@ -34,7 +36,8 @@ struct TlBodyWork
 	char *raw; /* as it was sent */
 	size_t raw_len;
 	TlEncoding encoding;
-	size_t max; /* bytes of the text */
+	size_t max;				 /* bytes of the text */
+	atomic_bool is_unwanted; /* nobody waits any more: it need not be read */
 	TlInflateResult result;
 	TlBuf inflated;
 
@@ -54,6 +57,9 @@ struct TlBodyWork
 
 /* Has the body of a request, whose expire and timeout_ms are set, read; the functions above are set, too. */
 extern void tl_body_work_begin(TlBodyWork *work, TlRequest *request, const TlBackend *backend);
+
+/* Nobody waits any more for the body that a request has being read. */
+extern void tl_body_work_give_up(TlBodyWork *work);
 
 /* Bytes of bodies that wait to be read so. */
 extern size_t tl_body_pending_bytes(void);

@@ -48,7 +48,7 @@ tl_cors_add_headers(const TlRequest *request, const TlConfig *config, const TlAn
 					TlBuf *head)
 {
 	bool is_preflight = request->method == TL_METHOD_OPTIONS && answer->status == 204 &&
-						request->wanted_method != NULL;
+						request->wanted_method != NULL && answer->allow != NULL;
 
 	/* A cache must not give one origin what another was answered, nor none. */
 	if (config->cors_origins[0] != '\0')

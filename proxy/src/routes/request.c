@@ -153,9 +153,9 @@ tl_request_give_up(TlRequest *request, bool gone)
 	if (!request->waiting)
 		return;
 	request->given_up = true;
-	if (request->reading)
-		return;
-	if (request->call != NULL)
+	if (request->reading != NULL)
+		tl_body_work_give_up(request->reading);
+	else if (request->call != NULL)
 		tl_rpc_give_up(request->call);
 	else
 		/* A client that leaves must not be able to stop what others have sent. */
@@ -171,7 +171,7 @@ tl_request_deadline_us(const TlRequest *request)
 bool
 tl_request_is_given_up(const TlRequest *request)
 {
-	if (!request->given_up || request->reading)
+	if (!request->given_up || request->reading != NULL)
 		return request->given_up;
 	return request->call != NULL ? tl_rpc_is_given_up(request->call)
 								 : tl_group_is_given_up(&request->entry);

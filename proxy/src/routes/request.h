@@ -62,7 +62,6 @@ struct TlRequest
 	const char *correlation_id;
 	const char *traceparent;
 	const char *user_agent;
-	const char *if_none_match;
 	const char *certificate_name; /* of the client's certificate, which has been verified */
 	const char *origin;
 	const char *wanted_method; /* Access-Control-Request-Method */
@@ -103,7 +102,7 @@ struct TlRequest
 	void (*on_caught_up)(TlRequest *request);
 	TlStream *stream; /* of what comes in parts; see stream.h */
 	bool waiting;
-	bool reading; /* its body is being read in a thread, which cannot be told to end it */
+	struct TlBodyWork *reading; /* its body, in a thread; or NULL */
 	bool given_up;
 	TlRpcCall *call; /* what it waits for; NULL: its entry of a group */
 	TlBodyKind kind;

@@ -168,7 +168,8 @@ refuse_unknown(TlRequest *request)
 			shared = n;
 	}
 	tl_app_speak(request, shared);
-	tl_request_refuse(request, 404, "Not Found");
+	if (tl_cors_check(request))
+		tl_request_refuse(request, 404, "Not Found");
 }
 
 void
@@ -177,9 +178,16 @@ tl_route_handle(TlRequest *request, const TlBackend *backend)
 	TlMethod method = request->method == TL_METHOD_HEAD ? TL_METHOD_GET : request->method;
 	int status = split_path(request);
 
+	if (request->method == TL_METHOD_OPTIONS && strcmp(request->path, "*") == 0)
+	{
+		/* The server as a whole: RFC 9110, 9.3.7. */
+		tl_request_answer(request, &(TlAnswer){.status = 204});
+		return;
+	}
 	if (status != 0)
 	{
-		tl_request_refuse(request, status, status == 400 ? "malformed path" : "Not Found");
+		if (tl_cors_check(request))
+			tl_request_refuse(request, status, status == 400 ? "malformed path" : "Not Found");
 		return;
 	}
 	for (size_t i = 0; i < ROUTE_COUNT; i++)

@@ -37,8 +37,8 @@ struct TlStream
 	bool behind; /* the client is */
 	bool known;	 /* the first part has come */
 	int status;
-	char content_type[100]; /* empty: JSON */
-	TlBuf first;			/* its body, until another part comes */
+	char content_type[TL_CONTENT_TYPE_MAX + 1]; /* empty: JSON */
+	TlBuf first;								/* its body, until another part comes */
 };
 
 void

@@ -149,7 +149,7 @@ CREATE ROLE http_nobody;
 SELECT role, p.oid::regprocedure AS function, has_function_privilege(role, p.oid, 'EXECUTE') AS may
 FROM pg_proc AS p, unnest(ARRAY['http_reader', 'http_writer', 'http_nobody']) WITH ORDINALITY AS r (role, i)
 WHERE pronamespace = 'telemetry'::regnamespace AND (proname LIKE 'http%' OR proname IN ('ingest', 'prune_receipts', 'store_size'))
-ORDER BY i, proname;
+ORDER BY i, p.oid::regprocedure::text COLLATE "C";
 SET ROLE http_writer;
 SELECT status FROM telemetry.http_ingest('{"kind": "single", "device_id": "http_1"}', '{"timestamp": 1, "metric_name": "m", "value": 1}');
 SELECT status FROM telemetry.http_batch('{"batch_id": "http batch", "device_id": "http_1"}');

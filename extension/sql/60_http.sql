@@ -109,12 +109,14 @@ BEGIN ATOMIC
 		(SELECT CASE
 			WHEN pg_is_in_recovery() THEN 'the database is a standby: nothing can be stored'
 			WHEN current_setting('transaction_read_only') = 'on' THEN 'the database is read-only: nothing can be stored'
+			WHEN NOT has_table_privilege('telemetry.point', 'INSERT') THEN format('role "%s" may store nothing: it is no member of telemetry_writer', current_user)
 			END) AS s (detail)
 	WHERE e.extname = 'telemetry';
 END;
 COMMENT ON FUNCTION telemetry.http_health(jsonb, jsonb) IS
 	'GET of the service''s health: params {"port": integer}. 200 {"status": "healthy", "service", "port", '
-	'"version"}; 503 {"status": "unhealthy", …, "detail"} where nothing can be stored, on a standby or when transactions are read-only.';
+	'"version"}; 503 {"status": "unhealthy", …, "detail"} where nothing can be stored: on a standby, when transactions are read-only, or by a '
+	'role without INSERT on telemetry.point.';
 
 -- Sizes of files, and what vacuum and ANALYZE have noted: no table is read. Of a table that they have not seen yet, today's
 -- events for instance, a page holds as many rows as one of the others of its part. Of days gone by, of which there may be a
@@ -225,8 +227,13 @@ DECLARE
 	began CONSTANT timestamptz := clock_timestamp();
 	dead_letters_shown CONSTANT integer := 10000;
 	proxy CONSTANT jsonb := CASE WHEN jsonb_typeof(params -> 'proxy') = 'object' THEN params -> 'proxy' END;
-	ingestion_status CONSTANT text :=
-		CASE WHEN (proxy ->> 'connections_down')::float8 > 0 THEN 'degraded' ELSE 'healthy' END;
+	stopped CONSTANT text := CASE
+		WHEN pg_is_in_recovery() THEN 'the database is a standby: nothing can be stored'
+		WHEN current_setting('transaction_read_only') = 'on' THEN 'the database is read-only: nothing can be stored' END;
+	ingestion_status CONSTANT text := CASE
+		WHEN stopped IS NOT NULL THEN 'unhealthy'
+		WHEN (proxy ->> 'connections_down')::float8 > 0 THEN 'degraded'
+		ELSE 'healthy' END;
 	ingestion jsonb;
 	store jsonb;
 	answer telemetry.http_response;
@@ -249,7 +256,7 @@ BEGIN
 
 	SELECT jsonb_build_object('status', 'healthy') || to_jsonb(s) INTO store FROM telemetry.store_size() AS s;
 
-	SELECT 200, jsonb_build_object(
+	SELECT CASE WHEN stopped IS NULL THEN 200 ELSE 503 END, jsonb_strip_nulls(jsonb_build_object('detail', stopped)) || jsonb_build_object(
 		'status', ingestion_status,
 		'service', 'telemetry_service',
 		'port', params -> 'port',
@@ -269,7 +276,7 @@ END
 $$;
 COMMENT ON FUNCTION telemetry.http_health_detailed(jsonb, jsonb) IS
 	'GET of the service''s health in detail: params {"port": integer, "proxy": its counters, optional}. '
-	'200 {"status", "service", "port", "version", "components", "performance"}. Components are data_ingestion '
+	'200, or 503 and "detail" on a standby and when transactions are read-only, {"status", "service", "port", "version", "components", "performance"}. Components are data_ingestion '
 	'(dead_letters_last_hour counts to 10000; degraded while the proxy lacks a connection), time_series_db '
 	'(as telemetry.store_size()), alert_engine and real_time_stream; performance has the proxy''s counters '
 	'and database_ms.';

@@ -83,7 +83,8 @@ CREATE TABLE telemetry.route (
 	method text COLLATE "C" NOT NULL
 		CONSTRAINT method_is_get_post_put_patch_or_delete CHECK (method IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
 	path text COLLATE "C" NOT NULL
-		CONSTRAINT path_is_of_names_and_parameters CHECK (path ~ '^(/([A-Za-z0-9._~-]+|[{][a-zA-Z_][a-zA-Z0-9_]*[}]))+$'),
+		CONSTRAINT path_is_of_up_to_8_names_and_parameters CHECK (path ~ '^(/([A-Za-z0-9._~-]+|[{][a-zA-Z_][a-zA-Z0-9_]*[}])){1,8}$')
+		CONSTRAINT path_has_each_parameter_once CHECK (path !~ '[{]([^{}]+)[}].*[{]\1[}]'),
 	description text NOT NULL,
 	dialect text COLLATE "C" NOT NULL,
 	stream text COLLATE "C",

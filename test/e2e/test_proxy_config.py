@@ -142,6 +142,17 @@ class CheckTest(ConfigTestCase):
             with self.subTest(address):
                 self.assert_bad('"listen"', "--auth=none", f"--listen={address}")
 
+    def test_address_that_is_named_twice_is_refused(self):
+        for options in (("--listen=127.0.0.1:8218,127.0.0.1:8218",), ("--health-listen=127.0.0.1:8218",),
+                        ("--listen=localhost:8218,127.0.0.1:8218",)):
+            with self.subTest(options):
+                self.assert_bad("127.0.0.1:8218", "--auth=none", *options)
+
+    def test_options_of_tls_without_an_address_for_it_are_refused(self):
+        for option in ("--tls-client-certificates=required", "--tls-certificate=/x", "--tls-key=/x", "--tls-client-ca=/x"):
+            with self.subTest(option):
+                self.assert_bad('"tls-listen"', "--auth=none", option)
+
     def test_connection_string_that_is_none_is_refused(self):
         self.assert_bad('"database"', "--auth=none", "--database=nonsense=1")
 
@@ -169,6 +180,15 @@ class PrecedenceTest(ConfigTestCase):
 
     def test_file_that_is_missing_is_refused(self):
         self.assert_bad("missing.conf", "--auth=none", "-c", str(self.folder / "missing.conf"))
+
+    def test_option_that_is_given_twice_is_refused(self):
+        """So is a value that goes on in an indented line, of which only that would count."""
+        for text in ("auth = none\nmax-body = 2MB\nmax-body = 3MB\n", "auth = none\ncors-origins = https://a.example\n    https://b.example\n"):
+            path = self.file(text)
+            self.assertIn("twice", self.assert_bad(f"{path}:3", "-c", str(path)))
+
+    def test_folder_in_place_of_a_file_is_refused(self):
+        self.assert_bad(str(self.folder), "--auth=none", "-c", str(self.folder))
 
     def test_bad_file_is_refused_with_its_line(self):
         path = self.file("auth = none\n\nmax-bdy = 1MB\n")

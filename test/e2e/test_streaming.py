@@ -139,6 +139,43 @@ class WholeTest(StreamingTestCase):
             self.assertEqual(answer.body, b"" if status == 304 else first.body)
         self.assertEqual(self.proxy.get("/lines/11/1000", headers={"If-None-Match": tag}).status, 200)
 
+    def test_the_tag_that_counts_is_that_of_the_request(self):
+        """Also when others have come between the request and its answer."""
+        self.cluster.execute("""CREATE FUNCTION later(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE plpgsql STABLE AS $$
+                BEGIN PERFORM pg_sleep(0.2); RETURN (200, '{"a": 1}'::jsonb, NULL)::telemetry.http_response; END $$;
+            INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+                ('GET', '/later', 'For this test.', 'stream', 'public.later(jsonb, jsonb)')""")
+        support.wait_until(lambda: self.proxy.get("/later").status == 200, 10, "the route")
+        tag = self.proxy.get("/later").headers["ETag"]
+        wrong = tag.translate(str.maketrans("0123456789abcdef", "123456789abcdef0"))
+        for value, status in ((tag, 304), (wrong, 200)) * 3:
+            other = wrong if value == tag else tag
+            wires = [self.ask("/later", f"If-None-Match: {value}\r\n")]
+            wires += [self.ask("/nothing", f"If-None-Match: {other}\r\n") for _ in range(8)]
+            self.assertEqual(wires[0].response("GET").status, status)
+            for wire in wires:
+                wire.close()
+
+    def test_an_answer_that_is_known_varies_as_the_whole_one(self):
+        first = self.proxy.get("/lines/10/1000")
+        again = self.proxy.get("/lines/10/1000", headers={"If-None-Match": first.headers["ETag"]})
+        self.assertEqual((again.status, again.headers["Vary"]), (304, first.headers["Vary"]))
+
+    def test_a_content_type_cannot_bring_headers(self):
+        self.cluster.execute("""CREATE FUNCTION typed(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE sql STABLE AS $$
+                SELECT 200, '"x"'::jsonb, params ->> 'as' $$;
+            CREATE FUNCTION typed_parts(params jsonb, body jsonb) RETURNS SETOF telemetry.http_part LANGUAGE sql STABLE AS $$
+                SELECT 200, params ->> 'as', 'x' $$;
+            INSERT INTO telemetry.route (method, path, description, dialect, function)
+            SELECT m, '/' || f, 'For this test.', 'stream', 'public.' || f || '(jsonb, jsonb)'
+            FROM (VALUES ('GET', 'typed'), ('POST', 'typed'), ('GET', 'typed_parts')) AS v (m, f)""")
+        support.wait_until(lambda: self.proxy.get("/typed_parts?as=text/plain").status == 200, 10, "the routes")
+        for method, path in (("GET", "/typed"), ("POST", "/typed"), ("GET", "/typed_parts")):
+            for kind in ("text/plain%0d%0aX-Evil:%20yes", "text/plain%0a", "text/%01", "text/%c3%a9", "text/" + "x" * 300):
+                answer = self.proxy.request(method, f"{path}?as={kind}")
+                self.assertEqual((answer.status, answer.headers["X-Evil"]), (500, None), (method, path, kind))
+            self.assertEqual(self.proxy.request(method, f"{path}?as=text/plain").headers["Content-Type"], "text/plain")
+
     def test_pipelined_requests_are_answered_in_their_order(self):
         rng = random.Random(7)
         sizes = [(rng.randrange(1, 4), rng.choice((10, 70_000, 200_000))) for _ in range(20)]

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import unittest
 
@@ -618,6 +619,27 @@ class RequestTest(TlsMixin, support.SharedProxyTestCase):
                     self.assertEqual(wire.response("GET").status, 200)
                 wire.send(LIVE)
                 self.assertEqual(wire.response("GET").status, 200)
+
+    def test_one_who_leaves_ends_what_is_done_for_it(self):
+        """By a reset, before the answer and in the middle of it."""
+        self.cluster.execute("""
+            CREATE OR REPLACE FUNCTION public.endless(params jsonb, body jsonb) RETURNS SETOF telemetry.http_part LANGUAGE sql STABLE AS $$
+            SELECT 200, NULL, repeat('x', 1000) FROM (SELECT generate_series(1, 50000000)) AS n $$;
+            CREATE OR REPLACE FUNCTION public.sleeps(params jsonb, body jsonb) RETURNS SETOF telemetry.http_part LANGUAGE sql STABLE AS $$
+            SELECT 200, NULL, 'x' FROM pg_sleep(60) $$;
+            INSERT INTO telemetry.dialect (name, description) VALUES ('leaving', 'For this test.') ON CONFLICT DO NOTHING;
+            INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+                ('GET', '/endless', 'For this test.', 'leaving', 'public.endless(jsonb, jsonb)'),
+                ('GET', '/sleeps', 'For this test.', 'leaving', 'public.sleeps(jsonb, jsonb)') ON CONFLICT DO NOTHING""")
+        active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%http_parts%' AND pid <> pg_backend_pid()"
+        support.wait_until(lambda: self.proxy.request("HEAD", "/endless").status == 200, 20, "the routes")
+        for path in ("/endless", "/sleeps"):
+            tls = self.connect()
+            tls.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            support.wait_until(lambda: self.cluster.value(active) == "1", 10, "the statement")
+            tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            tls.close()
+            support.wait_until(lambda: self.cluster.value(active) == "0", 10, "the statement to end")
 
     def test_large_answer_comes_whole(self):
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):

@@ -8,6 +8,7 @@
 #include "routes/ingest.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "routes/body.h"
 #include "routes/idempotency.h"
 #include "routes/reply.h"
@@ -62,11 +63,42 @@ ingest_on_rows_end(TlGroupEntry *entry, const TlGroupResult *result)
 	tl_request_end_wait(request);
 }
 
+/* The sum of a member of the extension's answer, which a bulk body has for each device; no text has it so. */
+static uint64_t
+sum_member(const TlRpcResult *result, const char *name)
+{
+	const char *end = result->body + result->len;
+	const char *p = result->body;
+	size_t len = strlen(name);
+	uint64_t sum = 0;
+
+	while ((p = memmem(p, (size_t) (end - p), name, len)) != NULL)
+	{
+		uint64_t number = 0;
+
+		for (p += len; p < end && *p >= '0' && *p <= '9'; p++)
+			number = number * 10 + (uint64_t) (*p - '0');
+		sum += number;
+	}
+	return sum;
+}
+
 static void
 ingest_on_call_end(const TlRpcResult *result, void *arg)
 {
 	TlRequest *request = arg;
 
+	/* A repeated batch counts again, as repeated points do. */
+	if (result->outcome == TL_PG_DONE && request->kind != TL_BODY_SINGLE)
+	{
+		tl_metrics.points_received += sum_member(result, "\"total_count\": ");
+		tl_metrics.points_rejected += sum_member(result, "\"failed_count\": ");
+	}
+	else if (result->outcome == TL_PG_DONE)
+	{
+		tl_metrics.points_received++;
+		tl_metrics.points_rejected += result->status != 200;
+	}
 	tl_request_relay(request, result);
 	tl_request_end_wait(request);
 }

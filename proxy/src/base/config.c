@@ -8,6 +8,7 @@
  */
 #include "base/config.h"
 
+#include "base/edit_distance.h"
 #include "base/log.h"
 #include "base/origin.h"
 
@@ -191,38 +192,6 @@ option_find(const char *name)
 	return NULL;
 }
 
-/* How many single-character edits lie between two names. */
-static size_t
-edit_distance(const char *a, const char *b)
-{
-	size_t row[NAME_SIZE];
-	size_t n = strlen(b);
-
-	if (n >= NAME_SIZE)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; *a != '\0'; a++, i++)
-	{
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++)
-		{
-			size_t above = row[j];
-			size_t best = diagonal + (*a == b[j - 1] ? 0 : 1);
-
-			if (above + 1 < best)
-				best = above + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			diagonal = above;
-			row[j] = best;
-		}
-	}
-	return row[n];
-}
-
 static bool
 refuse_unknown(TlConfigError *error, const char *name)
 {
@@ -232,7 +201,7 @@ refuse_unknown(TlConfigError *error, const char *name)
 	refuse(error, "unknown option \"%s\"", name);
 	for (size_t i = 0; i < OPTION_COUNT && strlen(name) < NAME_SIZE; i++)
 	{
-		size_t d = edit_distance(name, options[i].name);
+		size_t d = tl_edit_distance(name, options[i].name);
 
 		if (d < distance)
 		{

@@ -1,6 +1,7 @@
 """What clients of many kinds need of the HTTP interface: methods, slashes, browsers, beacons, webhooks, retries."""
 
 import json
+import random
 import signal
 import subprocess
 import unittest
@@ -473,6 +474,37 @@ class IdempotencyTest(ClientsTestCase):
         body = {"data_points": [point()], "batch_id": "b"}
         self.ask("POST", BATCH, 200, body, idempotency_key="b")
         self.ask("POST", BATCH, 422, body, idempotency_key="c")
+
+    def together(self, bodies, path, key):
+        """The answers to these, sent at once."""
+        wires = []
+        for body in bodies:
+            wire = self.proxy.wire()
+            self.addCleanup(wire.close)
+            wire.post(path, body, f"Idempotency-Key: {key}\r\n")
+            wires.append(wire)
+        return [wire.response() for wire in wires]
+
+    def test_bulk_bodies_under_one_key_at_once_do_not_wait_for_each_other(self):
+        """Whatever the order in which they name their devices."""
+        rng = random.Random(11)
+        for number in range(5):
+            devices = [f"d{i}" for i in range(30)]
+            bodies = []
+            for _ in range(8):
+                rng.shuffle(devices)
+                bodies.append({d: [{"timestamp": "2026-03-01T00:00:00Z", "metric_name": "m", "value": number}] for d in devices})
+            answers = self.together(bodies, "/api/v1/telemetry/bulk", f"many{number}")
+            self.assertEqual([answer.status for answer in answers], [200] * 8)
+            self.assertTrue(all(answer.json == answers[0].json for answer in answers))
+
+    def test_of_different_batches_under_one_key_at_once_one_is_taken(self):
+        for number in range(10):
+            bodies = [{"data_points": [{"timestamp": "2026-03-01T00:00:00Z", "metric_name": "m", "value": value}]} for value in range(6)]
+            answers = self.together(bodies, f"/api/v1/telemetry/devices/one{number}/telemetry/batch", "one")
+            taken = [value for value, answer in enumerate(answers) if answer.status == 200]
+            self.assertEqual((len(taken), {answer.status for answer in answers}), (1, {200, 422}))
+            self.assertEqual(self.cluster.value(f"SELECT value FROM telemetry.point WHERE device_id = 'one{number}'"), str(taken[0]))
 
     def test_a_bulk_body_comes_again(self):
         body = {"d1": [point(1)], "d2": [point(1), point(1, "")]}

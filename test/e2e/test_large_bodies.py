@@ -158,3 +158,24 @@ class LargeBodyInTimeTest(support.TestCase):
         self.assertIn("Retry-After", answer.headers)
         session.run("ROLLBACK;")
         self.assertEqual(cluster.value("SELECT count(*) FROM telemetry.point"), "0")
+
+    def test_what_is_decompressed_counts_as_waiting(self):
+        cluster = self.start_cluster()
+        proxy = self.start_proxy(cluster, "--max-pending=8MB", "--connections=1")
+        session = self.start_session(cluster)
+        session.run("BEGIN; LOCK TABLE telemetry.block IN ACCESS EXCLUSIVE MODE;")
+        text = gzip.compress(json.dumps(batch()).encode())
+        wires = []
+        for number in range(12):
+            wire = proxy.wire()
+            self.addCleanup(wire.close)
+            path = BATCH.replace("big", f"big{number}")
+            wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
+                      f"Content-Length: {len(text)}\r\n\r\n".encode() + text)
+            wires.append(wire)
+        # Some are refused while the others wait, for all together are 36 MB.
+        support.wait_until(lambda: sum(wire.has_answer() for wire in wires) >= 6, 20, "refusals")
+        session.run("ROLLBACK;")
+        statuses = [wire.response().status for wire in wires]
+        self.assertEqual(set(statuses), {200, 503})
+        self.assertEqual(cluster.value("SELECT count(DISTINCT device_id) FROM telemetry.point"), str(statuses.count(200)))

@@ -46,6 +46,10 @@ def memory(proxy):
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
+# What a sanitizer or valgrind keeps is not the proxy's.
+MEMORY_IS_ITS_OWN = not support.PROXY_WRAPPER and b"__asan_init" not in pathlib.Path(support.PROXY).read_bytes()
+
+
 def reset_memory(proxy):
     pathlib.Path(f"/proc/{proxy.process.pid}/clear_refs").write_text("5")
 
@@ -249,7 +253,8 @@ class PaceTest(StreamingTestCase):
             self.read_some(wire, 1000)
         time.sleep(0.5)
         self.read_some(wires[0], 20 * MEGA)
-        self.assertLess(memory(self.proxy) - before, 8 * MEGA)
+        if MEMORY_IS_ITS_OWN:
+            self.assertLess(memory(self.proxy) - before, 8 * MEGA)
         self.assertEqual(self.backends(), 2)
 
     def test_readers_of_exports_keep_nobody_else_waiting(self):
@@ -342,7 +347,8 @@ class BufferedTest(StreamingTestCase):
                 pass
         self.assertEqual(self.proxy.post("/api/v1/telemetry/devices/d/telemetry",
                                          {"timestamp": "2026-03-01T00:00:00Z", "metric_name": "m", "value": 1}).status, 200)
-        self.assertLess(memory(self.proxy) - before, 64 * MEGA)
+        if MEMORY_IS_ITS_OWN:
+            self.assertLess(memory(self.proxy) - before, 64 * MEGA)
         refused = sum(1 for wire in wires if wire.has_answer(0))
         self.assertGreater(refused, 20)
         self.assertEqual(self.proxy.get("/health").status, 200)

@@ -3,8 +3,8 @@
  *		Asking the server to end the statement that a connection runs.  See cancel.h.
  *
  * The thread owns nothing but what it was given; it says that it is done by a byte on a pipe, after
- * which it touches nothing.  An abandoned request that is still under way when the process ends is
- * left to that.
+ * which it touches nothing.  One that is still under way when the process ends is left to that; it is in
+ * the list of them, so that nobody takes it for lost.
  */
 #include "database/cancel.h"
 
@@ -14,10 +14,12 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 struct TlCancel
 {
+	LIST_ENTRY(TlCancel) link;
 	PGcancel *request;
 	pthread_t thread;
 	int pipe[2];
@@ -27,6 +29,8 @@ struct TlCancel
 	bool failed;
 	char error[256];
 };
+
+static LIST_HEAD(, TlCancel) under_way = LIST_HEAD_INITIALIZER(under_way);
 
 static void *
 ask(void *arg)
@@ -43,6 +47,7 @@ ask(void *arg)
 static void
 cancel_free(TlCancel *cancel)
 {
+	LIST_REMOVE(cancel, link);
 	if (cancel->done != NULL)
 		event_free(cancel->done);
 	PQfreeCancel(cancel->request);
@@ -82,6 +87,7 @@ tl_cancel_start(struct event_base *base, PGconn *pg, void (*on_done)(void *arg),
 		free(cancel);
 		return NULL;
 	}
+	LIST_INSERT_HEAD(&under_way, cancel, link);
 	cancel->request = PQgetCancel(pg);
 	cancel->done = event_new(base, cancel->pipe[0], EV_READ, cancel_on_done, cancel);
 	if (cancel->request == NULL || cancel->done == NULL ||

@@ -6,34 +6,34 @@ DELETE FROM telemetry.receipt;
 DELETE FROM telemetry.dead_letter;
 
 -- A point in the words of the HTTP interface, some members of which are texts of JSON.
-CREATE FUNCTION pg_temp.point(metric text, member text DEFAULT 'unit', json text DEFAULT 'null') RETURNS text LANGUAGE sql AS
-	$$ SELECT format('{"timestamp": "2025-12-18T10:00:00Z", "metric_name": %s, "value": 1, "%s": %s}', to_json(metric), member, json) $$;
+CREATE FUNCTION pg_temp.point(metric text, member text DEFAULT 'unit', form text DEFAULT 'null') RETURNS text LANGUAGE sql AS
+	$$ SELECT format('{"timestamp": "2025-12-18T10:00:00Z", "metric_name": %s, "value": 1, "%s": %s}', to_json(metric), member, form) $$;
 
 -- each_field_has_its_code_and_the_path_is_told
-CREATE TEMP TABLE fault (member text, json text);
+CREATE TEMP TABLE fault (member text, form text);
 INSERT INTO fault VALUES
 	('value', '"\ud83d"'), ('value', '"a\u0000b"'), ('value', '"\ude00\ud83d"'), ('value', '"\ud83d\u0041"'), ('value', '"\ud83d\ud83d\ude00"'), ('value', '1e200000'), ('value', '-1E+131071'),
 	('value', '1e-20000'), ('value', '[1, {"deep": ["\udfff"]}]'), ('value', '{"a\u0000b": 1}'), ('value', '{"a": 1e1001}'),
 	('timestamp', '"\u0000"'), ('timestamp', '1e200000'), ('metric_name', '"m\u0000"'), ('unit', '"\uD800"'),
 	('tags', '{"note": "\ud83d"}'), ('tags', '{"\ud83d": 1}'), ('tags', '{"list": [1, 2, 1e2000]}'), ('metadata', '{"a": {"b": {"c": "\u0000"}}}'),
 	('ignored', '"\u0000"'), ('ignored\u0000', '1');
-SELECT member, json, r.body FROM fault, LATERAL (SELECT telemetry.ingest_text(pg_temp.point('m', member, json), 'text_1', 'single') - 'success' AS body) AS r;
+SELECT member, form, r.body FROM fault, LATERAL (SELECT telemetry.ingest_text(pg_temp.point('m', member, form), 'text_1', 'single') - 'success' AS body) AS r;
 -- of_a_batch_all_others_are_stored
 SELECT a - 'errors' AS batch, a -> 'errors' -> 0 AS first, jsonb_path_query_array(a, '$.errors[*].index') AS indexes, jsonb_path_query_array(a, '$.errors[*].metric_name') AS metrics,
 	jsonb_path_query_array(a, '$.errors[*].code') = (SELECT jsonb_agg(payload ORDER BY n) FROM (SELECT to_jsonb(d.code), row_number() OVER (ORDER BY d.id) FROM telemetry.dead_letter AS d) AS d (payload, n)) AS codes
-FROM telemetry.ingest_text((SELECT format('{"data_points": [%s], "batch_id": "b1"}', string_agg(pg_temp.point('good ' || n) || ',' || pg_temp.point('bad ' || n, member, json), ',' ORDER BY n))
+FROM telemetry.ingest_text((SELECT format('{"data_points": [%s], "batch_id": "b1"}', string_agg(pg_temp.point('good ' || n) || ',' || pg_temp.point('bad ' || n, member, form), ',' ORDER BY n))
 	FROM (SELECT *, row_number() OVER () AS n FROM fault) AS f), 'text_1', 'batch') AS a;
 SELECT count(*), count(*) FILTER (WHERE metric LIKE 'good%') AS good FROM telemetry.point WHERE device_id = 'text_1';
 -- it_is_kept_as_it_was_written, and is nothing that could be tried again
 SELECT code, reason, payload, whole FROM telemetry.dead_letter WHERE payload ->> 'metric_name' IN ('bad 2', 'bad 6', 'bad 10', 'bad 19') ORDER BY id;
 -- what_is_all_right_is_no_fault
-CREATE TEMP TABLE fine AS SELECT * FROM (VALUES ('"\ud83d\ude00 \u00e9 \\u0000 \\ud83d \" \\"'), ('{"a\"b": ["\\\\", "]", "}", "1e9999", {"\\": 1e308}]}'), ('[1e999, -1e998, 0.1e1000, 1e-998, 0e99]')) AS v (json);
-SELECT telemetry.ingest_text(pg_temp.point(json, 'value', json), 'text_2', 'single') -> 'success' AS success FROM fine;
+CREATE TEMP TABLE fine AS SELECT * FROM (VALUES ('"\ud83d\ude00 \u00e9 \\u0000 \\ud83d \" \\"'), ('{"a\"b": ["\\\\", "]", "}", "1e9999", {"\\": 1e308}]}'), ('[1e999, -1e998, 0.1e1000, 1e-998, 0e99]')) AS v (form);
+SELECT telemetry.ingest_text(pg_temp.point(form, 'value', form), 'text_2', 'single') -> 'success' AS success FROM fine;
 SELECT metric::jsonb = value::jsonb AS same FROM telemetry.point WHERE device_id = 'text_2';
-SELECT telemetry.ingest_text(pg_temp.point('edge ' || json, 'tags', format('{"a": %s}', json)), 'text_2', 'single') -> 'detail' AS detail
-FROM unnest(ARRAY['1e999', '1e1000', '-1e998', '-1e999', '12e998', '12e999', '0.1e1000', '0.1e1001', '1e-998', '1e-999', '10.0e-997', '0e999', '0e-1001', '0.0e9999', '0e9999']) AS json;
-SELECT telemetry.ingest_text(pg_temp.point('edge', 'tags', format('{"a": %s}', json)), 'text_2', 'single') -> 'success' AS success
-FROM unnest(ARRAY[repeat('9', 1000), repeat('9', 1001), '-' || repeat('9', 999), '0.' || repeat('1', 998), '0.' || repeat('1', 999)]) AS json;
+SELECT telemetry.ingest_text(pg_temp.point('edge ' || form, 'tags', format('{"a": %s}', form)), 'text_2', 'single') -> 'detail' AS detail
+FROM unnest(ARRAY['1e999', '1e1000', '-1e998', '-1e999', '12e998', '12e999', '0.1e1000', '0.1e1001', '1e-998', '1e-999', '10.0e-997', '0e999', '0e-1001', '0.0e9999', '0e9999']) AS form;
+SELECT telemetry.ingest_text(pg_temp.point('edge', 'tags', format('{"a": %s}', form)), 'text_2', 'single') -> 'success' AS success
+FROM unnest(ARRAY[repeat('9', 1000), repeat('9', 1001), '-' || repeat('9', 999), '0.' || repeat('1', 998), '0.' || repeat('1', 999)]) AS form;
 
 -- a_batch_came_again_is_answered_as_before
 SELECT telemetry.ingest_text(body, 'text_3', 'batch') = telemetry.ingest_text(body, 'text_3', 'batch') AS same, count(*) OVER () AS bodies

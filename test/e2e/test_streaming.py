@@ -349,6 +349,5 @@ class BufferedTest(StreamingTestCase):
                                          {"timestamp": "2026-03-01T00:00:00Z", "metric_name": "m", "value": 1}).status, 200)
         if MEMORY_IS_ITS_OWN:
             self.assertLess(memory(self.proxy) - before, 64 * MEGA)
-        refused = sum(1 for wire in wires if wire.has_answer(0))
-        self.assertGreater(refused, 20)
+        support.wait_until(lambda: sum(wire.has_answer() for wire in wires) > 20, 20, "most of them to be given up")
         self.assertEqual(self.proxy.get("/health").status, 200)

@@ -487,19 +487,6 @@ tl_pgconn_drop(TlPgConn *conn, const char *reason)
 		conn_lose(conn, reason);
 }
 
-/* What the server says is read again, if it was not. */
-static void
-conn_watch_rows(TlPgConn *conn)
-{
-	if (!conn->paused)
-		return;
-	conn->paused = false;
-	conn->waiting_since = tl_clock_us();
-	event_add(conn->readable, NULL);
-	/* Of what has been read already nobody else would tell. */
-	event_active(conn->readable, EV_READ, 0);
-}
-
 void
 tl_pgconn_pause(TlPgConn *conn)
 {
@@ -512,7 +499,13 @@ tl_pgconn_pause(TlPgConn *conn)
 void
 tl_pgconn_resume(TlPgConn *conn)
 {
-	conn_watch_rows(conn);
+	if (!conn->paused)
+		return;
+	conn->paused = false;
+	conn->waiting_since = tl_clock_us();
+	event_add(conn->readable, NULL);
+	/* Of what has been read already nobody else would tell. */
+	event_active(conn->readable, EV_READ, 0);
 }
 
 static void
@@ -531,7 +524,7 @@ tl_pgconn_cancel(TlPgConn *conn)
 {
 	if (conn->state != TL_PG_BUSY || conn->cancel != NULL || conn->cancelled)
 		return;
-	conn_watch_rows(conn);
+	tl_pgconn_resume(conn);
 	conn->cancel = tl_cancel_start(conn->base, conn->pg, conn_on_cancelled, conn);
 	conn->cancelled = conn->cancel == NULL;
 }

@@ -89,7 +89,7 @@ extern bool tl_pgconn_is_cancelled(const TlPgConn *conn);
  */
 extern void tl_pgconn_pause(TlPgConn *conn);
 
-/* May call on_rows and on_end. */
+/* on_rows and on_end are called later than this returns. */
 extern void tl_pgconn_resume(TlPgConn *conn);
 
 extern TlPgState tl_pgconn_state(const TlPgConn *conn);

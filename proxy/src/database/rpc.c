@@ -71,16 +71,19 @@ call_finish(TlRpcCall *call, const TlRpcResult *result)
 	free(call);
 }
 
-/* What may stand in a head: a line break would begin another field of it. */
+/*
+ * Whether an answer may have this status and Content-Type, or none: a line break in it would begin another
+ * field of the head.
+ */
 static bool
-is_content_type(const char *text)
+is_head(int status, const char *content_type)
 {
-	size_t len = strlen(text);
+	size_t len = content_type != NULL ? strlen(content_type) : 0;
 
 	for (size_t i = 0; i < len; i++)
-		if (text[i] < ' ' || text[i] > '~')
+		if (content_type[i] < ' ' || content_type[i] > '~')
 			return false;
-	return len <= TL_CONTENT_TYPE_MAX;
+	return status >= 200 && status <= 599 && len <= TL_CONTENT_TYPE_MAX;
 }
 
 static void
@@ -92,8 +95,7 @@ call_on_rows(TlPgJob *job, const PGresult *rows)
 		PQgetisnull(rows, 0, 1))
 		return;
 	call->status = atoi(PQgetvalue(rows, 0, 0));
-	call->understood = call->status >= 200 && call->status <= 599 &&
-					   (PQnfields(rows) < 3 || is_content_type(PQgetvalue(rows, 0, 2)));
+	call->understood = is_head(call->status, PQnfields(rows) > 2 ? PQgetvalue(rows, 0, 2) : NULL);
 	tl_buf_add(&call->answer, PQgetvalue(rows, 0, 1), (size_t) PQgetlength(rows, 0, 1));
 	if (PQnfields(rows) > 2)
 		snprintf(call->content_type, sizeof(call->content_type), "%s", PQgetvalue(rows, 0, 2));
@@ -125,8 +127,7 @@ call_on_part(TlPgJob *job, const PGresult *row)
 	{
 		status = part_text(row, 0);
 		part.status = status != NULL ? atoi(status) : 0;
-		if (part.status < 200 || part.status > 599 ||
-			(part.content_type != NULL && !is_content_type(part.content_type)))
+		if (!is_head(part.status, part.content_type))
 			return;
 		call->understood = true;
 	}

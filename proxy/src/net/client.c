@@ -90,7 +90,7 @@ client_refuse(TlClient *client, int status, const char *why)
 	table->owner.on_refusal(status, why, client_asks_for_head(client), &table->refusal,
 							table->owner.arg);
 	part = (struct iovec){table->refusal.data, table->refusal.len};
-	client_send(client, &part, 1);
+	tl_client_write(client, &part, 1);
 	client_begin_closing(client);
 }
 
@@ -139,7 +139,7 @@ client_begin_body(TlClient *client)
 	{
 		struct iovec part = {CONTINUE, sizeof(CONTINUE) - 1};
 
-		client_send(client, &part, 1);
+		tl_client_write(client, &part, 1);
 	}
 }
 
@@ -264,7 +264,7 @@ client_catch_up(TlClient *client)
 {
 	TlClientTable *table = client->table;
 
-	if (!client->behind || tl_client_unsent(client) > CLIENT_CAUGHT_UP)
+	if (!client->behind || client_unsent(client) > CLIENT_CAUGHT_UP)
 		return;
 	client->behind = false;
 	table->owner.on_caught_up(client->request, table->owner.arg);
@@ -309,7 +309,7 @@ client_proceed(TlClient *client)
 				more = client->phase != PHASE_STREAMING;
 				break;
 			case PHASE_WRITING:
-				if (tl_client_unsent(client) > 0)
+				if (client_unsent(client) > 0)
 					more = false;
 				else if (!client_end_answer(client))
 					return;
@@ -326,7 +326,7 @@ client_proceed(TlClient *client)
 	/* One that sends no more is of no use when all that it has asked is answered. */
 	if (client->at_end &&
 		((client->phase <= PHASE_BODY && !yielded) ||
-		 (client->phase == PHASE_CLOSING && tl_client_unsent(client) == 0 && !client->is_cut)))
+		 (client->phase == PHASE_CLOSING && client_unsent(client) == 0 && !client->is_cut)))
 		client_free(client);
 }
 

@@ -99,9 +99,6 @@ extern void tl_client_end(TlClient *client);
 /* The answer cannot be completed: the client learns so by the loss of its connection. */
 extern void tl_client_abort(TlClient *client);
 
-/* Bytes of answers that the client has yet to take. */
-extern size_t tl_client_unsent(const TlClient *client);
-
 /*
  * Whether the client has more than this to take, or all of them together have too much: then whoever
  * writes is to wait until the client has caught up.

@@ -11,13 +11,13 @@
 #define WRITE_LEAST ((size_t) 64 * 1024)
 
 size_t
-tl_client_unsent(const TlClient *client)
+client_unsent(const TlClient *client)
 {
 	return evbuffer_get_length(client_output(client));
 }
 
 void
-client_send(TlClient *client, const struct iovec *parts, int count)
+tl_client_write(TlClient *client, const struct iovec *parts, int count)
 {
 	for (int i = 0; i < count; i++)
 		client->given += parts[i].iov_len;
@@ -42,7 +42,7 @@ tl_client_answer(TlClient *client, const char *head, size_t head_len, const char
 
 	client->request = NULL;
 	client_begin_answer(client, PHASE_WRITING, close);
-	client_send(client, parts, body_len > 0 ? 2 : 1);
+	tl_client_write(client, parts, body_len > 0 ? 2 : 1);
 	client_proceed(client);
 }
 
@@ -53,20 +53,14 @@ tl_client_begin(TlClient *client, const char *head, size_t len, bool close)
 
 	client_begin_answer(client, PHASE_STREAMING, close);
 	bufferevent_setwatermark(client->bev, EV_WRITE, CLIENT_CAUGHT_UP, 0);
-	client_send(client, &part, 1);
-}
-
-void
-tl_client_write(TlClient *client, const struct iovec *parts, int count)
-{
-	client_send(client, parts, count);
+	tl_client_write(client, &part, 1);
 }
 
 bool
 tl_client_is_behind(TlClient *client, size_t mark)
 {
 	const TlClientTable *table = client->table;
-	size_t unsent = tl_client_unsent(client);
+	size_t unsent = client_unsent(client);
 
 	client->behind = unsent > mark || (unsent > CLIENT_CAUGHT_UP &&
 									   table->unsent > (size_t) table->config->max_buffered / 2);
@@ -99,7 +93,7 @@ bool
 client_takes_answer(TlClient *client)
 {
 	const TlClientTable *table = client->table;
-	size_t unsent = tl_client_unsent(client);
+	size_t unsent = client_unsent(client);
 	size_t taken = client->given - unsent;
 
 	if (client->phase != PHASE_STREAMING && client->phase != PHASE_WRITING)

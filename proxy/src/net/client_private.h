@@ -113,8 +113,8 @@ extern void client_forget_request(TlClient *client);
 /* client.c: how much may be buffered now. */
 extern void client_limit_reading(TlClient *client, size_t wanted);
 
-/* client_answer.c: sends, at once as far as the socket takes it. */
-extern void client_send(TlClient *client, const struct iovec *parts, int count);
+/* client_answer.c: bytes that the client has yet to take. */
+extern size_t client_unsent(const TlClient *client);
 
 /* client_answer.c: whether the client takes its answer fast enough to go on; it has as long again then. */
 extern bool client_takes_answer(TlClient *client);

@@ -41,18 +41,17 @@ http_fields(const HttpRequest *request, const TlAnswer *answer)
 }
 
 static bool
-status_has_body(int status)
+is_read(const HttpRequest *request)
 {
-	return status != 204 && status != 304;
+	return request->base.method == TL_METHOD_GET || request->base.method == TL_METHOD_HEAD;
 }
 
 /* Whether an answer goes in gzip to whoever takes that. */
 static bool
 answer_may_be_gzip(const HttpRequest *request, const TlAnswer *answer)
 {
-	return (request->base.method == TL_METHOD_GET || request->base.method == TL_METHOD_HEAD) &&
-		   tl_gzip_is_worth(answer->content_type != NULL ? answer->content_type
-														 : "application/json");
+	return is_read(request) && tl_gzip_is_worth(answer->content_type != NULL ? answer->content_type
+																			 : "application/json");
 }
 
 /* Takes the request out of those in flight.  False if there is nobody to answer. */
@@ -75,8 +74,7 @@ http_begin_answer(HttpRequest *request, int status)
 static bool
 answer_is_known(const HttpRequest *request, const TlAnswer *answer, char tag[TL_ETAG_SIZE])
 {
-	if (answer->status != 200 || answer->len > GZIP_MOST ||
-		(request->base.method != TL_METHOD_GET && request->base.method != TL_METHOD_HEAD))
+	if (answer->status != 200 || answer->len > GZIP_MOST || !is_read(request))
 	{
 		tag[0] = '\0';
 		return false;
@@ -118,14 +116,15 @@ http_answer(TlRequest *base, const TlAnswer *answer)
 		sent.len = http->body.len;
 	}
 	options.close = request->close;
-	options.framing = status_has_body(sent.status) ? TL_FRAMING_LENGTH : TL_FRAMING_NONE;
+	options.framing = tl_http_status_has_body(sent.status) ? TL_FRAMING_LENGTH : TL_FRAMING_NONE;
 	options.len = sent.len;
 	options.etag = tag[0] != '\0' ? tag : NULL;
 	options.fields = http_fields(request, &sent);
 	tl_http_compose_head(&http->head, &sent, &options);
-	tl_client_answer(request->client, http->head.data, http->head.len, sent.body,
-					 base->method != TL_METHOD_HEAD && status_has_body(sent.status) ? sent.len : 0,
-					 request->close);
+	tl_client_answer(
+		request->client, http->head.data, http->head.len, sent.body,
+		base->method != TL_METHOD_HEAD && tl_http_status_has_body(sent.status) ? sent.len : 0,
+		request->close);
 	request->client = NULL;
 }
 
@@ -143,7 +142,7 @@ http_begin(TlRequest *base, const TlAnswer *answer)
 	if (!is_wanted)
 		return;
 	options.gzip = gzip && request->takes_gzip;
-	if (base->method == TL_METHOD_HEAD || !status_has_body(answer->status))
+	if (base->method == TL_METHOD_HEAD || !tl_http_status_has_body(answer->status))
 		options.framing = TL_FRAMING_NONE;
 	else
 	{

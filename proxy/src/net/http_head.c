@@ -96,13 +96,19 @@ add_framing(TlBuf *out, const TlHeadOptions *options)
 		tl_buf_add_text(out, "Connection: keep-alive\r\n");
 }
 
+bool
+tl_http_status_has_body(int status)
+{
+	return status != 204 && status != 304;
+}
+
 void
 tl_http_compose_head(TlBuf *out, const TlAnswer *answer, const TlHeadOptions *options)
 {
 	tl_buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", answer->status,
 				  reason_phrase(answer->status), date_text());
 	/* Of what the client has already, only what may have changed beside it. */
-	if (answer->status != 304 && answer->status != 204)
+	if (tl_http_status_has_body(answer->status))
 		tl_buf_printf(out, "Content-Type: %s\r\n",
 					  answer->content_type != NULL ? answer->content_type : "application/json");
 	if (options->gzip)

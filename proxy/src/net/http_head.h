@@ -28,6 +28,9 @@ typedef struct TlHeadOptions
 	const TlBuf *fields; /* more of the head, whole lines, or NULL */
 } TlHeadOptions;
 
+/* Whether an answer of this status may have a body, and says of what type. */
+extern bool tl_http_status_has_body(int status);
+
 /* Appends the head of an answer, with the empty line. */
 extern void tl_http_compose_head(TlBuf *out, const TlAnswer *answer, const TlHeadOptions *options);
 

@@ -48,9 +48,10 @@ answers_one_after_the_other_differ(void)
 	unsigned int told[5] = {0};
 
 	for (int i = 0; i < 1000; i++)
-		told[tl_retry_after()]++;
+		told[tl_retry_after(503)]++;
 	for (int seconds = 1; seconds <= 4; seconds++)
 		TAP_CHECK(told[seconds] > 100);
+	TAP_CHECK(tl_retry_after(429) == 0 && tl_retry_after(500) == 0);
 }
 
 int

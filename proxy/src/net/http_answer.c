@@ -248,7 +248,7 @@ http_on_caught_up(void *request, void *arg)
 void
 http_on_refusal(int status, const char *why, bool head, TlBuf *out, void *arg)
 {
-	TlAnswer answer = {.status = status, .retry_after = status == 503 ? tl_retry_after() : 0};
+	TlAnswer answer = {.status = status, .retry_after = tl_retry_after(status)};
 
 	(void) arg;
 	tl_metrics.requests++;

@@ -314,7 +314,7 @@ on_row_end(TlGroupEntry *entry, const TlGroupResult *result)
 	{
 		const TlRowAnswer *row = result->answers;
 		TlAnswer answer = {.status = row->status,
-						   .retry_after = row->status == 503 ? tl_retry_after() : 0,
+						   .retry_after = tl_retry_after(row->status),
 						   .content_type = row->content_type,
 						   .body = row->body,
 						   .len = row->len};

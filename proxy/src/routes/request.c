@@ -95,8 +95,7 @@ static void
 refuse(TlRequest *request, int status, const char *detail, const char *allow)
 {
 	TlBuf *body = tl_request_scratch();
-	TlAnswer answer = {
-		.status = status, .retry_after = status == 503 ? tl_retry_after() : 0, .allow = allow};
+	TlAnswer answer = {.status = status, .retry_after = tl_retry_after(status), .allow = allow};
 
 	if (request->failure != NULL)
 	{
@@ -205,7 +204,7 @@ tl_request_relay(TlRequest *request, const TlRpcResult *result)
 	{
 		TlAnswer answer = {
 			.status = result->status,
-			.retry_after = result->status == 503 ? tl_retry_after() : 0,
+			.retry_after = tl_retry_after(result->status),
 			.content_type = result->content_type,
 			.file_name = tl_request_file_name(request, result->content_type),
 			.body = result->body,

@@ -36,7 +36,7 @@ next_random(void)
 }
 
 unsigned int
-tl_retry_after(void)
+tl_retry_after(int status)
 {
-	return tl_retry_seconds(tl_metrics.in_flight, next_random());
+	return status != 503 ? 0 : tl_retry_seconds(tl_metrics.in_flight, next_random());
 }

@@ -16,7 +16,7 @@
  */
 extern unsigned int tl_retry_seconds(uint64_t waiting, uint64_t random);
 
-/* The same for what waits now. */
-extern unsigned int tl_retry_after(void);
+/* The same for what waits now, of an answer of this status: 0, none, unless that is 503. */
+extern unsigned int tl_retry_after(int status);
 
 #endif

@@ -60,7 +60,7 @@ stream_answer(const TlRequest *request)
 
 	return (TlAnswer){
 		.status = stream->status,
-		.retry_after = stream->status == 503 ? tl_retry_after() : 0,
+		.retry_after = tl_retry_after(stream->status),
 		.content_type = type,
 		.file_name = tl_request_file_name(request, type),
 		.body = stream->first.data,

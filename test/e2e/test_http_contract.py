@@ -1196,7 +1196,8 @@ class ManyClientsTest(ContractTestCase):
             self.assertEqual(wire.response("GET").status, 404)
         with self.proxy.start_post(DEVICE, point()) as late:
             self.assertEqual(late.response().status, 200)
-            self.assertTrue(wires.pop(1).at_end())
+            with wires.pop(1) as replaced:
+                self.assertTrue(replaced.at_end())
             for wire in wires:
                 wire.send(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
                 self.assertEqual(wire.response("GET").status, 404)

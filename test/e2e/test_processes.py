@@ -94,11 +94,15 @@ class SeveralProcessesTest(ProcessTestCase):
         support.wait_until(lambda: min(before) not in proxy.process.children(), 20, "its end")
         self.assertEqual(len(self.wait_for_servers(proxy, 2) - before), 1)
 
-    def test_sighup_reaches_all_and_those_that_come_later(self):
+    def config_file(self, text):
         folder = support.make_folder("config-")
         self.addCleanup(subprocess.run, ["rm", "-rf", folder], check=False)
         path = folder / "proxy.conf"
-        path.write_text("max-body = 4MB\n")
+        path.write_text(text)
+        return path
+
+    def test_sighup_reaches_all_and_those_that_come_later(self):
+        path = self.config_file("max-body = 4MB\n")
         proxy = self.start_many(3, f"--config={path}")
         path.write_text("max-body = 1kB\n")
         proxy.process.send(signal.SIGHUP)
@@ -115,10 +119,7 @@ class SeveralProcessesTest(ProcessTestCase):
             self.assertEqual(proxy.post(TARGET, b"x" * 2000).status, 413)
 
     def test_a_configuration_with_a_mistake_is_told_once_and_changes_nothing(self):
-        folder = support.make_folder("config-")
-        self.addCleanup(subprocess.run, ["rm", "-rf", folder], check=False)
-        path = folder / "proxy.conf"
-        path.write_text("max-body = 1kB\n")
+        path = self.config_file("max-body = 1kB\n")
         proxy = self.start_many(2, f"--config={path}")
         path.write_text("max-body = much\n")
         proxy.process.send(signal.SIGHUP)

@@ -80,6 +80,13 @@ class TlsMixin:
             wire.send(LIVE)
             self.assertEqual(wire.response("GET").status, 200)
 
+    def served_session(self, made):
+        """That of a connection on which something was answered."""
+        with self.wire(made) as wire:
+            wire.send(LIVE)
+            self.assertEqual(wire.response("GET").status, 200)
+            return wire.socket.tls.session
+
     def assert_refuses(self, made):
         """The server says so, in the handshake or, to a client of 1.3 that thinks it over, right after it."""
         with self.assertRaises((ssl.SSLError, ConnectionError)) as caught:
@@ -147,10 +154,7 @@ class VersionTest(TlsTestCase):
         self.start_tls_proxy()
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             made = tls_socket.context(self.authority, version=version)
-            with self.wire(made) as wire:
-                wire.send(LIVE)
-                self.assertEqual(wire.response("GET").status, 200)
-                session = wire.socket.tls.session
+            session = self.served_session(made)
             with self.wire(made, session=session) as wire:
                 self.assertTrue(wire.socket.tls.session_reused)
                 wire.send(LIVE)
@@ -501,10 +505,7 @@ class ClientCertificateTest(TlsTestCase):
     def test_session_of_one_who_showed_a_certificate_is_taken_up_as_that_one(self):
         self.start("required")
         for made in self.contexts(self.client):
-            with self.wire(made) as wire:
-                wire.send(LIVE)
-                self.assertEqual(wire.response("GET").status, 200)
-                session = wire.socket.tls.session
+            session = self.served_session(made)
             with self.wire(made, session=session) as wire:
                 self.assertTrue(wire.socket.tls.session_reused)
 

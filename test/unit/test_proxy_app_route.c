@@ -21,16 +21,25 @@ table_of(const char *routes)
 	return tl_app_table_create(json, strlen(json));
 }
 
-static const TlAppRoute *
-find(const TlAppTable *table, TlMethod method, const char *path, unsigned int *methods)
+/* The texts of its segments last until the next call. */
+static TlRequest
+request_for(TlMethod method, const char *path)
 {
 	static char text[256];
 	TlRequest request = {.method = method};
-	TlFailure *failure;
 
 	snprintf(text, sizeof(text), "%s", path);
 	for (char *p = strtok(text, "/"); p != NULL; p = strtok(NULL, "/"))
 		request.segments[request.segment_count++] = (TlSegment){p, strlen(p)};
+	return request;
+}
+
+static const TlAppRoute *
+find(const TlAppTable *table, TlMethod method, const char *path, unsigned int *methods)
+{
+	TlRequest request = request_for(method, path);
+	TlFailure *failure;
+
 	return tl_app_table_find(table, &request, methods, &failure);
 }
 
@@ -68,14 +77,9 @@ routes_are_found_by_path_and_method(void)
 static const char *
 nearest(const TlAppTable *table, const char *path, unsigned int shared)
 {
-	static char text[256];
-	TlRequest request = {.method = TL_METHOD_GET};
-	TlFailure *failure;
+	TlRequest request = request_for(TL_METHOD_GET, path);
+	TlFailure *failure = tl_app_table_nearest(table, &request, shared);
 
-	snprintf(text, sizeof(text), "%s", path);
-	for (char *p = strtok(text, "/"); p != NULL; p = strtok(NULL, "/"))
-		request.segments[request.segment_count++] = (TlSegment){p, strlen(p)};
-	failure = tl_app_table_nearest(table, &request, shared);
 	return failure == NULL ? NULL : tl_failure_content_type(failure);
 }
 

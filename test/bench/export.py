@@ -3,7 +3,6 @@
 import json
 import os
 import statistics
-import threading
 import time
 
 import cluster
@@ -64,30 +63,16 @@ def find_export_backends(bench):
     return pids.split()
 
 
-class Watch:
+class Watch(cluster.Sampler):
     """The most memory of its own that any of some backends has, looked at many times a second."""
 
     def __init__(self, pids):
+        super().__init__(SAMPLE_EVERY)
         self.pids = pids
         self.most = 0
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
 
-    def run(self):
-        while not self.over.wait(SAMPLE_EVERY):
-            try:
-                own = [cluster.read_memory(pid, "RssAnon") for pid in self.pids]
-            except cluster.Failed:
-                return  # who waits for its answer is told
-            self.most = max(self.most, *own)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.over.set()
-        self.thread.join()
+    def sample(self):
+        self.most = max(self.most, *[cluster.read_memory(pid, "RssAnon") for pid in self.pids])
 
 
 def fetch(bench, proxy, name, points, peaks):

@@ -69,17 +69,16 @@ class Crowd:
         self.process.communicate()
 
 
-class Probe:
+class Probe(cluster.Sampler):
     """Asks /health from a thread, each time on a new connection, as a load balancer does."""
 
     def __init__(self, port):
+        super().__init__(PROBE_EVERY)
         self.port = port
         self.seconds = []
         self.refused = 0
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
 
-    def ask(self):
+    def sample(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PROBE_TIMEOUT)
         begin = time.monotonic()
         try:
@@ -92,18 +91,6 @@ class Probe:
         finally:
             connection.close()
         self.seconds.append(time.monotonic() - begin)
-
-    def run(self):
-        while not self.over.wait(PROBE_EVERY):
-            self.ask()
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.over.set()
-        self.thread.join()
 
 
 def merge_probes(probes):

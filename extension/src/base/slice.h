@@ -36,6 +36,11 @@ tl_slice_has_prefix(TlSlice s, TlSlice prefix)
 	return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.data, prefix.data, prefix.len) == 0);
 }
 
+/* The same of two pointers to slices, for qsort and bsearch. */
+extern int tl_slice_order(const void *a, const void *b);
+/* Sorts slices and drops repeats; how many are left. */
+extern uint32 tl_slices_make_unique(TlSlice *slices, uint32 n);
+
 /* A 64-bit FNV-1a hash with a final mix: the same on every machine and version. */
 extern uint64 tl_hash_bytes(const char *data, size_t len, uint64 seed);
 

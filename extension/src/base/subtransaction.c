@@ -34,3 +34,9 @@ tl_subtransaction(void (*function)(void *arg), void *arg)
 	CurrentResourceOwner = owner;
 	return error;
 }
+
+bool
+tl_error_is_to_be_raised(const ErrorData *error)
+{
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION;
+}

@@ -14,4 +14,10 @@
  */
 extern ErrorData *tl_subtransaction(void (*function)(void *arg), void *arg);
 
+/*
+ * Whether an error asks this process to stop, or the statement, and so is to be raised again whatever it was
+ * that failed.
+ */
+extern bool tl_error_is_to_be_raised(const ErrorData *error);
+
 #endif

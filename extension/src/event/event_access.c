@@ -165,8 +165,7 @@ ask(const TlStream *stream, TlSlice subject, TlSlice user)
 	error = tl_subtransaction(check_in_time, &question);
 	if (error == NULL)
 		return question.allowed ? ALLOWED : DENIED;
-	if ((!timed_out || cancelled) &&
-		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+	if ((!timed_out || cancelled) && tl_error_is_to_be_raised(error))
 		ReThrowError(error);
 	ereport(WARNING, (errmsg("could not check access to subject \"%s\": %s", tl_json_quote(subject),
 							 timed_out ? "it took too long" : error->message),

@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "base/slice_text.h"
 #include "base/statement.h"
+#include "base/statement_row.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -95,81 +96,35 @@ word_number(const char *const *words, TlSlice word)
 	elog(ERROR, "unexpected word \"%.*s\" in telemetry.stream", (int) word.len, word.data);
 }
 
-/* A column of the row at hand; functions below copy what they return to the streams' context. */
-typedef struct Row
-{
-	HeapTuple tuple;
-	TupleDesc desc;
-} Row;
-
-static bool
-column(const Row *row, int number, Datum *value)
-{
-	bool isnull;
-
-	*value = SPI_getbinval(row->tuple, row->desc, number, &isnull);
-	return !isnull;
-}
-
-static TlSlice
-text_column(const Row *row, int number)
-{
-	Datum value;
-
-	if (!column(row, number, &value))
-		return (TlSlice){NULL, 0};
-	return tl_slice_copy(streams_context, tl_slice_of_text(value));
-}
-
 static const char *
-string_column(const Row *row, int number)
+string_column(const TlStatementRow *row, int number)
 {
 	Datum value;
 
-	if (!column(row, number, &value))
+	if (!tl_row_column(row, number, &value))
 		return NULL;
 	return MemoryContextStrdup(streams_context, TextDatumGetCString(value));
 }
 
 static int64
-usecs_column(const Row *row, int number)
+usecs_column(const TlStatementRow *row, int number)
 {
 	Datum value;
 
-	return column(row, number, &value) ? DatumGetInt64(value) : PG_INT64_MAX;
+	return tl_row_column(row, number, &value) ? DatumGetInt64(value) : PG_INT64_MAX;
 }
 
 static double
-number_column(const Row *row, int number, double otherwise)
+number_column(const TlStatementRow *row, int number, double otherwise)
 {
 	Datum value;
 
-	return column(row, number, &value) ? DatumGetFloat8(value) : otherwise;
-}
-
-static TlSlice *
-texts_column(const Row *row, int number, int *n)
-{
-	Datum value;
-	Datum *elements;
-	bool *nulls;
-	TlSlice *list;
-
-	*n = 0;
-	if (!column(row, number, &value))
-		return NULL;
-	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements,
-					  &nulls, n);
-	list = MemoryContextAllocZero(streams_context, sizeof(TlSlice) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-		if (!nulls[i])
-			list[i] = tl_slice_copy(streams_context, tl_slice_of_text(elements[i]));
-	return list;
+	return tl_row_column(row, number, &value) ? DatumGetFloat8(value) : otherwise;
 }
 
 /* Members that are numbers from 0 to 1; others are as if they were not there. */
 static void
-read_sampling(const Row *row, int number, TlStream *stream)
+read_sampling(const TlStatementRow *row, int number, TlStream *stream)
 {
 	Datum value;
 	Jsonb *json;
@@ -178,7 +133,7 @@ read_sampling(const Row *row, int number, TlStream *stream)
 	JsonbValue v;
 	TlSlice type = {NULL, 0};
 
-	if (!column(row, number, &value))
+	if (!tl_row_column(row, number, &value))
 		return;
 	json = DatumGetJsonbP(value);
 	if (!JB_ROOT_IS_OBJECT(json) || JB_ROOT_COUNT(json) == 0)
@@ -230,25 +185,25 @@ find_access_function(const char *signature)
 }
 
 static void
-read_stream(const Row *row, TlStream *stream)
+read_stream(const TlStatementRow *row, TlStream *stream)
 {
 	Datum value;
 
-	stream->name = text_column(row, 1);
-	column(row, 2, &value);
+	stream->name = tl_row_text(row, 1);
+	tl_row_column(row, 2, &value);
 	stream->number = DatumGetInt32(value);
-	stream->any_type = !column(row, 3, &value);
-	stream->types = texts_column(row, 3, &stream->n_types);
-	stream->identity = (TlStreamIdentity) word_number(identities, text_column(row, 4));
-	stream->strategy = (TlStreamStrategy) word_number(strategies, text_column(row, 5));
+	stream->any_type = !tl_row_column(row, 3, &value);
+	stream->types = tl_row_texts(row, 3, &stream->n_types);
+	stream->identity = (TlStreamIdentity) word_number(identities, tl_row_text(row, 4));
+	stream->strategy = (TlStreamStrategy) word_number(strategies, tl_row_text(row, 5));
 	stream->strategy_name = strategies[stream->strategy];
 	stream->max_age = usecs_column(row, 6);
 	stream->max_batch_age = usecs_column(row, 7);
 	stream->max_future = usecs_column(row, 8);
 	read_sampling(row, 9, stream);
 	stream->access_check = string_column(row, 10);
-	stream->denies_unchecked = column(row, 11, &value) && DatumGetBool(value);
-	stream->scope = (TlStreamScope) word_number(scopes, text_column(row, 12));
+	stream->denies_unchecked = tl_row_boolean(row, 11);
+	stream->scope = (TlStreamScope) word_number(scopes, tl_row_text(row, 12));
 	if (stream->access_check != NULL)
 		stream->access_function = find_access_function(stream->access_check);
 }
@@ -267,7 +222,7 @@ tl_field_place(const char *field)
 }
 
 static void
-read_rule(const Row *row, TlFieldRule *rule)
+read_rule(const TlStatementRow *row, TlFieldRule *rule)
 {
 	Datum value;
 
@@ -279,12 +234,12 @@ read_rule(const Row *row, TlFieldRule *rule)
 
 		rule->member = (TlSlice){member, (uint32) strlen(member)};
 	}
-	rule->kind = (TlFieldKind) word_number(kinds, text_column(row, 3));
-	rule->required = column(row, 4, &value) && DatumGetBool(value);
-	rule->required_for = texts_column(row, 5, &rule->n_required_for);
+	rule->kind = (TlFieldKind) word_number(kinds, tl_row_text(row, 3));
+	rule->required = tl_row_column(row, 4, &value) && DatumGetBool(value);
+	rule->required_for = tl_row_texts(row, 5, &rule->n_required_for);
 	rule->minimum = number_column(row, 6, -INFINITY);
 	rule->maximum = number_column(row, 7, INFINITY);
-	rule->max_length = column(row, 8, &value) ? DatumGetInt32(value) : 0;
+	rule->max_length = tl_row_column(row, 8, &value) ? DatumGetInt32(value) : 0;
 	rule->code = string_column(row, 9);
 	rule->message = string_column(row, 10);
 }
@@ -300,7 +255,7 @@ read_all(void)
 	streams = MemoryContextAllocZero(streams_context, sizeof(TlStream) * Max(n_streams, 1));
 	for (int i = 0; i < n_streams; i++)
 	{
-		Row row = {rows->vals[i], rows->tupdesc};
+		TlStatementRow row = {rows->vals[i], rows->tupdesc, streams_context};
 
 		read_stream(&row, &streams[i]);
 	}
@@ -309,8 +264,8 @@ read_all(void)
 	tl_statement_execute(&read_rules, NULL, NULL, false, 0);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		Row row = {SPI_tuptable->vals[i], SPI_tuptable->tupdesc};
-		TlStream *stream = (TlStream *) tl_stream_find(text_column(&row, 1));
+		TlStatementRow row = tl_statement_row(i, streams_context);
+		TlStream *stream = (TlStream *) tl_stream_find(tl_row_text(&row, 1));
 
 		if (stream == NULL)
 			continue;

@@ -362,12 +362,6 @@ apply_time(TlKeyOp op, int64 ts, TlFilter *f)
 	return f->from <= f->to;
 }
 
-static int
-compare_slices(const void *a, const void *b)
-{
-	return tl_slice_compare(*(const TlSlice *) a, *(const TlSlice *) b);
-}
-
 /* Sorts a list, drops repeats, and keeps what is in the other list too, if there is one. */
 static uint32
 intersect(TlSlice *list, uint32 n, const TlSlice *other, uint32 n_other)
@@ -375,7 +369,7 @@ intersect(TlSlice *list, uint32 n, const TlSlice *other, uint32 n_other)
 	uint32 kept = 0;
 	uint32 o = 0;
 
-	qsort(list, n, sizeof(TlSlice), compare_slices);
+	qsort(list, n, sizeof(TlSlice), tl_slice_order);
 	for (uint32 i = 0; i < n; i++)
 	{
 		if (kept > 0 && tl_slice_equal(list[kept - 1], list[i]))

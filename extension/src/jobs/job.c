@@ -153,8 +153,7 @@ run_steps(const TlJobDriver *driver, const char *name)
 
 		CHECK_FOR_INTERRUPTS();
 		error = tl_subtransaction(call_step, &step);
-		if (error != NULL &&
-			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		if (error != NULL && tl_error_is_to_be_raised(error))
 			ReThrowError(error);
 		run.steps++;
 		run.finished = driver->now();

@@ -85,6 +85,24 @@ compare_min_ts(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Leaves out what the filter is without. */
+static void
+leave_out(TlScan *scan)
+{
+	uint32 kept = 0;
+
+	for (uint32 i = 0; i < scan->n_blocks; i++)
+	{
+		bool out = false;
+
+		for (int k = 0; k < scan->filter->n_without; k++)
+			out |= scan->blocks[i].seq == scan->filter->without[k];
+		if (!out)
+			scan->blocks[kept++] = scan->blocks[i];
+	}
+	scan->n_blocks = kept;
+}
+
 TlScan *
 tl_scan_begin(const TlFilter *filter, TlScanOrder order)
 {
@@ -115,6 +133,8 @@ tl_scan_begin(const TlFilter *filter, TlScanOrder order)
 
 		scan->blocks =
 			tl_store_list(buckets, n, filter->from, filter->to, filter->levels, &scan->n_blocks);
+		if (filter->n_without > 0)
+			leave_out(scan);
 		if (order == TL_SCAN_TIME)
 		{
 			qsort(scan->blocks, scan->n_blocks, sizeof(TlBlockMeta), compare_min_ts);

@@ -24,6 +24,8 @@ typedef struct TlFilter
 	int64 to;	 /* inclusive */
 	int columns; /* TL_COLUMN_* */
 	TlLevels levels;
+	const int64 *without; /* order numbers of flushes that a scan in any order leaves out */
+	int n_without;
 } TlFilter;
 
 /* What reading cost, for EXPLAIN. */

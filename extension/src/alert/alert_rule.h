@@ -1,0 +1,94 @@
+/*
+ * alert_rule.h
+ *		The rules of telemetry.alert_rule, with groups and maintenance: whom they are about, and what
+ *		violates them.
+ *
+ * All rules that are switched on are read at once and kept for the session until one of the three
+ * tables changes, of which a trigger tells every session (telemetry.alert_rules_changed).  A rule is
+ * good until the end of the transaction in which it was found.
+ */
+#ifndef TL_ALERT_RULE_H
+#define TL_ALERT_RULE_H
+
+#include "alert/alert_hours.h"
+#include "alert/device_set.h"
+
+typedef enum TlMeasure
+{
+	TL_MEASURE_VALUE,
+	TL_MEASURE_DELTA,
+	TL_MEASURE_RATE
+} TlMeasure;
+
+typedef enum TlComparison
+{
+	TL_GREATER,
+	TL_LESS,
+	TL_GREATER_EQUAL,
+	TL_LESS_EQUAL,
+	TL_EQUAL,
+	TL_NOT_EQUAL
+} TlComparison;
+
+typedef struct TlMaintenance
+{
+	int64 from;
+	int64 to; /* exclusive */
+	TlDeviceSet devices;
+} TlMaintenance;
+
+typedef struct TlAlertRule
+{
+	int index; /* among those that are kept */
+	TlSlice id;
+	int64 revision;
+	TlSlice metric; /* no data: by pattern */
+	text *metric_pattern;
+	TlDeviceSet devices;
+
+	TlMeasure measure;
+	TlComparison comparison;
+	uint8 kind;		  /* of the threshold: numeric, text or boolean */
+	double number;	  /* the threshold, by its kind */
+	TlSlice payload;  /* likewise */
+	bool has_resolve; /* a threshold of its own for clearing */
+	double resolve_number;
+	TlAlertHours *hours; /* NULL: always */
+
+	int trigger_count;
+	int64 window; /* microseconds, as all below */
+	int64 hold;	  /* for_seconds */
+	int64 cooldown;
+	int64 timeout; /* 0: none */
+	bool auto_resolve;
+	bool records_late;
+	bool is_broken; /* its hours cannot be read: it is not to be applied */
+
+	TlMaintenance *maintenance; /* in the order of their beginnings */
+	int n_maintenance;
+} TlAlertRule;
+
+/* Makes sure that the rules are as of now, and tells how many there are. */
+extern int tl_alert_rules_refresh(void);
+
+/* The rules that are about a metric, whatever the device. */
+extern TlAlertRule *const *tl_alert_rules_of_metric(TlSlice metric, int *n);
+/* NULL if there is none of that name that is switched on. */
+extern const TlAlertRule *tl_alert_rule_find(TlSlice id);
+/*
+ * A rule of a row of telemetry.alert_rule (its type and the value), which need not be in the table, into
+ * the current memory context.  Raises invalid_parameter_value if it is none that could be there.
+ */
+extern TlAlertRule *tl_alert_rule_of_row(Oid type, Datum row);
+
+extern bool tl_alert_rule_has_metric(const TlAlertRule *rule, TlSlice metric);
+
+/* The same for a point, of a series whose membership is known. */
+static inline bool
+tl_alert_is_member(const TlAlertRule *rule, TlMembership member, const TlAttrs *attrs)
+{
+	return member == TL_MEMBER_ALWAYS ||
+		   (member == TL_MEMBER_BY_TAGS && tl_device_set_has_tags(&rule->devices, attrs));
+}
+
+#endif

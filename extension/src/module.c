@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "alert/alert_watch.h"
 #include "base/guc.h"
 #include "base/standby.h"
 #include "fdw/fdw_statistics.h"
@@ -22,6 +23,7 @@ _PG_init(void)
 	tl_guc_define();
 	tl_standby_define();
 	tl_statistics_define();
+	tl_alert_watch_define();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		tl_slots_define();

@@ -24,6 +24,7 @@ int tl_guc_mixed_block_points;
 int tl_guc_batch_window;
 int tl_guc_launcher_interval;
 bool tl_guc_workers;
+bool tl_guc_publish_received;
 int tl_guc_compaction_level;
 int tl_guc_settle_time;
 int tl_guc_merge_memory;
@@ -40,6 +41,8 @@ static char *text_metric;
 static char *deadline;
 static int64 deadline_us; /* since 1970; 0: none */
 static int lag_target;
+static int alert_retention;
+static char *actor;
 static char *day_timezone;
 static int buckets;
 
@@ -109,6 +112,9 @@ static const IntSetting settings[] = {
 	{"telemetry.batch_window", "How long a batch_id is remembered.",
 	 "Within it, a repeated batch gets the first answer again and stores nothing.",
 	 &tl_guc_batch_window, 86400, 1, 31536000, PGC_SUSET, GUC_UNIT_S},
+	{"telemetry.alert_retention", "How long alerts that are resolved are kept.",
+	 "Job prune removes those that were resolved longer ago; what they count for stays.",
+	 &alert_retention, 31536000, 3600, 315360000, PGC_SIGHUP, GUC_UNIT_S},
 	{"telemetry.buckets", "Number of buckets that CREATE EXTENSION divides devices into.",
 	 "Read once, when the extension is created; fixed from then on.", &buckets, 64, 1, 1024,
 	 PGC_USERSET, 0},
@@ -132,6 +138,9 @@ static const BoolSetting bool_settings[] = {
 	{"telemetry.workers", "Whether background workers run the jobs.",
 	 "Needs telemetry in shared_preload_libraries; off stops the workers.", &tl_guc_workers, true,
 	 PGC_SIGHUP},
+	{"telemetry.publish_received", "Whether each statement that ingests points is told of.",
+	 "By a row telemetry.data.received of telemetry.outbox, with how many there were.",
+	 &tl_guc_publish_received, false, PGC_SUSET},
 	{"telemetry.text_decimal_comma",
 	 "Whether numbers brought to telemetry.point_text have a decimal comma.",
 	 "On, 21,5 is a number and 21.5 is rejected; off, it is the other way round.",
@@ -214,6 +223,11 @@ define_strings(void)
 							   "that nothing has been stored.",
 							   &deadline, "", PGC_USERSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
 							   check_deadline, assign_deadline, NULL);
+	DefineCustomStringVariable(
+		"telemetry.actor", "Who is told to have changed an alert or made a rule.",
+		"Set by who speaks for others; believed of members of telemetry_writer alone. Empty: the "
+		"session's user.",
+		&actor, "", PGC_USERSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
 	DefineCustomStringVariable("telemetry.text_nulls",
 							   "Words that say, to telemetry.point_text, that there is no value.",
 							   "Separated by commas, in any case; \"\" is the empty field. Such "

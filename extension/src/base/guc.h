@@ -36,6 +36,7 @@ extern void tl_check_deadline(void);
 
 extern int tl_guc_launcher_interval; /* seconds */
 extern bool tl_guc_workers;
+extern bool tl_guc_publish_received;
 
 extern void tl_guc_define(void);
 

@@ -10,6 +10,7 @@
 
 #include "base/guc.h"
 #include "base/statement.h"
+#include "ingest/watch.h"
 #include "store/store.h"
 #include "utils/memutils.h"
 
@@ -106,8 +107,8 @@ next_day(const TlMemtable *memtable, uint32 n_series, const uint32 *done, int64 
 	return true;
 }
 
-void
-tl_flush(TlMemtable *memtable, TlReplacedFn replaced, void *arg)
+uint32
+tl_flush(TlMemtable *memtable, TlReplacedFn replaced, void *arg, void *watch)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry flush", ALLOCSET_DEFAULT_SIZES);
@@ -126,6 +127,9 @@ tl_flush(TlMemtable *memtable, TlReplacedFn replaced, void *arg)
 
 		/* Whoever is refused at the deadline sends again later, and gets a later number. */
 		tl_check_deadline();
+		/* What the watcher does not see yet is of those who know that this number is in flight. */
+		if (watch != NULL)
+			tl_watcher->flush(watch, memtable, n_series, seq);
 		while (next_day(memtable, n_series, done, &day))
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -135,4 +139,5 @@ tl_flush(TlMemtable *memtable, TlReplacedFn replaced, void *arg)
 	tl_search_path_restore(level);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+	return n_series;
 }

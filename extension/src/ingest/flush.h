@@ -11,7 +11,8 @@
  * Sorts the memtable and inserts its blocks under one new order number, so that its points win
  * over all that were flushed before.  Tells replaced() of points that a later row of the same
  * memtable replaces.  The memtable must be reset afterwards.
+ * watch: what the statement's watcher began, or NULL (watch.h).  Returns how many series there were.
  */
-extern void tl_flush(TlMemtable *memtable, TlReplacedFn replaced, void *arg);
+extern uint32 tl_flush(TlMemtable *memtable, TlReplacedFn replaced, void *arg, void *watch);
 
 #endif

@@ -8,14 +8,19 @@
 #include "ingest/ingest.h"
 
 #include "base/guc.h"
+#include "base/slice_text.h"
 #include "base/standby.h"
 #include "ingest/dead_letter.h"
 #include "ingest/flush.h"
 #include "ingest/memtable.h"
+#include "ingest/outbox.h"
 #include "ingest/row_check.h"
+#include "ingest/watch.h"
 #include "store/store.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+const TlWatcher *tl_watcher = NULL;
 
 struct TlIngest
 {
@@ -33,6 +38,10 @@ struct TlIngest
 	int64 duplicates;
 	int64 rejected;
 	TlReports *reports;
+	void *watch; /* watch.h; begun with the first flush */
+	bool is_unwatched;
+	TlSlice device;	  /* of all points that were flushed; for telemetry.publish_received */
+	bool has_devices; /* they are of several */
 };
 
 static int64
@@ -92,14 +101,37 @@ note_replaced(void *arg, uint32 position, uint32 by_position, bool same)
 		in->on_repeat(in->on_repeat_arg, row);
 }
 
+/* The series of a sorted memtable are in the order of their devices within each bucket. */
+static void
+note_devices(TlIngest *in, uint32 n_series)
+{
+	TlRun first;
+	TlRun last;
+
+	if (n_series == 0 || in->has_devices)
+		return;
+	(void) tl_memtable_run(in->memtable, 0, &first);
+	(void) tl_memtable_run(in->memtable, n_series - 1, &last);
+	if (in->device.data == NULL)
+		in->device = tl_slice_copy(in->context, first.key.device);
+	in->has_devices = !tl_slice_equal(in->device, first.key.device) ||
+					  !tl_slice_equal(in->device, last.key.device);
+}
+
 static void
 flush_memtable(TlIngest *in)
 {
+	uint32 n_series;
 	MemoryContext old = MemoryContextSwitchTo(in->context);
 
-	tl_flush(in->memtable, note_replaced, in);
-	tl_memtable_reset(in->memtable);
-	in->memtable_base = in->received;
+	if (in->watch == NULL && !in->is_unwatched && tl_watcher != NULL)
+	{
+		in->watch = tl_watcher->begin();
+		in->is_unwatched = in->watch == NULL;
+	}
+	n_series = tl_flush(in->memtable, note_replaced, in, in->watch);
+	if (unlikely(tl_guc_publish_received))
+		note_devices(in, n_series);
 	MemoryContextSwitchTo(old);
 }
 
@@ -202,7 +234,11 @@ tl_ingest_row(TlIngest *in, const TlIngestRow *row)
 	if (unlikely((tl_memtable_is_full(in->memtable, (Size) tl_guc_batch_memory * 1024) &&
 				  in->on_repeat == NULL) ||
 				 in->received - in->memtable_base >= PG_INT32_MAX))
+	{
 		flush_memtable(in);
+		tl_memtable_reset(in->memtable);
+		in->memtable_base = in->received;
+	}
 	return taken;
 }
 
@@ -220,11 +256,15 @@ tl_ingest_end(TlIngest *in)
 	TlIngestResult counts = {0};
 
 	flush_memtable(in);
+	if (in->watch != NULL)
+		tl_watcher->end(in->watch);
 	counts.unkept = tl_dead_letters_end(in->letters);
 	counts.received = in->received;
 	counts.duplicates = in->duplicates;
 	counts.rejected = in->rejected;
 	counts.accepted = in->received - in->duplicates - in->rejected;
+	if (unlikely(tl_guc_publish_received) && counts.accepted > 0)
+		tl_outbox_received(in->has_devices ? (TlSlice){0} : in->device, &counts);
 	result = tl_reports_end(in->reports, &counts);
 	MemoryContextDelete(in->context);
 	return result;

@@ -101,6 +101,9 @@ static TlStatement log_drop = {
 	{TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID},
 	NULL};
 
+static TlStatement tell_alerts = {
+	"SELECT telemetry.alert_points_deleted($1, $2)", 2, {TEXTOID, TEXTOID}, NULL};
+
 static void
 log_deletion(const TlFilter *doomed, int64 deleted)
 {
@@ -117,6 +120,7 @@ log_deletion(const TlFilter *doomed, int64 deleted)
 	values[3] = Int64GetDatum(doomed->to == DT_NOEND ? DT_NOEND : doomed->to + 1);
 	values[4] = Int64GetDatum(deleted);
 	tl_statement_execute(&log_drop, values, nulls, false, 0);
+	tl_statement_execute(&tell_alerts, values, nulls, false, 0);
 	tl_statement_end(&scope);
 }
 

@@ -353,7 +353,7 @@ $$;
 COMMENT ON FUNCTION telemetry.erase_events(text, text, boolean) IS
 	'Of telemetry.delete_user() and telemetry.delete_device(): removes or anonymises all events of a user or device; returns how many.';
 
-CREATE FUNCTION telemetry.erase(kind text, id text, anonymise boolean) RETURNS telemetry.erasure
+CREATE FUNCTION telemetry.erase(kind text, id text, anonymise boolean, tell boolean) RETURNS telemetry.erasure
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -385,51 +385,68 @@ BEGIN
 		UPDATE telemetry.event_change AS c SET user_id = NULL WHERE c.user_id = erase.id;
 		DELETE FROM telemetry.user_rollup_day AS r WHERE r.user_id = erase.id;
 		DELETE FROM telemetry.batch_log AS b WHERE b.user_id = erase.id;
+		UPDATE telemetry.alert AS a
+		SET acknowledged_by = nullif(a.acknowledged_by, erase.id), resolved_by = nullif(a.resolved_by, erase.id)
+		WHERE erase.id IN (a.acknowledged_by, a.resolved_by);
 		done.points := 0;
 	ELSE
 		done.points := telemetry.delete_points(erase.id, NULL, NULL, NULL);
 		DELETE FROM telemetry.receipt AS r WHERE r.device_id = erase.id;
 		DELETE FROM telemetry.batch_log AS b WHERE b.device_id = erase.id;
+		-- Who judges one of its series has locked its row.
+		DELETE FROM telemetry.alert_state AS s WHERE s.device_id = erase.id;
+		DELETE FROM telemetry.alert AS a WHERE a.device_id = erase.id;
+		DELETE FROM telemetry.alert_pending AS p WHERE p.device_id = erase.id;
 	END IF;
 
+	-- What has not been taken yet is not told any more, nor is what was not sent. Last, since that holds up who sends.
+	DELETE FROM telemetry.outbox AS o WHERE jsonb_path_exists(o.data, names, whom);
+	PERFORM telemetry.erase_notifications(names, whom);
 	INSERT INTO telemetry.erasure (kind, mode, id_hash, events, points, conflicts, dead_letters)
 	VALUES (erase.kind, CASE WHEN erase.anonymise THEN 'anonymise' ELSE 'delete' END, sha256(convert_to(erase.id, 'UTF8')),
 		done.events, done.points, done.conflicts, done.dead_letters)
 	RETURNING * INTO done;
+	IF erase.tell THEN
+		INSERT INTO telemetry.outbox (event_type, key, data)
+		VALUES (erase.kind || '.deleted', erase.id,
+			jsonb_build_object(erase.kind || '_id', erase.id, 'mode', done.mode, 'erased_at', telemetry.json_time(done.erased_at)));
+	END IF;
 	RETURN done;
 END
 $$;
-COMMENT ON FUNCTION telemetry.erase(text, text, boolean) IS 'What telemetry.delete_user() and telemetry.delete_device() do.';
+COMMENT ON FUNCTION telemetry.erase(text, text, boolean, boolean) IS
+	'What telemetry.delete_user() and telemetry.delete_device() do. tell: whether telemetry.outbox has it.';
 
 CREATE FUNCTION telemetry.delete_user(user_id text, anonymise boolean DEFAULT false) RETURNS telemetry.erasure
 	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT telemetry.erase('user', delete_user.user_id, delete_user.anonymise);
+	SELECT telemetry.erase('user', delete_user.user_id, delete_user.anonymise, true);
 END;
 COMMENT ON FUNCTION telemetry.delete_user(text, boolean) IS
-	'Removes what there is of a user: events, rollups by user, conflicts and dead letters that name the user, batch log. With '
+	'Removes what there is of a user: events, rollups by user, conflicts and dead letters that name the user, batch log, and the name in what was said of alerts. With '
 	'anonymise events stay, but without device, user, session, correlation and data, and with the event_id anonymous, so that '
 	'counts are as before. Other rollups follow with the next rounds of job roll_up_events, live views at once; uniques in rollups '
 	'of events that retention has dropped stay. Keys stay in the ledger, as hashes, so that an event that is delivered again '
-	'does not come back. Leaves a row in telemetry.erasure and returns it. Works with its owner''s rights; for telemetry_admin. '
+	'does not come back. Rows of telemetry.outbox and notifications that name the user go, too, and others are told by user.deleted there, which has the '
+	'user_id until all consumers have taken it, 7 days at most. Leaves a row in telemetry.erasure and returns it. Works with its owner''s rights; for telemetry_admin. '
 	'Error: invalid_transaction_state unless the transaction is READ COMMITTED.';
 
 CREATE FUNCTION telemetry.delete_device(device_id text, anonymise boolean DEFAULT false) RETURNS telemetry.erasure
 	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT telemetry.erase('device', delete_device.device_id, delete_device.anonymise);
+	SELECT telemetry.erase('device', delete_device.device_id, delete_device.anonymise, true);
 END;
 COMMENT ON FUNCTION telemetry.delete_device(text, boolean) IS
-	'The same as telemetry.delete_user() of a device. Its points, of which it is part of the key, and its receipts are removed '
+	'The same as telemetry.delete_user() of a device, of which device.deleted tells. Its points, of which it is part of the key, and its receipts and alerts are removed '
 	'with anonymise, too; telemetry.drop_log names it. Goes through all events to find those of the device that are of a user.';
 
 REVOKE ALL ON FUNCTION telemetry.job_event_partitions(), telemetry.job_event_retention(), telemetry.job_event_keys(),
 	telemetry.expired_before(integer), telemetry.note_event_drop(text, timestamptz, bigint), telemetry.streams_in(regclass),
 	telemetry.drop_event_partition(regclass, date, text[]), telemetry.delete_expired_events(regclass, date, text[]),
 	telemetry.drop_event_rollup_day(), telemetry.anonymise_events(timestamptz[], bigint[]),
-	telemetry.erase_events(text, text, boolean), telemetry.erase(text, text, boolean),
+	telemetry.erase_events(text, text, boolean), telemetry.erase(text, text, boolean, boolean),
 	telemetry.delete_user(text, boolean), telemetry.delete_device(text, boolean) FROM PUBLIC;
 GRANT SELECT ON telemetry.event_partition TO telemetry_reader;
 GRANT SELECT ON telemetry.erasure TO telemetry_admin;

@@ -453,12 +453,16 @@ BEGIN
 		WHERE o.end_time < now() - interval '90 days'
 		ORDER BY o.end_time LIMIT at_once FOR UPDATE SKIP LOCKED);
 	GET DIAGNOSTICS pruned = ROW_COUNT;
-	RETURN more OR pruned = at_once;
+	more := more OR pruned = at_once;
+
+	RETURN telemetry.prune_alerts(at_once) OR telemetry.prune_outbox(at_once) = at_once
+		OR telemetry.prune_notifications(at_once) = at_once OR more;
 END
 $$;
 COMMENT ON FUNCTION telemetry.job_prune() IS
 	'Job prune: removes receipts older than telemetry.batch_window, dead letters older than 30 days or beyond their bounds, conflicts and the '
-	'batch log older than 90, up to 5000 of each, and progress of processes that are gone. True if there may be more.';
+	'batch log older than 90, rows of the outbox that were taken or are older than 7 days, notifications that were sent 7 days ago or are dead for 30, up to 5000 of each, '
+	'progress of processes that are gone, and what telemetry.prune_alerts() does. True if there may be more.';
 
 -- What there is from the start.
 
@@ -469,6 +473,7 @@ BEGIN ATOMIC
 	SELECT coalesce(current_setting('telemetry.buckets', true), '64')::smallint,
 		coalesce(nullif(current_setting('telemetry.day_timezone', true), ''), 'UTC')
 	WHERE NOT EXISTS (SELECT FROM telemetry.layout);
+	SELECT telemetry.initialise_alert_routes();
 	INSERT INTO telemetry.job (name, description, run_every) VALUES
 		('roll_up', 'Adds newly ingested points to the hourly and daily aggregates.', '2 s'),
 		('compact', 'Merges small blocks into larger ones.', '10 s'),
@@ -477,12 +482,14 @@ BEGIN ATOMIC
 		('event_partitions', 'Makes the partitions that events will be stored in.', '1 h'),
 		('event_retention', 'Removes events and their aggregates that are older than is to be kept.', '1 h'),
 		('event_keys', 'Forgets the keys of events that need not be recognised any more.', '10 min'),
+		('alerts', 'Judges what ingest has left of alert rules, and resolves alerts whose time is over.', '1 s'),
 		('retention', 'Removes points that are older than is to be kept.', '1 h'),
 		('prune', 'Removes expired receipts, dead letters and other leftovers.', '1 min')
 	ON CONFLICT (name) DO NOTHING;
+	SELECT telemetry.initialise_event_routes();
 END;
 COMMENT ON FUNCTION telemetry.initialise() IS
-	'Inserts what CREATE EXTENSION begins with, as far as it is not there: the row of telemetry.layout, and the jobs. For a '
+	'Inserts what CREATE EXTENSION begins with, as far as it is not there: the row of telemetry.layout, the jobs, and the engine''s own routes. For a '
 	'database that was restored from a dump without data.';
 SELECT telemetry.initialise() WHERE NOT telemetry.is_restoring();
 

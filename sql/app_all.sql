@@ -28,7 +28,7 @@ SELECT m.identity AS function, has_function_privilege('telemetry_reader', m.obji
 FROM member AS m WHERE m.type = 'function' ORDER BY m.identity;
 -- every_row_names_its_app
 SELECT a.app, array_agg(DISTINCT s.name) AS streams, array_agg(DISTINCT d.name) AS dialects, count(DISTINCT r.path) AS routes
-FROM (SELECT app FROM stream UNION SELECT app FROM dialect UNION SELECT app FROM route) AS a
+FROM (SELECT app FROM stream UNION SELECT app FROM dialect WHERE name <> 'telemetry' UNION SELECT app FROM route WHERE dialect <> 'telemetry') AS a
 LEFT JOIN stream AS s USING (app) LEFT JOIN dialect AS d USING (app) LEFT JOIN route AS r USING (app)
 GROUP BY a.app ORDER BY a.app;
 

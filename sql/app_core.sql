@@ -146,4 +146,4 @@ RESET ROLE;
 -- What came with it goes with it.
 TRUNCATE event_log, event_key, event_batch, event_change, event_rollup_hour, event_rollup_day, stream_rollup_day, user_rollup_day, dead_letter;
 DROP EXTENSION telemetry_core;
-SELECT (SELECT count(*) FROM stream) AS streams, (SELECT count(*) FROM dialect) AS dialects, (SELECT count(*) FROM route) AS routes;
+SELECT (SELECT count(*) FROM stream) AS streams, (SELECT count(*) FROM dialect WHERE app IS NOT NULL) AS dialects, (SELECT count(*) FROM route WHERE app IS NOT NULL) AS routes;

@@ -13,6 +13,12 @@ FILL = f"""
         ('GET', '/door', 'Lists doors.', 'door', NULL, 'doors(jsonb, jsonb)');
     INSERT INTO telemetry.retention (metric, retention_days) VALUES (NULL, 1000), ('m', 3000);
     SELECT FROM telemetry.alter_job('prune', run_every => '2 h');
+    SELECT FROM telemetry.create_outbox_consumer('other');
+    INSERT INTO telemetry.notification_channel (name, kind, url, secret) VALUES ('hook', 'webhook', 'http://hook.example/', '0123456789abcdef');
+    INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value, notification_channels)
+    VALUES ('hot', 'Hot', 'heat', '>', '90', '{{hook,nowhere}}');
+    INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES (now() - interval '1 hour', 'device-0', 'heat', '95');
+    SELECT FROM telemetry.prepare_notifications();
     INSERT INTO telemetry.point (ts, device_id, metric, value, unit, tags)
     SELECT date_trunc('day', now()) - d * interval '1 day' + i * interval '5 minutes', 'device-' || i % 20, 'm',
         CASE i % 3 WHEN 0 THEN i::float8::telemetry.value WHEN 1 THEN ('text ' || i)::telemetry.value

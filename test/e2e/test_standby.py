@@ -23,6 +23,11 @@ WRITES = [
     "CALL telemetry.refresh('device-1', 'm', NULL, NULL)",
     "CALL telemetry.run_jobs()",
     "DELETE FROM telemetry.retention",
+    "SELECT telemetry.take_outbox('other')",
+    "SELECT telemetry.publish('thing.done', 'k', '{}')",
+    "SELECT telemetry.prepare_notifications()",
+    "SELECT telemetry.take_notifications('w')",
+    "SELECT telemetry.settle_notification('n', true)",
 ]
 
 

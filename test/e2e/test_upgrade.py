@@ -14,6 +14,8 @@ class Upgrade(support.TestCase):
     def test_upgraded_cluster_has_everything_and_goes_on(self):
         old = self.start_cluster(**{**SETTINGS, "telemetry.workers": "off"})
         contents.fill(old)
+        taken = old.rows("SELECT id FROM telemetry.take_outbox('other')")
+        old.execute("SELECT telemetry.publish('thing.done', 'not taken', '{}')")
         before = contents.checksums(old)
         self.assertGreater(int(before["block_1"][0]) + int(before["block_2"][0]), contents.DAYS)
         old.stop()
@@ -30,6 +32,11 @@ class Upgrade(support.TestCase):
         self.assertEqual(contents.checksums(new), before)
         self.assertEqual(contents.audit(new), [])
         self.check_functions(new)
+        # Transactions go on where they were.
+        self.assertEqual(new.value("SELECT key FROM telemetry.take_outbox('other')"), "not taken")
+        self.assertNotEqual(taken, [])
+        new.execute("SELECT telemetry.publish('thing.done', 'new', '{}')")
+        self.assertEqual(new.rows("SELECT key FROM telemetry.take_outbox('other')"), [["new"]])
 
         new.execute("ALTER SYSTEM SET telemetry.workers = on", database="postgres")
         new.execute("SELECT pg_reload_conf()", database="postgres")

@@ -31,6 +31,12 @@ BEGIN
 	RETURN 1;
 END
 $$;
+INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value) VALUES ('rights', 'Rights', 'alert', '>', '0');
+INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-01', 'rights', 'alert', '1');
+UPDATE telemetry.alert SET alert_id = 'rights', status = 'acknowledged', acknowledged_at = now();
+INSERT INTO telemetry.alert (alert_id, rule_id, rule_name, device_id, metric_name, level, condition, threshold_value, value, message, triggered_at) VALUES
+	('active', 'rights', 'Rights', 'other', 'alert', 'info', '>', '0', '1', 'For this test.', '2024-01-01');
+INSERT INTO telemetry.maintenance (starts_at, ends_at) VALUES ('2024-02-01', '2024-02-02');
 CALL telemetry.run_jobs('roll_up');
 INSERT INTO telemetry.event (stream, event_id, event_type, subject_id, user_id) VALUES ('rights', '2', 'a', 's', 'gone');
 CALL telemetry.run_jobs('roll_up_events');
@@ -38,6 +44,16 @@ CALL telemetry.run_jobs('roll_up_events');
 SELECT telemetry.delete_user('gone') \g /dev/null
 INSERT INTO telemetry.event (stream, event_id, event_type, subject_id, user_id) VALUES ('rights', '3', 'a', 's', 'u');
 INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-02', 'rights', 'm', '1');
+
+-- Something to tell of.
+INSERT INTO telemetry.notification_channel (name, kind, url, secret, group_wait) VALUES
+	('rights', 'webhook', 'http://localhost/', '0123456789abcdef', 0), ('rights_too', 'alertmanager', 'http://localhost/', NULL, 0);
+INSERT INTO telemetry.notification_channel (name, kind, sender, recipients) VALUES ('rights_mail', 'email', 'a@b.example', '{c@d.example}');
+INSERT INTO telemetry.notification (id, channel, event_ids, triggered, level, events, created_at, pending_since, next_attempt_at)
+SELECT CASE c.name WHEN 'rights' THEN 'rights' ELSE telemetry.new_id('notification') END, c.name, '{1}', 1, 'error',
+	'[{"event_id": 1, "event_type": "alert.triggered", "alert": {"alert_id": "a", "message": "m"}}]', now(), now(), now()
+FROM telemetry.notification_channel AS c;
+SELECT telemetry.create_outbox_consumer('rights', NULL, true) \g /dev/null
 
 -- The statement's sqlstate as a role, or ok; what it did is undone.
 CREATE FUNCTION pg_temp.attempt(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
@@ -125,6 +141,19 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.end_progress()', '{admin}', 'SELECT telemetry.end_progress()'),
 	('telemetry.progress_of_backends()', '{reader,admin}', 'SELECT telemetry.progress_of_backends()'),
 	('telemetry.worker_state()', '{reader,admin}', 'SELECT telemetry.worker_state()'),
+	('telemetry.publish(text,text,jsonb)', '{admin}', $$SELECT telemetry.publish('thing.done', 'k', '{}')$$),
+	('telemetry.test_alert_rule(telemetry.alert_rule,timestamptz,timestamptz)', '{reader,admin}',
+		$$SELECT telemetry.test_alert_rule(r, '2024-01-01', '2024-01-02') FROM telemetry.alert_rule AS r$$),
+	('telemetry.test_alert_rule(text,timestamptz,timestamptz)', '{reader,admin}', $$SELECT telemetry.test_alert_rule('rights', '2024-01-01', '2024-01-02')$$),
+	('telemetry.create_outbox_consumer(text,text[],boolean)', '{admin}', $$SELECT telemetry.create_outbox_consumer('another')$$),
+	('telemetry.drop_outbox_consumer(text)', '{admin}', $$SELECT telemetry.drop_outbox_consumer('rights')$$),
+	('telemetry.take_outbox(text,integer)', '{admin}', $$SELECT telemetry.take_outbox('rights')$$),
+	('telemetry.handle_event(text,jsonb)', '{admin}', $$SELECT telemetry.handle_event('device.deleted', '{"device_id": "rights"}')$$),
+	('telemetry.http_handle_event(jsonb,jsonb)', '{admin}', $$SELECT telemetry.http_handle_event('{"event_type": "user.deleted"}', '{"user_id": "u"}')$$),
+	('telemetry.prepare_notifications(integer,timestamptz)', '{writer,admin}', 'SELECT telemetry.prepare_notifications()'),
+	('telemetry.take_notifications(text,integer,interval,timestamptz)', '{writer,admin}', $$SELECT telemetry.take_notifications('w')$$),
+	('telemetry.settle_notification(text,boolean,text,integer,boolean,timestamptz)', '{writer,admin}', $$SELECT telemetry.settle_notification('rights', false, 'why')$$),
+	('telemetry.retry_notifications(text,integer,timestamptz)', '{admin}', $$SELECT telemetry.retry_notifications('rights')$$),
 	('telemetry.json_time(timestamptz)', '{reader,writer,admin}', 'SELECT telemetry.json_time(now())'),
 	('telemetry.time_parameter(text)', '{reader,writer,admin}', $$SELECT telemetry.time_parameter('2024-01-01')$$),
 	('telemetry.date_parameter(text)', '{reader,writer,admin}', $$SELECT telemetry.date_parameter('2024-01-01')$$),
@@ -133,6 +162,39 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.first_day(jsonb,text)', '{reader,writer,admin}', $$SELECT telemetry.first_day('{"from": "2024-01-01"}', 'from')$$),
 	('telemetry.last_day(jsonb,text)', '{reader,writer,admin}', $$SELECT telemetry.last_day('{"to": "2024-01-01"}', 'to')$$),
 	('telemetry.csv_field(text)', '{reader,writer,admin}', $$SELECT telemetry.csv_field('=1')$$),
+	('telemetry.current_actor(text)', '{writer,admin}', $$SELECT telemetry.current_actor()$$),
+	('telemetry.acknowledge_alert(text,text,text)', '{writer,admin}', $$SELECT telemetry.acknowledge_alert('active')$$),
+	('telemetry.resolve_alert(text,text,text)', '{writer,admin}', $$SELECT telemetry.resolve_alert('rights', 'note')$$),
+	('telemetry.delete_alert_rule(text)', '{admin}', $$SELECT telemetry.delete_alert_rule('rights')$$),
+	('telemetry.field_is(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.field_is('"a"', '{"kind": "text", "lowest": 1, "highest": 2}')$$),
+	('telemetry.field_rule(text,jsonb)', '{writer,admin}', $$SELECT telemetry.field_rule('f', '{"kind": "choice", "choices": ["a", "b"]}')$$),
+	('telemetry.check_fields(jsonb,jsonb,boolean)', '{writer,admin}', $$SELECT telemetry.check_fields('{"x": 1}', telemetry.alert_rule_fields(), false)$$),
+	('telemetry.check_privileges(text,text[])', '{writer,admin}', $$SELECT telemetry.check_privileges('telemetry.alert_rule', '{INSERT}')$$),
+	('telemetry.alert_rule_fields()', '{writer,admin}', $$SELECT telemetry.alert_rule_fields()$$),
+	('telemetry.write_alert_rule(text,jsonb,text)', '{writer,admin}', $$SELECT telemetry.write_alert_rule(NULL, '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 1}', 'a')$$),
+	('telemetry.caller_name(jsonb)', '{writer,admin}', $$SELECT telemetry.caller_name('{}')$$),
+	('telemetry.alert_rule_json(telemetry.alert_rule)', '{reader,writer,admin}', $$SELECT telemetry.alert_rule_json(NULL)$$),
+	('telemetry.alert_json(telemetry.alert)', '{reader,writer,admin}', $$SELECT telemetry.alert_json(NULL)$$),
+	('telemetry.maintenance_json(telemetry.maintenance)', '{reader,writer,admin}', $$SELECT telemetry.maintenance_json(NULL)$$),
+	('telemetry.alerts_like(telemetry.alert_status,telemetry.alert_level,text,text,text,timestamptz,timestamptz)', '{reader,admin}', $$SELECT telemetry.alerts_like('active', 'info', NULL, NULL, NULL, NULL, NULL)$$),
+	('telemetry.http_alert_rules(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_alert_rules('{}')$$),
+	('telemetry.http_alert_rule(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_alert_rule('{"rule_id": "rights"}')$$),
+	('telemetry.http_create_alert_rule(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_create_alert_rule('{}', '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 1}')$$),
+	('telemetry.http_change_alert_rule(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_change_alert_rule('{"rule_id": "rights"}', '{"threshold_value": 2}')$$),
+	('telemetry.http_enable_alert_rule(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_enable_alert_rule('{"rule_id": "rights"}', '{"enabled": false}')$$),
+	('telemetry.http_delete_alert_rule(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_delete_alert_rule('{"rule_id": "rights"}')$$),
+	('telemetry.http_alerts(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_alerts('{"status": "active", "start_time": "2024-01-01"}')$$),
+	('telemetry.http_alert(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_alert('{"alert_id": "rights"}')$$),
+	('telemetry.http_acknowledge_alert(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_acknowledge_alert('{"alert_id": "active"}')$$),
+	('telemetry.http_resolve_alert(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_resolve_alert('{"alert_id": "rights"}', '{"note": "n"}')$$),
+	('telemetry.http_device_groups(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_device_groups('{}')$$),
+	('telemetry.http_device_group(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_device_group('{"name": "g"}')$$),
+	('telemetry.http_put_device_group(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_put_device_group('{"name": "g"}', '{"device_ids": ["d"]}')$$),
+	('telemetry.http_delete_device_group(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_delete_device_group('{"name": "g"}')$$),
+	('telemetry.http_create_maintenance(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_create_maintenance('{}', '{"ends_at": "2099-01-01"}')$$),
+	('telemetry.http_maintenances(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_maintenances('{}')$$),
+	('telemetry.http_maintenance(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_maintenance('{"id": "1"}')$$),
+	('telemetry.http_delete_maintenance(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_delete_maintenance('{"id": "1"}')$$),
 	('telemetry.compact()', '{admin}', 'CALL telemetry.compact()'),
 	('telemetry.refresh(text,text,timestamptz,timestamptz)', '{admin}', $$CALL telemetry.refresh('rights', NULL, NULL, NULL)$$),
 	('telemetry.run_jobs(text,boolean,interval)', '{admin}', $$CALL telemetry.run_jobs('roll_up')$$);
@@ -170,7 +232,7 @@ FROM unnest(ARRAY[
 	'telemetry.m2_are_close(float8,float8,bigint,float8)', 'telemetry.sketch_bytes(telemetry.sketch)',
 	'telemetry.rollup_difference(telemetry.rollup,telemetry.rollup)', 'telemetry.rollup_of_hours(text,text,date)',
 	'telemetry.compare_day(text,text,date)', 'telemetry.compare_series(text,text)', 'telemetry.sample_percentage(regclass)',
-	'telemetry.is_made_for_routes(oid)', 'telemetry.setting(text)'
+	'telemetry.is_made_for_routes(oid)', 'telemetry.setting(text)', 'telemetry.new_id(text)'
 ]) AS s (signature);
 
 -- Nothing that is planted runs with other rights than the caller's: functions, operators and aggregates of all names that
@@ -295,7 +357,20 @@ CROSS JOIN (
 		($$INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES ('GET', '/rights', '', 'core', 'telemetry.http_health(jsonb, jsonb)')$$),
 		($$UPDATE telemetry.dialect SET name = 'rights' WHERE name OPERATOR(pg_catalog.=) 'core'$$),
 		($$INSERT INTO telemetry.retention (metric, retention_days) VALUES ('m', 30)$$),
-		($$DELETE FROM telemetry.dead_letter$$)
+		($$DELETE FROM telemetry.dead_letter$$),
+		($$INSERT INTO telemetry.alert_rule (name, metric_name, condition, threshold_value, resolve_threshold, active_hours) VALUES ('n', 'm', '>', '2', '1', '{mon 08:00-09:00}')$$),
+		($$UPDATE telemetry.alert_rule SET threshold_value = '3' WHERE rule_id OPERATOR(pg_catalog.=) 'rights'$$),
+		($$DELETE FROM telemetry.alert_rule$$),
+		($$INSERT INTO telemetry.device_group (name) VALUES ('g')$$),
+		($$INSERT INTO telemetry.maintenance (starts_at, ends_at) VALUES ('2024-01-01', '2024-01-02')$$),
+		($$INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-02', 'rights', 'alert', '1'), ('2024-01-03', 'rights', 'alert', '0')$$),
+		($$INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value, notification_channels)
+			VALUES ('rights_2', 'Rights', 'm', '>', '1', '{rights}')$$),
+		($$INSERT INTO telemetry.alert (rule_id, rule_name, device_id, metric_name, level, condition, threshold_value, value, message, triggered_at)
+			VALUES ('rights', 'Rights', 'rights', 'm', 'info', '>', '1', '2', 'm', '2024-01-01')$$),
+		($$INSERT INTO telemetry.notification_channel (name, kind, url, headers) VALUES ('x', 'webhook', 'http://localhost/', '{"X-Y": "z"}')$$),
+		($$UPDATE telemetry.notification_channel SET url = 'http://other/', secret = 'fedcba9876543210' WHERE name OPERATOR(pg_catalog.=) 'rights'$$),
+		($$DELETE FROM telemetry.notification_channel$$)
 ) AS s (statement);
 SELECT is((SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM hostile.alarms), 0::bigint,
 	'nothing planted runs with other rights than the caller''s');
@@ -334,20 +409,21 @@ WHERE f.call IS NOT NULL;
 -- Tables and views, and who reads them.
 CREATE TEMP TABLE readable (name text, roles text[]);
 INSERT INTO readable
-SELECT name, '{reader,admin}' FROM unnest(ARRAY['pending_point', 'point', 'rolled_up_point', 'audit', 'audit_run', 'batch_log', 'compaction',
+SELECT name, '{reader,admin}' FROM unnest(ARRAY['alert', 'alert_pending', 'alert_rule', 'alert_rule_error', 'alert_rule_status', 'alert_rule_total', 'alert_state',
+	'device_group', 'maintenance', 'pending_point', 'point', 'rolled_up_point', 'audit', 'audit_run', 'batch_log', 'compaction',
 	'compaction_state', 'conflict', 'dead_letter', 'dialect', 'drop_log', 'event_drop', 'receipt', 'retention', 'route', 'series', 'stream',
 	'stream_field', 'audit_status', 'core_module_daily', 'event', 'event_daily', 'event_daily_live', 'event_freshness',
 	'event_hourly', 'event_hourly_live', 'event_partition', 'flash_count_daily', 'freshness', 'job_status', 'listener_daily', 'live_day',
 	'live_hour', 'metric_daily', 'metric_daily_live', 'metric_hourly', 'metric_hourly_live', 'out_of_reach', 'playback_daily', 'progress',
-	'recent_failures', 'set_aside', 'store_part', 'stream_daily', 'stream_daily_live', 'sync_health', 'track_daily', 'user_daily', 'user_daily_live', 'worker']) AS n (name);
+	'notification_status', 'recent_failures', 'set_aside', 'store_part', 'stream_daily', 'stream_daily_live', 'sync_health', 'track_daily', 'user_daily', 'user_daily_live', 'worker']) AS n (name);
 INSERT INTO readable
 SELECT name, '{admin}' FROM unnest(ARRAY['block', 'event_log', 'erasure', 'event_batch', 'event_change', 'event_key', 'event_rollup_day',
 	'event_rollup_hour', 'layout', 'retention_state', 'retention_todo', 'rollup_day', 'rollup_hour', 'stream_rollup_day',
-	'user_rollup_day', 'retention_class']) AS n (name);
+	'user_rollup_day', 'retention_class', 'outbox', 'outbox_consumer', 'notification', 'notification_channel_state']) AS n (name);
 INSERT INTO readable VALUES ('subject', '{reader,writer,admin}');
 INSERT INTO readable
 SELECT name, '{}' FROM unnest(ARRAY['event_key_pass', 'event_template', 'job', 'job_state', 'progress_state', 'set_aside_state', 'batch_event',
-	'changed_cell', 'http_event', 'pending_event', 'point_text']) AS n (name);
+	'changed_cell', 'deleted_alert_rule', 'notification_channel', 'http_event', 'pending_event', 'point_text']) AS n (name);
 SELECT set_eq(
 	$$SELECT relname::text FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace AND relkind IN ('v', 'f', 'r', 'p') AND NOT relispartition$$,
 	'SELECT name FROM readable', 'the table has all tables and views');

@@ -48,7 +48,7 @@ CREATE TABLE telemetry.alert_rule (
 	measure text NOT NULL DEFAULT 'value'
 		CONSTRAINT measure_is_value_delta_or_rate CHECK (measure IN ('value', 'delta', 'rate')),
 	condition text NOT NULL
-		CONSTRAINT condition_is_a_comparison CHECK (condition IN ('>', '<', '>=', '<=', '==', '!=')),
+		CONSTRAINT condition_is_a_comparison_or_absent CHECK (condition IN ('>', '<', '>=', '<=', '==', '!=', 'absent')),
 	threshold_value telemetry.value NOT NULL,
 	resolve_threshold telemetry.value,
 	evaluation_window integer NOT NULL DEFAULT 300
@@ -57,7 +57,10 @@ CREATE TABLE telemetry.alert_rule (
 		CONSTRAINT trigger_count_is_from_1_to_1000 CHECK (trigger_count BETWEEN 1 AND 1000),
 	for_seconds integer NOT NULL DEFAULT 0
 		CONSTRAINT for_seconds_is_from_0_to_604800 CHECK (for_seconds BETWEEN 0 AND 604800),
+	absence_of text NOT NULL DEFAULT 'metric' CONSTRAINT absence_of_is_metric_or_device CHECK (absence_of IN ('metric', 'device')),
 	level telemetry.alert_level NOT NULL DEFAULT 'warning',
+	level_after integer CONSTRAINT level_after_is_from_1_to_2592000_seconds CHECK (level_after BETWEEN 1 AND 2592000),
+	level_then telemetry.alert_level,
 	device_ids text[] COLLATE "C" NOT NULL DEFAULT '{}'
 		CONSTRAINT device_ids_are_10000_at_most CHECK (cardinality(device_ids) <= 10000)
 		CONSTRAINT device_ids_has_no_null CHECK (array_position(device_ids, NULL) IS NULL),
@@ -86,7 +89,8 @@ CREATE TABLE telemetry.alert_rule (
 	created_by text NOT NULL DEFAULT session_user,
 	revision bigint NOT NULL DEFAULT 1,
 	CONSTRAINT either_metric_name_or_metric_pattern_is_there CHECK (num_nonnulls(metric_name, metric_pattern) = 1),
-	CONSTRAINT for_seconds_counts_without_trigger_count CHECK (for_seconds = 0 OR trigger_count = 1)
+	CONSTRAINT for_seconds_counts_without_trigger_count CHECK (for_seconds = 0 OR trigger_count = 1),
+	CONSTRAINT level_after_and_level_then_go_together CHECK (num_nulls(level_after, level_then) IN (0, 2))
 );
 COMMENT ON TABLE telemetry.alert_rule IS
 	'Rules that ingest judges points by as they come (seed 004, Epic 4). A change counts from the next batch on, in every session; '
@@ -103,7 +107,8 @@ COMMENT ON COLUMN telemetry.alert_rule.measure IS
 	'evaluation_window, where a number below the one before is that of a counter which began anew at 0; rate: delta by the seconds between the two. '
 	'A point without such a number before it does not violate.';
 COMMENT ON COLUMN telemetry.alert_rule.condition IS
-	'How it is compared with threshold_value: > < >= <= == !=. A point violates if it holds.';
+	'How it is compared with threshold_value: > < >= <= == !=. A point violates if it holds. absent: an alert is triggered when nothing has come for threshold_value '
+	'seconds, which job absence looks for (telemetry.settle_absence); such a rule has no measure, windows, counts and hysteresis.';
 COMMENT ON COLUMN telemetry.alert_rule.threshold_value IS
 	'A number, compared as double precision (NaN is above all others), or a text or boolean, for == and != alone. A value of another kind does not violate.';
 COMMENT ON COLUMN telemetry.alert_rule.resolve_threshold IS
@@ -113,7 +118,11 @@ COMMENT ON COLUMN telemetry.alert_rule.evaluation_window IS 'How many seconds ba
 COMMENT ON COLUMN telemetry.alert_rule.trigger_count IS 'How many points must violate within evaluation_window.';
 COMMENT ON COLUMN telemetry.alert_rule.for_seconds IS
 	'For how many seconds every point must have violated before an alert is triggered: the first of them is that much older; 0: at once.';
+COMMENT ON COLUMN telemetry.alert_rule.absence_of IS
+	'Of condition absent: metric, each series by itself; device, a device of which nothing comes that the rule''s metric or pattern has.';
 COMMENT ON COLUMN telemetry.alert_rule.level IS 'That of its alerts.';
+COMMENT ON COLUMN telemetry.alert_rule.level_after IS 'After how many seconds from triggered_at an alert that is still open gets another level; null: never.';
+COMMENT ON COLUMN telemetry.alert_rule.level_then IS 'The level that it gets then, a higher or a lower one.';
 COMMENT ON COLUMN telemetry.alert_rule.device_ids IS 'Devices that it is about; with device_patterns and device_groups empty, too: all.';
 COMMENT ON COLUMN telemetry.alert_rule.device_patterns IS 'Devices by patterns of LIKE, as metric_pattern.';
 COMMENT ON COLUMN telemetry.alert_rule.device_groups IS 'Names of telemetry.device_group; one that is not there has no device.';
@@ -375,6 +384,16 @@ AS $$
 DECLARE
 	kind CONSTANT text := telemetry.kind(new.threshold_value);
 BEGIN
+	IF new.condition = 'absent' THEN
+		IF kind <> 'numeric' OR new.threshold_value::float8 NOT BETWEEN 1 AND 2592000 THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('threshold_value %s is no number of seconds from 1 to 2592000', left(new.threshold_value::text, 100)),
+				DETAIL = 'Of condition absent it is how long nothing has come.';
+		ELSIF new.measure <> 'value' OR new.trigger_count <> 1 OR new.for_seconds <> 0 OR new.resolve_threshold IS NOT NULL THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = 'condition absent has no measure, trigger_count, for_seconds and resolve_threshold';
+		END IF;
+	END IF;
 	IF kind NOT IN ('numeric', 'text', 'boolean') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('threshold_value of kind %s cannot be compared with', kind),

@@ -483,6 +483,7 @@ BEGIN ATOMIC
 		('event_retention', 'Removes events and their aggregates that are older than is to be kept.', '1 h'),
 		('event_keys', 'Forgets the keys of events that need not be recognised any more.', '10 min'),
 		('alerts', 'Judges what ingest has left of alert rules, and resolves alerts whose time is over.', '1 s'),
+		('absence', 'Tells of devices and metrics of which nothing comes, and changes the level of alerts that stay open.', '5 s'),
 		('retention', 'Removes points that are older than is to be kept.', '1 h'),
 		('prune', 'Removes expired receipts, dead letters and other leftovers.', '1 min')
 	ON CONFLICT (name) DO NOTHING;

@@ -156,25 +156,21 @@ tl_alert_hours_have(const TlAlertHours *hours, int64 ts)
 	return (hours->minutes[minute / 8] & 1 << minute % 8) != 0;
 }
 
-PG_FUNCTION_INFO_V1(telemetry_check_active_hours);
-
-Datum
-telemetry_check_active_hours(PG_FUNCTION_ARGS)
+/* Of the columns of a rule; raises invalid_parameter_value. */
+static void
+read_hours(TlAlertHours *hours, Datum array, const char *zone, int *n)
 {
-	char *zone = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	TlAlertHours hours;
 	Datum *texts;
-	int n;
 
-	if (!tl_alert_hours_begin(&hours, zone))
+	if (!tl_alert_hours_begin(hours, zone))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("there is no time zone \"%s\"", zone),
 						errhint("View pg_timezone_names lists them.")));
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &texts, NULL, &n);
-	for (int i = 0; i < n; i++)
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &texts, NULL, n);
+	for (int i = 0; i < *n; i++)
 	{
 		char *hours_text = TextDatumGetCString(texts[i]);
-		const char *wrong = tl_alert_hours_add(&hours, hours_text);
+		const char *wrong = tl_alert_hours_add(hours, hours_text);
 
 		if (wrong != NULL)
 			ereport(ERROR,
@@ -183,5 +179,28 @@ telemetry_check_active_hours(PG_FUNCTION_ARGS)
 					 errhint("Write days and times such as mon-fri 08:00-18:00 or sat,sun "
 							 "00:00-24:00.")));
 	}
+}
+
+PG_FUNCTION_INFO_V1(telemetry_check_active_hours);
+
+Datum
+telemetry_check_active_hours(PG_FUNCTION_ARGS)
+{
+	TlAlertHours hours;
+	int n;
+
+	read_hours(&hours, PG_GETARG_DATUM(0), text_to_cstring(PG_GETARG_TEXT_PP(1)), &n);
 	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(telemetry_in_active_hours);
+
+Datum
+telemetry_in_active_hours(PG_FUNCTION_ARGS)
+{
+	TlAlertHours hours;
+	int n;
+
+	read_hours(&hours, PG_GETARG_DATUM(0), text_to_cstring(PG_GETARG_TEXT_PP(1)), &n);
+	PG_RETURN_BOOL(n == 0 || tl_alert_hours_have(&hours, PG_GETARG_TIMESTAMPTZ(2)));
 }

@@ -30,8 +30,8 @@ PG_FUNCTION_INFO_V1(telemetry_alert_rules_changed);
 	" r.device_groups, r.level::text FROM "
 
 static TlStatement read_rules = {
-	RULE_COLUMNS_OF
-	"telemetry.alert_rule AS r WHERE r.enabled ORDER BY r.metric_name NULLS LAST, r.rule_id",
+	RULE_COLUMNS_OF "telemetry.alert_rule AS r WHERE r.enabled AND r.condition <> 'absent'"
+					" ORDER BY r.metric_name NULLS LAST, r.rule_id",
 	0,
 	{0},
 	NULL};

@@ -296,12 +296,14 @@ BEGIN
 	PERFORM setseed(seed / 1000000.0);
 	at := '2026-03-01 23:50:00'::timestamptz + floor(random() * 2000) * interval '1 min';
 	INSERT INTO telemetry.device_group (name, device_ids, tags) VALUES ('listed', '{dev_b}', NULL), ('north', '{}', '{"site": "north"}');
-	IF random() < 0.3 THEN
+	-- Edges of these meet points more often than not.
+	FOR i IN 1 .. floor(random() * 4)::int LOOP
 		INSERT INTO telemetry.maintenance (starts_at, ends_at, device_groups, levels, device_ids)
-		VALUES (at + interval '1 min', at + interval '5 min', CASE WHEN random() < 0.5 THEN '{north}' ELSE '{}' END::text[],
-			CASE WHEN random() < 0.5 THEN '{warning,critical}' ELSE '{}' END::telemetry.alert_level[],
-			CASE WHEN random() < 0.5 THEN '{dev_a}' ELSE '{}' END::text[]);
-	END IF;
+		SELECT m.from_ts, m.from_ts + (1 + floor(random() * 6)) * interval '10 s', CASE WHEN random() < 0.3 THEN '{north}' ELSE '{}' END::text[],
+			CASE WHEN random() < 0.3 THEN '{warning,critical}' ELSE '{}' END::telemetry.alert_level[],
+			CASE WHEN random() < 0.3 THEN '{dev_a}' ELSE '{}' END::text[]
+		FROM (SELECT at + floor(random() * 60) * interval '10 s' AS from_ts) AS m;
+	END LOOP;
 	FOR i IN 1 .. 1 + floor(random() * 3)::int LOOP
 		PERFORM pg_temp.add_rule('rule_' || i);
 	END LOOP;

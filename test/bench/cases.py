@@ -2,6 +2,7 @@
 
 import os
 
+import alerts
 import backlog
 import cluster
 import compaction
@@ -140,4 +141,5 @@ CASES = {
     "event": events.case_event,
     "shares": shares.case_shares,
     "export": export.case_export,
+    "alerts": alerts.case_alerts,
 }

@@ -2,6 +2,7 @@
 
 import statistics
 
+import alerts
 import cases
 import export
 import lag
@@ -14,6 +15,10 @@ LABEL = 46
 BUSY_SHARE = 0.05
 ROLLUP_GOALS_MS = {reads.ALL_HOURLY: 3, reads.DEVICE_HOURLY: 0.8}
 LAG_GOAL = 10
+ALERT_RUNS = {"calm, no rules": "nothing violates; no rules", "calm, one rule": "  one rule",
+              "calm, 1,000 rules": "  1,000 rules, 10 of the metric", "same, no rules": "the same 1 % violate; no rules",
+              "same, one rule": "  one rule", "random, no rules": "another 1 % each time; no rules",
+              "random, one rule": "  one rule"}
 WORKER_BUSY_SHARE = 0.2
 # TimescaleDB on this kind of machine, rows/s of repeats into compressed chunks
 TIMESCALE_REPEATS = 19_000
@@ -100,7 +105,7 @@ def check_targets(results):
     for label, goal in ROLLUP_GOALS_MS.items():
         targets.append(below(label, read(label), goal, "{:.3f} ms"))
     return (targets + check_compaction(results) + check_lag(results) + check_backlog(results)
-            + check_events(results) + check_shares(results) + check_export(results))
+            + check_events(results) + check_shares(results) + check_export(results) + check_alerts(results))
 
 
 def check_compaction(results):
@@ -209,6 +214,20 @@ def check_export(results):
     return targets + [
         at_least("ingest beside an export at 100 kB/s / alone", slow.get("ratio"), 0.9),
         at_least("of that rate", figure(slow, "beside", "reader", "share_of_rate"), 0.95, "{:.2f}"),
+    ]
+
+
+def check_alerts(results):
+    ingest = figure(results, "alerts", "ingest")
+    tests = figure(results, "alerts", "backtest", "one", "tests") or {}
+    return [
+        at_least("COPY, 1,000 rules of which 10 match / none", alerts.median_ratio(ingest, "calm, 1,000 rules"), 0.9),
+        at_least("COPY, a rule that nothing violates / none", alerts.median_ratio(ingest, "calm, one rule"), 0.85),
+        at_least("COPY, a rule that 1 % violate / none", alerts.median_ratio(ingest, "same, one rule"), 0.6),
+        below("backtest, a year of a point each 30 s",
+              max((run["seconds"] for run in tests.values()), default=None), 1, "{:.3f} s"),
+        below("POST to NOTIFY, beside 10,000 points/s, p95",
+              figure(results, "alerts", "latency", "beside", "told", "p95_ms"), 50, "{:.1f} ms"),
     ]
 
 
@@ -488,6 +507,32 @@ def print_export(taken):
                f"{slow['beside']['proxy_peak_bytes'] / 1e6:.1f}")
 
 
+def print_alerts(taken):
+    ingest = taken["ingest"]
+    print_head(f"Rules: {ingest['batches']} COPYs of {alerts.BATCH:,} devices", "rows/s", "/ no rules", "lowest", "highest",
+               "open alerts", "resolved", "left to job", "job s")
+    for name, run in ingest["runs"].items():
+        ratios = ingest["ratios"].get(name)
+        shares = [statistics.median(ratios), min(ratios), max(ratios)] if ratios else [None] * 3
+        print_line(ALERT_RUNS[name], thousands(run["rows_per_second"]), *map(times, shares), thousands(run["open"]),
+                   thousands(run["resolved"]), thousands(run["left"]), seconds(run["settle_seconds"]))
+    for kind in ("one", "many"):
+        tested = figure(taken, "backtest", kind)
+        if tested is None:
+            continue
+        print_head(f"Backtest of a year, {tested['series']:,} series, {tested['points']:,} points", "seconds", "points/s",
+                   "alerts")
+        for name, run in tested["tests"].items():
+            print_line(name, f"{run['seconds']:.3f}", thousands(tested["points"] / run["seconds"]), thousands(run["alerts"]))
+    if "latency" not in taken:
+        return
+    print_head("From POST to NOTIFY, ms", "p50", "p95", "max", "answer p50", "answer p95", "points/s")
+    for name, label in (("alone", "alone"), ("beside", "beside other points, 1,000 rules")):
+        run = taken["latency"][name]
+        print_line(label, *[f"{run['told'][key]:.1f}" for key in ("p50_ms", "p95_ms", "max_ms")],
+                   *[f"{run['answered'][key]:.1f}" for key in ("p50_ms", "p95_ms")], thousands(run.get("traffic_rate")))
+
+
 def print_targets(targets):
     print_head("Targets", "measured", "target", "")
     for target in targets:
@@ -506,7 +551,7 @@ def print_report(results):
                        ("series", print_series), ("read", print_read),
                        ("compact", print_compact), ("rollup_cost", print_rollup_cost),
                        ("lag", print_lag), ("backlog", print_backlog), ("event", print_event),
-                       ("shares", print_shares), ("export", print_export)):
+                       ("shares", print_shares), ("export", print_export), ("alerts", print_alerts)):
         if name in results:
             show(results[name])
     print_targets(results["targets"])

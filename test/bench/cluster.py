@@ -294,6 +294,15 @@ def read_cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def read_ended_cpu_seconds(server):
+    """The same of all backends of a server that have ended."""
+    with open(os.path.join(server.data, "postmaster.pid"), encoding="ascii") as file:
+        pid = int(file.readline())
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
 def read_memory(pid, name):
     """Bytes of memory of a process by one of the names in its status, such as VmHWM."""
     try:

@@ -510,11 +510,13 @@ def print_export(taken):
 def print_alerts(taken):
     ingest = taken["ingest"]
     print_head(f"Rules: {ingest['batches']} COPYs of {alerts.BATCH:,} devices", "rows/s", "/ no rules", "lowest", "highest",
-               "open alerts", "resolved", "left to job", "job s")
+               "CPU us/row", "/ no rules", "open alerts", "resolved", "left to job", "job s")
+    beside = dict(alerts.PAIRS)
     for name, run in ingest["runs"].items():
         ratios = ingest["ratios"].get(name)
         shares = [statistics.median(ratios), min(ratios), max(ratios)] if ratios else [None] * 3
-        print_line(ALERT_RUNS[name], thousands(run["rows_per_second"]), *map(times, shares), thousands(run["open"]),
+        print_line(ALERT_RUNS[name], thousands(run["rows_per_second"]), *map(times, shares), f"{ingest['cpu_us'][name]:.2f}",
+                   times(ratio(ingest["cpu_us"][name], ingest["cpu_us"].get(beside.get(name)))), thousands(run["open"]),
                    thousands(run["resolved"]), thousands(run["left"]), seconds(run["settle_seconds"]))
     for kind in ("one", "many"):
         tested = figure(taken, "backtest", kind)

@@ -68,9 +68,9 @@ bool
 tl_alert_rule_is_in_maintenance(const TlAlertRule *rule, TlSlice device, int64 ts,
 								const TlAttrs *attrs)
 {
-	for (int i = 0; i < rule->n_maintenance && rule->maintenance[i].from <= ts; i++)
+	for (int i = 0; i < rule->n_maintenance && rule->maintenance[i]->from <= ts; i++)
 	{
-		const TlMaintenance *m = &rule->maintenance[i];
+		const TlMaintenance *m = rule->maintenance[i];
 
 		if (ts >= m->to)
 			continue;

@@ -8,8 +8,8 @@
 #include "alert/alert_rule.h"
 
 /*
- * What a rule compares of a point: its value, or what it makes of two numbers.  An absent measure
- * neither violates nor clears but counts as a point that does not violate.
+ * What a rule compares of a point: its value, or what it makes of two numbers.  Of a number
+ * without one before it there is nothing to compare: it does not violate, and clears.
  */
 typedef struct TlMeasured
 {

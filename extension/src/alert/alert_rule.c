@@ -7,7 +7,10 @@
  */
 #include "alert/alert_rule.h"
 
+#include <math.h>
+
 #include "access/xact.h"
+#include "base/at_end.h"
 #include "base/slice_text.h"
 #include "base/statement.h"
 #include "base/statement_row.h"
@@ -15,6 +18,7 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "utils/array.h"
+#include "utils/float.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -53,8 +57,7 @@ static TlStatement read_maintenance = {
 typedef struct DeviceGroup
 {
 	TlSlice name;
-	TlSlice *ids;
-	int n_ids;
+	TlDeviceList list;
 	Jsonb *tags;
 } DeviceGroup;
 
@@ -69,7 +72,7 @@ typedef struct Window
 } Window;
 
 /* Whatever was read together, in one memory context. */
-typedef struct Rules
+struct TlAlertRules
 {
 	MemoryContext context;
 	DeviceGroup *groups;
@@ -79,23 +82,17 @@ typedef struct Rules
 	TlAlertRule *rules; /* by metric; those with patterns last */
 	int n_rules;
 	int n_exact;
-} Rules;
+	TlMetricRules *slots; /* of metrics seen lately, by their hash */
+};
+
+typedef TlAlertRules Rules;
 
 static Rules *known = NULL;
 static Oid known_of = InvalidOid;
 static bool stale = true;
 
-/* Metrics seen lately, by their hash, with the rules about them. */
-#define METRIC_SLOTS 256
-
-typedef struct MetricSlot
-{
-	TlSlice metric;
-	TlAlertRule **rules;
-	int n;
-} MetricSlot;
-
-static MetricSlot *metric_slots = NULL;
+/* Metrics seen lately, by their hash. */
+#define METRIC_SLOTS 4096
 
 static void
 on_change(Datum arg, Oid relid)
@@ -141,6 +138,17 @@ pattern_of(MemoryContext context, TlSlice pattern)
 	return made;
 }
 
+/* LIKE raises an error where a pattern ends with an escape that nothing follows. */
+static bool
+is_pattern(TlSlice pattern)
+{
+	uint32 escapes = 0;
+
+	while (escapes < pattern.len && pattern.data[pattern.len - escapes - 1] == '\\')
+		escapes++;
+	return escapes % 2 == 0;
+}
+
 /* Sets of devices ------------------------------------------------------------------------- */
 
 static const DeviceGroup *
@@ -152,48 +160,45 @@ find_group(const Rules *rules, TlSlice name)
 	return NULL;
 }
 
-/* Of a list, of patterns if there is such a column, and of groups by their names. */
-static void
+/*
+ * Of a list, of patterns if there is such a column, and of groups by their names.  False if a pattern
+ * cannot be one, which is checked when a rule is written.
+ */
+static bool
 read_devices(const Rules *rules, const TlStatementRow *row, int ids, int patterns, int groups,
 			 TlDeviceSet *set)
 {
 	MemoryContext context = rules->context;
+	TlDeviceList own;
 	int n_names;
 	TlSlice *names = sorted_texts(row, groups, &n_names);
-	int n_listed;
-	TlSlice *listed = sorted_texts(row, ids, &n_listed);
 	int n_patterns = 0;
 	TlSlice *given = patterns > 0 ? sorted_texts(row, patterns, &n_patterns) : NULL;
-	Size n_ids = (Size) n_listed;
+	bool good = true;
 
+	own.ids = sorted_texts(row, ids, &own.n);
 	memset(set, 0, sizeof(TlDeviceSet));
-	set->all = n_listed == 0 && n_patterns == 0 && n_names == 0;
-	for (int i = 0; i < n_names; i++)
-	{
-		const DeviceGroup *group = find_group(rules, names[i]);
-
-		if (group != NULL)
-			n_ids += (Size) group->n_ids;
-	}
-	set->ids = MemoryContextAllocHuge(context, sizeof(TlSlice) * Max(n_ids, 1));
+	set->all = own.n == 0 && n_patterns == 0 && n_names == 0;
+	set->lists = MemoryContextAlloc(context, sizeof(TlDeviceList) * (Size) (n_names + 1));
 	set->tags = MemoryContextAlloc(context, sizeof(Jsonb *) * (Size) Max(n_names, 1));
-	for (int i = 0; i < n_listed; i++)
-		set->ids[set->n_ids++] = listed[i];
+	set->lists[set->n_lists++] = own;
 	for (int i = 0; i < n_names; i++)
 	{
 		const DeviceGroup *group = find_group(rules, names[i]);
 
 		if (group == NULL)
 			continue;
-		for (int j = 0; j < group->n_ids; j++)
-			set->ids[set->n_ids++] = group->ids[j];
+		set->lists[set->n_lists++] = group->list;
 		if (group->tags != NULL)
 			set->tags[set->n_tags++] = group->tags;
 	}
-	qsort(set->ids, (size_t) set->n_ids, sizeof(TlSlice), tl_slice_order);
 	set->patterns = MemoryContextAlloc(context, sizeof(text *) * (Size) Max(n_patterns, 1));
 	for (int i = 0; i < n_patterns; i++)
+	{
+		good = good && is_pattern(given[i]);
 		set->patterns[set->n_patterns++] = pattern_of(context, given[i]);
+	}
+	return good;
 }
 
 /* Reading --------------------------------------------------------------------------------- */
@@ -244,15 +249,15 @@ read_hours(const TlStatementRow *row, TlAlertRule *rule)
 static void
 find_maintenance(const Rules *rules, TlAlertRule *rule, TlSlice level)
 {
-	rule->maintenance =
-		MemoryContextAlloc(rules->context, sizeof(TlMaintenance) * (Size) Max(rules->n_windows, 1));
+	rule->maintenance = MemoryContextAlloc(rules->context, sizeof(TlMaintenance *) *
+															   (Size) Max(rules->n_windows, 1));
 	for (int i = 0; i < rules->n_windows; i++)
 	{
 		const Window *window = &rules->windows[i];
 
 		if ((window->n_rules == 0 || list_has(window->rules, window->n_rules, rule->id)) &&
 			(window->n_levels == 0 || list_has(window->levels, window->n_levels, level)))
-			rule->maintenance[rule->n_maintenance++] = window->maintenance;
+			rule->maintenance[rule->n_maintenance++] = &window->maintenance;
 	}
 }
 
@@ -270,7 +275,9 @@ read_one(const Rules *rules, const TlStatementRow *row, TlAlertRule *rule)
 	rule->revision = tl_row_column(row, 2, &value) ? DatumGetInt64(value) : 0;
 	rule->metric = tl_row_text(row, 3);
 	pattern = tl_row_text(row, 4);
-	if (rule->metric.data == NULL && pattern.data != NULL)
+	if (rule->metric.data == NULL && pattern.data != NULL && !is_pattern(pattern))
+		rule->is_broken = true;
+	else if (rule->metric.data == NULL && pattern.data != NULL)
 		rule->metric_pattern = pattern_of(row->context, pattern);
 	rule->measure = (TlMeasure) word_number(measures, tl_row_text(row, 5));
 	rule->comparison = (TlComparison) word_number(comparisons, tl_row_text(row, 6));
@@ -287,7 +294,8 @@ read_one(const Rules *rules, const TlStatementRow *row, TlAlertRule *rule)
 	rule->auto_resolve = tl_row_boolean(row, 14);
 	rule->records_late = tl_row_boolean(row, 15);
 	read_hours(row, rule);
-	read_devices(rules, row, 18, 19, 20, &rule->devices);
+	if (!read_devices(rules, row, 18, 19, 20, &rule->devices))
+		rule->is_broken = true;
 	find_maintenance(rules, rule, tl_row_text(row, 21));
 }
 
@@ -297,7 +305,7 @@ read_group(const TlStatementRow *row, DeviceGroup *group)
 	Datum value;
 
 	group->name = tl_row_text(row, 1);
-	group->ids = sorted_texts(row, 2, &group->n_ids);
+	group->list.ids = sorted_texts(row, 2, &group->list.n);
 	if (tl_row_column(row, 3, &value))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row->context);
@@ -318,7 +326,7 @@ read_window(const Rules *rules, const TlStatementRow *row, Window *window)
 	window->maintenance.to = DatumGetTimestampTz(value);
 	window->rules = sorted_texts(row, 3, &window->n_rules);
 	window->levels = sorted_texts(row, 4, &window->n_levels);
-	read_devices(rules, row, 5, 0, 6, &window->maintenance.devices);
+	(void) read_devices(rules, row, 5, 0, 6, &window->maintenance.devices);
 }
 
 /* Runs a statement and makes room for what each of its rows becomes. */
@@ -380,7 +388,6 @@ read_known(Oid relid)
 	if (known != NULL)
 		MemoryContextSetParent(known->context, TopTransactionContext);
 	known = NULL;
-	metric_slots = NULL;
 	known_of = relid;
 	/* What changes while they are read makes them stale again. */
 	stale = false;
@@ -392,7 +399,7 @@ read_known(Oid relid)
 		tl_statement_begin(&scope);
 		read_all(rules, &read_rules, NULL);
 		tl_statement_end(&scope);
-		metric_slots = MemoryContextAllocZero(rules->context, sizeof(MetricSlot) * METRIC_SLOTS);
+		rules->slots = MemoryContextAllocZero(rules->context, sizeof(TlMetricRules) * METRIC_SLOTS);
 	}
 	PG_CATCH();
 	{
@@ -402,11 +409,11 @@ read_known(Oid relid)
 	PG_END_TRY();
 	/* This snapshot may be older than changes that we have been told of already. */
 	if (IsolationUsesXactSnapshot())
-		stale = true;
+		tl_set_at_end(&stale);
 }
 
-int
-tl_alert_rules_refresh(void)
+TlAlertRules *
+tl_alert_rules_now(void)
 {
 	static bool registered = false;
 	Oid relid = tl_relation("alert_rule");
@@ -418,28 +425,35 @@ tl_alert_rules_refresh(void)
 	}
 	if (stale || known_of != relid)
 		read_known(relid);
-	return known->n_rules;
+	return known;
 }
 
 bool
 tl_alert_rule_has_metric(const TlAlertRule *rule, TlSlice metric)
 {
-	return rule->metric_pattern == NULL ? tl_slice_equal(rule->metric, metric)
-										: tl_is_like(metric, rule->metric_pattern);
+	if (rule->metric_pattern != NULL)
+		return tl_is_like(metric, rule->metric_pattern);
+	return rule->metric.data != NULL && tl_slice_equal(rule->metric, metric);
+}
+
+int
+tl_alert_rules_count(const TlAlertRules *rules)
+{
+	return rules->n_rules;
 }
 
 /* The first rule of a metric or of a later one. */
 static int
-first_of_metric(TlSlice metric)
+first_of_metric(const Rules *rules, TlSlice metric)
 {
 	int low = 0;
-	int high = known->n_exact;
+	int high = rules->n_exact;
 
 	while (low < high)
 	{
 		int middle = low + (high - low) / 2;
 
-		if (tl_slice_compare(known->rules[middle].metric, metric) < 0)
+		if (tl_slice_compare(rules->rules[middle].metric, metric) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -447,12 +461,52 @@ first_of_metric(TlSlice metric)
 	return low;
 }
 
+/* Texts and booleans are violated by no number. */
 static void
-fill_slot(MetricSlot *slot, TlSlice metric)
+find_bounds(TlMetricRules *slot)
 {
-	int first = first_of_metric(metric);
+	slot->has_bounds = true;
+	slot->lowest = -get_float8_infinity();
+	slot->highest = get_float8_infinity();
+	for (int i = 0; i < slot->n; i++)
+	{
+		const TlAlertRule *rule = slot->rules[i];
+
+		if (rule->measure != TL_MEASURE_VALUE || rule->is_broken)
+			slot->has_bounds = false;
+		if (rule->kind != TL_KIND_NUMERIC)
+			continue;
+		switch (rule->comparison)
+		{
+			case TL_GREATER:
+				slot->highest = Min(slot->highest, rule->number);
+				break;
+			case TL_GREATER_EQUAL:
+				slot->highest = Min(slot->highest, nextafter(rule->number, -INFINITY));
+				break;
+			case TL_LESS:
+				slot->lowest = Max(slot->lowest, rule->number);
+				break;
+			case TL_LESS_EQUAL:
+				slot->lowest = Max(slot->lowest, nextafter(rule->number, INFINITY));
+				break;
+			case TL_EQUAL:
+			case TL_NOT_EQUAL:
+				slot->has_bounds = false;
+				break;
+		}
+		/* What is compared with NaN, which is above all numbers, is left to the comparison. */
+		if (isnan(rule->number))
+			slot->has_bounds = false;
+	}
+}
+
+static void
+fill_slot(Rules *rules, TlMetricRules *slot, TlSlice metric)
+{
+	TlAlertRule **about =
+		MemoryContextAlloc(rules->context, sizeof(TlAlertRule *) * (Size) Max(rules->n_rules, 1));
 	int n = 0;
-	TlAlertRule **rules;
 
 	if (slot->rules != NULL)
 	{
@@ -460,34 +514,34 @@ fill_slot(MetricSlot *slot, TlSlice metric)
 		pfree(unconstify(char *, slot->metric.data));
 		slot->rules = NULL;
 	}
-	rules = MemoryContextAlloc(known->context, sizeof(TlAlertRule *) * (Size) known->n_rules);
-	for (int i = first; i < known->n_exact && tl_slice_equal(known->rules[i].metric, metric); i++)
-		rules[n++] = &known->rules[i];
-	for (int i = known->n_exact; i < known->n_rules; i++)
-		if (tl_alert_rule_has_metric(&known->rules[i], metric))
-			rules[n++] = &known->rules[i];
-	slot->metric = tl_slice_copy(known->context, metric);
-	slot->rules = rules;
+	for (int i = first_of_metric(rules, metric);
+		 i < rules->n_exact && tl_slice_equal(rules->rules[i].metric, metric); i++)
+		about[n++] = &rules->rules[i];
+	for (int i = rules->n_exact; i < rules->n_rules; i++)
+		if (tl_alert_rule_has_metric(&rules->rules[i], metric))
+			about[n++] = &rules->rules[i];
+	slot->metric = tl_slice_copy(rules->context, metric);
+	slot->rules = about;
 	slot->n = n;
+	find_bounds(slot);
 }
 
-TlAlertRule *const *
-tl_alert_rules_of_metric(TlSlice metric, int *n)
+const TlMetricRules *
+tl_alert_rules_of_metric(TlAlertRules *rules, TlSlice metric)
 {
-	MetricSlot *slot = &metric_slots[tl_hash_bytes(metric.data, metric.len, 0) % METRIC_SLOTS];
+	TlMetricRules *slot = &rules->slots[tl_hash_bytes(metric.data, metric.len, 0) % METRIC_SLOTS];
 
 	if (slot->rules == NULL || !tl_slice_equal(slot->metric, metric))
-		fill_slot(slot, metric);
-	*n = slot->n;
-	return slot->rules;
+		fill_slot(rules, slot, metric);
+	return slot;
 }
 
 const TlAlertRule *
-tl_alert_rule_find(TlSlice id)
+tl_alert_rule_find(const TlAlertRules *rules, TlSlice id)
 {
-	for (int i = 0; i < known->n_rules; i++)
-		if (tl_slice_equal(known->rules[i].id, id))
-			return &known->rules[i];
+	for (int i = 0; i < rules->n_rules; i++)
+		if (tl_slice_equal(rules->rules[i].id, id))
+			return &rules->rules[i];
 	return NULL;
 }
 
@@ -497,7 +551,7 @@ check_row(const TlAlertRule *rule)
 {
 	const char *wrong = NULL;
 
-	if (rule->metric.data == NULL && rule->metric_pattern == NULL)
+	if (rule->metric.data == NULL && rule->metric_pattern == NULL && !rule->is_broken)
 		wrong = "metric_name or metric_pattern is needed";
 	else if (rule->trigger_count < 1 || rule->trigger_count > 1000)
 		wrong = "trigger_count must be from 1 to 1000";
@@ -514,7 +568,7 @@ check_row(const TlAlertRule *rule)
 			 rule->comparison != TL_NOT_EQUAL)
 		wrong = "texts and booleans are compared with == and != only";
 	else if (rule->is_broken)
-		wrong = "active_hours or active_timezone cannot be read";
+		wrong = "active_hours, active_timezone or a pattern cannot be read";
 	if (wrong != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", wrong)));
 }

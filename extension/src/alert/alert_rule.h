@@ -62,19 +62,39 @@ typedef struct TlAlertRule
 	int64 timeout; /* 0: none */
 	bool auto_resolve;
 	bool records_late;
-	bool is_broken; /* its hours cannot be read: it is not to be applied */
+	bool is_broken; /* its hours or patterns cannot be read: it is not to be applied */
 
-	TlMaintenance *maintenance; /* in the order of their beginnings */
+	const TlMaintenance **maintenance; /* in the order of their beginnings */
 	int n_maintenance;
 } TlAlertRule;
 
-/* Makes sure that the rules are as of now, and tells how many there are. */
-extern int tl_alert_rules_refresh(void);
+/*
+ * The rules that were read together.  Those of a statement stay the same to its end, whatever others that it
+ * causes find.
+ */
+typedef struct TlAlertRules TlAlertRules;
 
-/* The rules that are about a metric, whatever the device. */
-extern TlAlertRule *const *tl_alert_rules_of_metric(TlSlice metric, int *n);
+/* The rules as of now, good until the end of the transaction. */
+extern TlAlertRules *tl_alert_rules_now(void);
+extern int tl_alert_rules_count(const TlAlertRules *rules);
+
+/*
+ * The rules that are about a metric, whatever the device.  Most numbers violate none of them: if there are
+ * bounds, none that lies within.
+ */
+typedef struct TlMetricRules
+{
+	TlSlice metric;
+	TlAlertRule **rules;
+	int n;
+	bool has_bounds;
+	double lowest;
+	double highest;
+} TlMetricRules;
+
+extern const TlMetricRules *tl_alert_rules_of_metric(TlAlertRules *rules, TlSlice metric);
 /* NULL if there is none of that name that is switched on. */
-extern const TlAlertRule *tl_alert_rule_find(TlSlice id);
+extern const TlAlertRule *tl_alert_rule_find(const TlAlertRules *rules, TlSlice id);
 /*
  * A rule of a row of telemetry.alert_rule (its type and the value), which need not be in the table, into
  * the current memory context.  Raises invalid_parameter_value if it is none that could be there.

@@ -19,6 +19,7 @@
 #include "alert/key_table.h"
 #include "base/slice_text.h"
 #include "base/statement.h"
+#include "base/statement_row.h"
 #include "base/subtransaction.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -58,7 +59,8 @@ typedef struct Watch
 {
 	MemoryContext context;
 	MemoryContext kept; /* series, until they are judged or left */
-	Watched **of_rule;	/* by the rule's index */
+	TlAlertRules *rules;
+	Watched **of_rule; /* by the rule's index */
 	Watched **watched;
 	int n_watched;
 	int n_rules;
@@ -75,7 +77,8 @@ typedef struct Watch
 static void *
 watch_begin(void)
 {
-	int n_rules = tl_alert_rules_refresh();
+	TlAlertRules *rules = tl_alert_rules_now();
+	int n_rules = tl_alert_rules_count(rules);
 	Watch *w;
 
 	if (n_rules == 0)
@@ -83,6 +86,7 @@ watch_begin(void)
 	w = palloc0(sizeof(Watch));
 	w->context = CurrentMemoryContext;
 	w->kept = AllocSetContextCreate(w->context, "telemetry alert series", ALLOCSET_DEFAULT_SIZES);
+	w->rules = rules;
 	w->n_rules = n_rules;
 	w->of_rule = palloc0(sizeof(Watched *) * (Size) n_rules);
 	w->watched = palloc(sizeof(Watched *) * (Size) n_rules);
@@ -151,6 +155,8 @@ keep(Watch *w, Watched *watched, const TlKey *key)
 	w->n_series++;
 	return series;
 }
+
+static void finish(Watch *w, bool judge);
 
 /* What violates --------------------------------------------------------------------------- */
 
@@ -230,21 +236,46 @@ look_at_run(Watch *w, const TlAlertRule *rule, const TlRun *run)
 		note_points(w, rule, keep(w, watched, &run->key), run, i);
 }
 
+/* Whether all points of a run lie within the bounds of a metric's rules. */
+static bool
+is_within_bounds(const TlMetricRules *about, const TlRun *run)
+{
+	bool within = about->has_bounds && run->kind == TL_KIND_NUMERIC;
+
+	/* NaN is within nothing. */
+	for (uint32 i = 0; within && i < run->n; i++)
+		within = run->cell[i].number >= about->lowest && run->cell[i].number <= about->highest;
+	return within;
+}
+
 static void
 look_at_all(Watch *w)
 {
+	/* A series has one run here; what was kept before may have another one. */
+	bool may_be_kept = w->n_series > 0;
+	const TlMetricRules *last = NULL;
+
 	for (uint32 i = 0; i < w->n_runs; i++)
 	{
-		TlAlertRule *const *rules;
-		int n;
+		const TlMetricRules *about;
 		TlRun run;
 
 		tl_memtable_run(w->memtable, i, &run);
-		rules = tl_alert_rules_of_metric(run.key.metric, &n);
-		for (int r = 0; r < n; r++)
-			look_at_run(w, rules[r], &run);
+		about = last != NULL && tl_slice_equal(last->metric, run.key.metric)
+					? last
+					: tl_alert_rules_of_metric(w->rules, run.key.metric);
 		if (i % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
+		/* Which series of theirs are live is asked afterwards. */
+		for (int r = 0; about != last && r < about->n; r++)
+			(void) watched_of(w, about->rules[r]);
+		last = about;
+		if (about->n == 0 || (!may_be_kept && !w->is_blind && is_within_bounds(about, &run)))
+			continue;
+		for (int r = 0; r < about->n; r++)
+			look_at_run(w, about->rules[r], &run);
+		if (w->n_series > KEPT_MAX)
+			finish(w, false);
 	}
 }
 
@@ -299,26 +330,60 @@ text_array(Datum *texts, int n)
 	return PointerGetDatum(construct_array(texts, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+/* Devices of runs from one on, some at a time. */
 static Datum
-devices_of(const Watch *w)
+devices_of(const Watch *w, uint32 from, uint32 n)
 {
-	Datum *devices = palloc(sizeof(Datum) * w->n_runs);
+	Datum *devices = palloc(sizeof(Datum) * n);
+	Datum array;
 
-	for (uint32 i = 0; i < w->n_runs; i++)
+	for (uint32 i = 0; i < n; i++)
 	{
 		TlRun run;
 
-		tl_memtable_run(w->memtable, i, &run);
+		tl_memtable_run(w->memtable, from + i, &run);
 		devices[i] = tl_slice_to_text(run.key.device);
 	}
-	return text_array(devices, (int) w->n_runs);
+	array = text_array(devices, (int) n);
+	for (uint32 i = 0; i < n; i++)
+		pfree(DatumGetPointer(devices[i]));
+	pfree(devices);
+	return array;
 }
 
+/* Keeps those of the live series that have points here. */
+static void
+keep_live(Watch *w)
+{
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		TlStatementRow row = tl_statement_row(i, CurrentMemoryContext);
+		TlKey key;
+		Datum value;
+		TlRun run;
+		Watched *watched;
+
+		(void) tl_row_column(&row, 1, &value);
+		watched = w->watched[DatumGetInt32(value) - 1];
+		(void) tl_row_column(&row, 2, &value);
+		key.device = tl_slice_of_text(value);
+		(void) tl_row_column(&row, 3, &value);
+		key.metric = tl_slice_of_text(value);
+		if (find_run(w, &key, &run))
+			note_points(w, watched->rule, keep(w, watched, &run.key), &run, run.n);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * All that are live, if these are fewer than the series here, which is most often the case; else they are
+ * looked for by the devices here.
+ */
 static void
 look_for_live(Watch *w)
 {
 	Datum *rules = palloc(sizeof(Datum) * (Size) Max(w->n_watched, 1));
-	bool few = w->n_runs <= LOOK_UP_MAX;
+	bool by_device = w->n_runs <= LOOK_UP_MAX;
 	TlStatementScope scope;
 	Datum values[2];
 
@@ -328,22 +393,21 @@ look_for_live(Watch *w)
 	for (int i = 0; i < w->n_watched; i++)
 		rules[i] = tl_slice_to_text(w->watched[i]->rule->id);
 	values[0] = text_array(rules, w->n_watched);
-	if (few)
-		values[1] = devices_of(w);
-	tl_statement_execute(few ? &find_live_of_devices : &find_live, values, NULL, false, 0);
-	for (uint64 i = 0; i < SPI_processed; i++)
+	if (!by_device)
 	{
-		HeapTuple row = SPI_tuptable->vals[i];
-		TupleDesc desc = SPI_tuptable->tupdesc;
-		bool isnull;
-		int n = DatumGetInt32(SPI_getbinval(row, desc, 1, &isnull));
-		TlKey key = {tl_slice_of_text(SPI_getbinval(row, desc, 2, &isnull)),
-					 tl_slice_of_text(SPI_getbinval(row, desc, 3, &isnull))};
-		Watched *watched = w->watched[n - 1];
-		TlRun run;
-
-		if (find_run(w, &key, &run))
-			note_points(w, watched->rule, keep(w, watched, &run.key), &run, run.n);
+		tl_statement_execute(&find_live, values, NULL, false, (long) w->n_runs + 1);
+		by_device = SPI_processed > w->n_runs;
+		if (by_device)
+			SPI_freetuptable(SPI_tuptable);
+		else
+			keep_live(w);
+	}
+	for (uint32 from = 0; by_device && from < w->n_runs; from += LOOK_UP_MAX)
+	{
+		values[1] = devices_of(w, from, Min(LOOK_UP_MAX, w->n_runs - from));
+		tl_statement_execute(&find_live_of_devices, values, NULL, false, 0);
+		keep_live(w);
+		pfree(DatumGetPointer(values[1]));
 	}
 	tl_statement_end(&scope);
 }
@@ -393,9 +457,13 @@ fail_part(const Part *part, const ErrorData *error)
 {
 	TlStatementScope scope;
 
-	tl_statement_begin(&scope);
-	tl_alert_rule_failed(part->rule->id, error->sqlerrcode, error->message);
-	tl_statement_end(&scope);
+	/* A rule that was changed meanwhile has not failed. */
+	if (error->sqlerrcode != ERRCODE_T_R_SERIALIZATION_FAILURE)
+	{
+		tl_statement_begin(&scope);
+		tl_alert_rule_failed(part->rule->id, error->sqlerrcode, error->message);
+		tl_statement_end(&scope);
+	}
 	leave_blindly(part);
 }
 
@@ -410,6 +478,13 @@ tell_broken(const TlAlertRule *rule)
 }
 
 static void
+sort_late(TlAlertSeries *series)
+{
+	tl_times_sort(series->late, series->n_late);
+	series->n_late = Min(series->n_late, LATE_MAX);
+}
+
+static void
 finish(Watch *w, bool judge)
 {
 	int judged = 0;
@@ -420,13 +495,19 @@ finish(Watch *w, bool judge)
 
 		if (watched->is_broken && judge)
 			tell_broken(watched->rule);
-		for (int from = 0; from < watched->n; from += TL_ALERT_SERIES_MAX)
+		for (int k = 0; k < watched->n; k++)
+			sort_late(&watched->series[k]);
+		for (int from = 0; from < watched->n;)
 		{
+			bool now = judge && judged < INLINE_MAX && !w->is_blind;
+			/* What is left is looked at once. */
 			Part part = {.rule = watched->rule,
 						 .series = watched->series + from,
-						 .n = Min(watched->n - from, TL_ALERT_SERIES_MAX),
+						 .n = now ? Min(watched->n - from, TL_ALERT_SERIES_MAX) : watched->n - from,
 						 .batch = {.seqs = w->seqs, .n_seqs = w->n_seqs, .arg = w}};
 			ErrorData *error;
+
+			from += part.n;
 
 			if (w->is_blind)
 			{
@@ -435,8 +516,7 @@ finish(Watch *w, bool judge)
 			}
 			if (w->n_seqs == 1)
 				part.batch.find = find_run;
-			error =
-				tl_subtransaction(judge && judged < INLINE_MAX ? judge_part : leave_part, &part);
+			error = tl_subtransaction(now ? judge_part : leave_part, &part);
 			judged += part.n;
 			if (error != NULL && tl_error_is_to_be_raised(error))
 				ReThrowError(error);
@@ -448,13 +528,6 @@ finish(Watch *w, bool judge)
 	}
 	w->n_series = 0;
 	MemoryContextReset(w->kept);
-}
-
-static void
-sort_late(TlAlertSeries *series)
-{
-	tl_times_sort(series->late, series->n_late);
-	series->n_late = Min(series->n_late, LATE_MAX);
 }
 
 static void
@@ -475,9 +548,6 @@ watch_flush(void *watch, const TlMemtable *memtable, uint32 n_series, int64 seq)
 	w->n_runs = n_series;
 	look_at_all(w);
 	look_for_live(w);
-	for (int i = 0; i < w->n_watched; i++)
-		for (int k = 0; k < w->watched[i]->n; k++)
-			sort_late(&w->watched[i]->series[k]);
 	if (w->n_series > KEPT_MAX)
 		finish(w, false);
 	MemoryContextSwitchTo(old);

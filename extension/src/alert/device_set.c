@@ -6,47 +6,88 @@
 
 #include "catalog/pg_collation.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 bool
 tl_is_like(TlSlice name, text *pattern)
 {
 	/* One text is enough, whatever is asked; device and metric are short. */
-	char room[VARHDRSZ + TL_KEY_MAX];
-	text *subject = (text *) room;
+	union
+	{
+		text header;
+		char room[VARHDRSZ + TL_KEY_MAX];
+	} subject;
 
 	if (name.len > TL_KEY_MAX)
 		return false;
-	SET_VARSIZE(subject, VARHDRSZ + name.len);
-	memcpy(VARDATA(subject), name.data, name.len);
-	return DatumGetBool(DirectFunctionCall2Coll(textlike, C_COLLATION_OID, PointerGetDatum(subject),
-												PointerGetDatum(pattern)));
+	SET_VARSIZE(&subject.header, VARHDRSZ + name.len);
+	memcpy(subject.room + VARHDRSZ, name.data, name.len);
+	return DatumGetBool(DirectFunctionCall2Coll(
+		textlike, C_COLLATION_OID, PointerGetDatum(&subject.header), PointerGetDatum(pattern)));
 }
 
 TlMembership
 tl_device_set_has(const TlDeviceSet *set, TlSlice device)
 {
-	if (set->all || (set->n_ids > 0 && bsearch(&device, set->ids, (size_t) set->n_ids,
-											   sizeof(TlSlice), tl_slice_order) != NULL))
+	if (set->all)
 		return TL_MEMBER_ALWAYS;
+	for (int i = 0; i < set->n_lists; i++)
+		if (set->lists[i].n > 0 && bsearch(&device, set->lists[i].ids, (size_t) set->lists[i].n,
+										   sizeof(TlSlice), tl_slice_order) != NULL)
+			return TL_MEMBER_ALWAYS;
 	for (int i = 0; i < set->n_patterns; i++)
 		if (tl_is_like(device, set->patterns[i]))
 			return TL_MEMBER_ALWAYS;
 	return set->n_tags > 0 ? TL_MEMBER_BY_TAGS : TL_MEMBER_NEVER;
 }
 
+/*
+ * The tags that were taken apart last: points in a row mostly have the same, and are asked about by several
+ * rules.  What comparing them takes is freed each time.
+ */
+static MemoryContext tags_context = NULL;
+static MemoryContext compare_context = NULL;
+static TlSlice tags_text;
+static Jsonb *tags_parsed = NULL;
+
+static Jsonb *
+parse_tags(TlSlice text)
+{
+	MemoryContext old;
+
+	if (tags_parsed != NULL && tl_slice_equal(tags_text, text))
+		return tags_parsed;
+	if (tags_context == NULL)
+	{
+		tags_context =
+			AllocSetContextCreate(TopMemoryContext, "telemetry tags", ALLOCSET_SMALL_SIZES);
+		compare_context = AllocSetContextCreate(TopMemoryContext, "telemetry tags compared",
+												ALLOCSET_SMALL_SIZES);
+	}
+	tags_parsed = NULL;
+	MemoryContextReset(tags_context);
+	old = MemoryContextSwitchTo(tags_context);
+	tags_text = (TlSlice){pnstrdup(text.data, text.len), text.len};
+	tags_parsed = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(tags_text.data)));
+	MemoryContextSwitchTo(old);
+	return tags_parsed;
+}
+
 bool
 tl_device_set_has_tags(const TlDeviceSet *set, const TlAttrs *attrs)
 {
+	MemoryContext old;
 	Jsonb *tags;
 	bool found = false;
 
 	if (attrs == NULL || attrs->tags.data == NULL || set->n_tags == 0)
 		return false;
-	tags = DatumGetJsonbP(DirectFunctionCall1(
-		jsonb_in, CStringGetDatum(pnstrdup(attrs->tags.data, attrs->tags.len))));
+	tags = parse_tags(attrs->tags);
+	old = MemoryContextSwitchTo(compare_context);
 	for (int i = 0; i < set->n_tags && !found; i++)
 		found = DatumGetBool(DirectFunctionCall2(jsonb_contains, JsonbPGetDatum(tags),
 												 JsonbPGetDatum(set->tags[i])));
-	pfree(tags);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(compare_context);
 	return found;
 }

@@ -8,12 +8,19 @@
 #include "block/run.h"
 #include "utils/jsonb.h"
 
+/* Devices, sorted. */
+typedef struct TlDeviceList
+{
+	TlSlice *ids;
+	int n;
+} TlDeviceList;
+
 /* Devices by list, by patterns of LIKE, and points by tags of which they have all. */
 typedef struct TlDeviceSet
 {
 	bool all;
-	TlSlice *ids; /* sorted */
-	int n_ids;
+	TlDeviceList *lists; /* its own, and those of groups, which other sets share */
+	int n_lists;
 	text **patterns;
 	int n_patterns;
 	Jsonb **tags;

@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "access/xact.h"
+#include "base/at_end.h"
 #include "base/slice_text.h"
 #include "base/statement.h"
 #include "base/statement_row.h"
@@ -315,7 +316,7 @@ tl_streams_refresh(void)
 	PG_END_TRY();
 	/* This snapshot may be older than changes that we have been told of already. */
 	if (IsolationUsesXactSnapshot())
-		streams_stale = true;
+		tl_set_at_end(&streams_stale);
 }
 
 const TlStream *

@@ -8,6 +8,7 @@
 #include "http/http_route.h"
 
 #include "access/xact.h"
+#include "base/at_end.h"
 #include "base/slice_text.h"
 #include "base/statement.h"
 #include "commands/trigger.h"
@@ -150,7 +151,7 @@ tl_routes_refresh(void)
 	PG_END_TRY();
 	/* This snapshot may be older than changes that we have been told of already. */
 	if (IsolationUsesXactSnapshot())
-		routes_stale = true;
+		tl_set_at_end(&routes_stale);
 }
 
 /* Tells all sessions, when this transaction commits, that what they know of routes is old. */

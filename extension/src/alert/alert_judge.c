@@ -30,7 +30,10 @@ typedef struct Judgement
 	int n_resolved;
 	int resolved_cap;
 	TlAlertSeries *at; /* whose point is being folded */
+	bool is_full;	   /* so many alerts are enough at once */
 } Judgement;
+
+#define OPENED_MAX 1000
 
 static int
 compare_series(const void *a, const void *b)
@@ -104,6 +107,7 @@ on_transition(void *arg, TlTransition transition, int64 ts, const TlMeasured *me
 		alert->value = value_of(measured);
 		strlcpy(series->open_alert, alert->id, sizeof(series->open_alert));
 		series->opened = j->n_opened;
+		j->is_full |= j->n_opened >= OPENED_MAX;
 		return;
 	}
 	if (series->opened > 0)
@@ -170,7 +174,7 @@ fold_run(Judgement *j, TlAlertSeries *series, const TlRun *run)
 	bool known_has = false;
 
 	j->at = series;
-	for (uint32 i = 0; i < run->n; i++)
+	for (uint32 i = 0; i < run->n && !j->is_full; i++)
 	{
 		TlFoldPoint point = {series->key.device, run->ts[i], tl_run_kind(run, i), run->cell[i],
 							 run->attrs == NULL ? NULL : run->attrs[i]};
@@ -215,13 +219,60 @@ filter_add(TlFilter *filter, const TlKey *key, int64 from)
 	filter->from = Min(filter->from, from);
 }
 
-/* False if there is nothing to look for. */
-static bool
+static void
 end_filter(TlFilter *filter)
 {
 	filter->n_devices = tl_slices_make_unique(filter->devices, filter->n_devices);
 	filter->n_metrics = tl_slices_make_unique(filter->metrics, filter->n_metrics);
-	return filter->n_devices > 0;
+}
+
+/*
+ * Series whose reading begins at about the same time are read together: one that begins long before the others
+ * would have all that others have since then read, too.
+ */
+#define TOGETHER USECS_PER_DAY
+
+typedef struct Start
+{
+	int64 from;
+	TlAlertSeries *series;
+} Start;
+
+static int
+compare_starts(const void *a, const void *b)
+{
+	int64 x = ((const Start *) a)->from;
+	int64 y = ((const Start *) b)->from;
+
+	return (x > y) - (x < y);
+}
+
+/* Of several devices and metrics not each pair was asked for. */
+static void
+forget_filter(Judgement *j)
+{
+	for (int i = 0; i < j->n; i++)
+		j->series[i].filter = NULL;
+}
+
+/* A filter of the next series of sorted starts, from one on; false at the end. */
+static bool
+next_filter(const Judgement *j, const Start *starts, int n, int *at, TlFilter *filter)
+{
+	int first = *at;
+
+	if (first == n)
+		return false;
+	begin_filter(j, filter);
+	while (*at < n && (starts[*at].from == starts[first].from ||
+					   starts[*at].from < starts[first].from + TOGETHER))
+	{
+		filter_add(filter, &starts[*at].series->key, starts[*at].from);
+		starts[*at].series->filter = filter;
+		(*at)++;
+	}
+	end_filter(filter);
+	return true;
 }
 
 /* What others have stored ----------------------------------------------------------------- */
@@ -273,35 +324,39 @@ note_others(const TlAlertRule *rule, TlAlertSeries *series, const TlRun *run)
 static void
 look_at_others(Judgement *j)
 {
+	Start *starts = palloc(sizeof(Start) * (Size) Max(j->n, 1));
+	int at = 0;
 	TlFilter filter;
 	TlScan *scan;
 	TlRun run;
 
-	begin_filter(j, &filter);
-	filter.without = j->batch->seqs;
-	filter.n_without = j->batch->n_seqs;
 	for (int i = 0; i < j->n; i++)
 	{
 		TlAlertSeries *series = &j->series[i];
-		bool followed = tl_alert_is_followed(j->rule, series);
 
 		series->has_others = false;
-		filter_add(&filter, &series->key,
-				   followed ? Min(series->state.decided_to + 1, series->earliest)
-							: series->earliest);
+		starts[i].series = series;
+		starts[i].from = tl_alert_is_followed(j->rule, series)
+							 ? Min(series->state.decided_to + 1, series->earliest)
+							 : series->earliest;
 	}
-	if (!end_filter(&filter))
-		return;
-	scan = tl_scan_begin(&filter, TL_SCAN_ANY);
-	while (tl_scan_next(scan, &run))
+	qsort(starts, (size_t) j->n, sizeof(Start), compare_starts);
+	while (next_filter(j, starts, j->n, &at, &filter))
 	{
-		TlAlertSeries *series = find_series(j, &run.key);
+		filter.without = j->batch->seqs;
+		filter.n_without = j->batch->n_seqs;
+		scan = tl_scan_begin(&filter, TL_SCAN_ANY);
+		while (tl_scan_next(scan, &run))
+		{
+			TlAlertSeries *series = find_series(j, &run.key);
 
-		CHECK_FOR_INTERRUPTS();
-		if (series != NULL)
-			note_others(j->rule, series, &run);
+			CHECK_FOR_INTERRUPTS();
+			if (series != NULL && series->filter == &filter)
+				note_others(j->rule, series, &run);
+		}
+		tl_scan_end(scan);
+		forget_filter(j);
 	}
-	tl_scan_end(scan);
 	/* Of what is not followed, it is decided. */
 	for (int i = 0; i < j->n; i++)
 		if (!tl_alert_is_followed(j->rule, &j->series[i]))
@@ -337,42 +392,51 @@ fold_memory(Judgement *j)
 	}
 }
 
-/* True if all has been read. */
+/* Reads a day at least, and counts points down; true if all has been read. */
 static bool
-read_points(Judgement *j, uint64 points)
+read_filter(Judgement *j, const TlFilter *filter, uint64 *points)
 {
+	TlScan *scan = tl_scan_begin(filter, TL_SCAN_ANY);
 	int64 day = PG_INT64_MIN;
-	uint64 n = 0;
 	bool complete = true;
-	TlFilter filter;
-	TlScan *scan;
 	TlRun run;
 
-	begin_filter(j, &filter);
-	for (int i = 0; i < j->n; i++)
-		if (j->series[i].is_read)
-			filter_add(&filter, &j->series[i].key, read_from(j->rule, &j->series[i]));
-	if (!end_filter(&filter))
-		return true;
-	scan = tl_scan_begin(&filter, TL_SCAN_ANY);
 	while (complete && tl_scan_next(scan, &run))
 	{
 		TlAlertSeries *series = find_series(j, &run.key);
-		bool next_day = tl_day_of(run.ts[0]) != day;
 
 		CHECK_FOR_INTERRUPTS();
-		if (next_day && n >= points)
-		{
-			complete = false;
+		complete =
+			!j->is_full && (*points > 0 || tl_day_of(run.ts[0]) == day || day == PG_INT64_MIN);
+		if (!complete)
 			break;
-		}
 		day = tl_day_of(run.ts[0]);
-		if (series == NULL || !series->is_read)
-			continue;
-		n += run.n;
-		fold_run(j, series, &run);
+		*points -= Min(*points, run.n);
+		if (series != NULL && series->filter == filter)
+			fold_run(j, series, &run);
 	}
 	tl_scan_end(scan);
+	return complete;
+}
+
+static bool
+read_points(Judgement *j, uint64 points)
+{
+	Start *starts = palloc(sizeof(Start) * (Size) Max(j->n, 1));
+	bool complete = true;
+	int n = 0;
+	int at = 0;
+	TlFilter filter;
+
+	for (int i = 0; i < j->n; i++)
+		if (j->series[i].is_read)
+			starts[n++] = (Start){read_from(j->rule, &j->series[i]), &j->series[i]};
+	qsort(starts, (size_t) n, sizeof(Start), compare_starts);
+	while (complete && next_filter(j, starts, n, &at, &filter))
+	{
+		complete = read_filter(j, &filter, &points);
+		forget_filter(j);
+	}
 	return complete;
 }
 
@@ -488,7 +552,7 @@ judge_locked(Judgement *j, int64 now, uint64 points)
 	remember_holding(j);
 	if (j->batch != NULL && j->batch->find != NULL)
 		fold_memory(j);
-	complete = read_points(j, points);
+	complete = read_points(j, points) && !j->is_full;
 	for (int i = 0; i < j->n; i++)
 	{
 		TlAlertSeries *series = &j->series[i];

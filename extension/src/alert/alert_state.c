@@ -87,10 +87,10 @@ static TlStatement insert_alerts = {
 	" CASE WHEN a.resolution IS NOT NULL THEN clock_timestamp() END, a.late"
 	" FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS a (alert_id, device_id, metric_name,"
 	" triggered_at, resolved_at, value, resolution, late)"
-	" JOIN telemetry.alert_rule AS r ON r.rule_id = $1",
-	9,
+	" JOIN telemetry.alert_rule AS r ON r.rule_id = $1 AND r.revision = $10",
+	10,
 	{TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAY, TIMESTAMPTZARRAY,
-	 InvalidOid, TEXTARRAYOID, BOOLARRAY},
+	 InvalidOid, TEXTARRAYOID, BOOLARRAY, INT8OID},
 	NULL};
 
 static TlStatement resolve_alerts = {
@@ -323,10 +323,12 @@ lock_new(const TlAlertRule *rule, const TlKey *key)
 	}
 	if (new_in_transaction >= NEW_MAX)
 		return false;
-	new_in_transaction++;
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash,
 						 LOCK_CLASS_NUMBER);
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	new_in_transaction++;
+	return true;
 }
 
 /* Which series have a row, locked or not. */
@@ -353,6 +355,9 @@ tl_alert_states_lock(const TlAlertRule *rule, TlAlertSeries *series, int n)
 		tl_alert_state_init(&series[i].state, rule);
 		series[i].locked = false;
 		series[i].exists = false;
+		series[i].was_live = false;
+		series[i].recount = false;
+		series[i].revision = 0;
 		series[i].late_points = 0;
 		series[i].due_at = TL_NEVER;
 		series[i].open_alert[0] = '\0';
@@ -435,9 +440,10 @@ tl_alert_clock_due(const TlAlertRule *rule, const TlAlertSeries *series)
 {
 	int64 due = tl_alert_due_at(rule, &series->state);
 
-	if (due == TL_NEVER ||
-		(series->due_at != TL_NEVER && series->due_after == series->state.last_violation))
-		return due == TL_NEVER ? TL_NEVER : series->due_at;
+	if (due == TL_NEVER)
+		return TL_NEVER;
+	if (series->due_at != TL_NEVER && series->due_after == series->state.last_violation)
+		return series->due_at;
 	return Max(due, GetCurrentTimestamp() + rule->timeout);
 }
 
@@ -455,7 +461,8 @@ write_state(TlTable *table, const TlAlertRule *rule, TlAlertSeries *series)
 	values[STATE_METRIC] = tl_slice_to_text(series->key.metric);
 	values[STATE_REVISION] = Int64GetDatum(rule->revision);
 	values[STATE_LIVE] = BoolGetDatum(tl_alert_is_live(rule, state));
-	values[STATE_RECOUNT] = BoolGetDatum(false);
+	/* What was not read to its end does not know all that counts. */
+	values[STATE_RECOUNT] = BoolGetDatum(series->leave && series->rebuild);
 	values[STATE_DECIDED_TO] =
 		TimestampTzGetDatum(state->decided_to == TL_NEVER ? DT_NOBEGIN : state->decided_to);
 	nulls[STATE_OPEN_ALERT] = series->open_alert[0] == '\0';
@@ -479,11 +486,11 @@ write_state(TlTable *table, const TlAlertRule *rule, TlAlertSeries *series)
 		elog(ERROR, "the state of a series that was locked is gone");
 }
 
-/* Of most series there is nothing to be known. */
+/* Of most series there is nothing to be known; of one that is not done, up to where it is. */
 static bool
 is_worth_a_row(const TlAlertRule *rule, const TlAlertSeries *series)
 {
-	return series->late_points > 0 || series->state.last_violation != TL_NEVER ||
+	return series->leave || series->late_points > 0 || series->state.last_violation != TL_NEVER ||
 		   tl_alert_is_live(rule, &series->state);
 }
 
@@ -570,7 +577,7 @@ tl_alerts_insert(const TlAlertRule *rule, const TlNewAlert *alerts, int n)
 	Column resolution = column_make(n);
 	Column late = column_make(n);
 	Oid type = value_type();
-	Datum values[9];
+	Datum values[10];
 
 	if (n == 0)
 		return;
@@ -596,6 +603,7 @@ tl_alerts_insert(const TlAlertRule *rule, const TlNewAlert *alerts, int n)
 	values[6] = column_array(&made_of, type);
 	values[7] = column_array(&resolution, TEXTOID);
 	values[8] = column_array(&late, BOOLOID);
+	values[9] = Int64GetDatum(rule->revision);
 	if (insert_alerts.args[VALUES_ARRAY_ARGUMENT] != get_array_type(type))
 	{
 		/* The extension has been created anew since. */
@@ -603,6 +611,9 @@ tl_alerts_insert(const TlAlertRule *rule, const TlNewAlert *alerts, int n)
 		insert_alerts.plan = NULL;
 	}
 	tl_statement_execute(&insert_alerts, values, NULL, false, 0);
+	if (SPI_processed != (uint64) n)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("the rule was changed while points were judged by it")));
 }
 
 void
@@ -642,5 +653,5 @@ void
 tl_alert_rule_is_broken(TlSlice rule_id)
 {
 	tl_alert_rule_failed(rule_id, ERRCODE_INVALID_PARAMETER_VALUE,
-						 "active_hours or active_timezone cannot be read any more");
+						 "active_hours, active_timezone or a pattern cannot be read any more");
 }

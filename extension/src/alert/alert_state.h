@@ -44,11 +44,12 @@ typedef struct TlAlertSeries
 	TlAlertState state;
 
 	/* while it is judged */
-	bool rebuild;	 /* violations are computed anew */
-	bool has_others; /* points that are not decided and came with other statements */
-	bool is_read;	 /* from the store, rather than from memory */
-	int opened;		 /* which of the new alerts is open, from 1 on */
-	bool leave;		 /* it is not done: pending */
+	bool rebuild;		/* violations are computed anew */
+	bool has_others;	/* points that are not decided and came with other statements */
+	bool is_read;		/* from the store, rather than from memory */
+	const void *filter; /* that it is being read by */
+	int opened;			/* which of the new alerts is open, from 1 on */
+	bool leave;			/* it is not done: pending */
 } TlAlertSeries;
 
 /* An alert that was triggered now, and perhaps is over already. */

@@ -15,12 +15,16 @@
 #define BACKOFF_MIN (1 * USECS_PER_SEC)
 #define BACKOFF_MAX (300 * USECS_PER_SEC)
 
-/* A time that a user has set counts until the job has been started after it was set. */
+/*
+ * A time that a user has set counts until the job has been started after it was set.  One that no run can have
+ * set was written before the clock was set back.
+ */
 #define JOB_COLUMNS                                                                                \
 	"SELECT j.name, j.enabled,"                                                                    \
 	" (date_part('epoch', j.run_every) * 1000000)::bigint,"                                        \
 	" CASE WHEN j.run_at > COALESCE(s.last_started_at, '-infinity') THEN j.run_at"                 \
-	" ELSE COALESCE(s.next_run_at, '-infinity') END,"                                              \
+	" WHEN s.next_run_at <= clock_timestamp() + GREATEST(j.run_every, '5 min') + interval '1 s'"   \
+	"  THEN s.next_run_at ELSE '-infinity' END,"                                                   \
 	" COALESCE(s.failures, 0)"                                                                     \
 	" FROM telemetry.job AS j LEFT JOIN telemetry.job_state AS s ON s.name = j.name"
 

@@ -13,6 +13,7 @@
 #include "base/rows.h"
 #include "base/slice_text.h"
 #include "base/statement.h"
+#include "base/statement_row.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -45,6 +46,9 @@ typedef struct Backtest
 	HTAB *tested;
 	ReturnSetInfo *out;
 	Tested *at;
+	bool by_list; /* the rule is about these devices, and no others */
+	TlSlice *devices;
+	uint32 n_devices;
 } Backtest;
 
 enum
@@ -123,15 +127,16 @@ end_tested(Backtest *b, Tested *tested)
 		put_alert(b, tested, 0, NULL);
 }
 
-/* Folds the points of a run, up to so many. */
-static void
+/* Folds the points of a run, up to so many; how many were the rule's. */
+static uint32
 fold_run(Backtest *b, Tested *tested, const TlRun *run, uint32 most)
 {
 	const TlAlertRule *rule = b->rule;
 	TlMembership member = tl_device_set_has(&rule->devices, run->key.device);
+	uint32 n = 0;
 
 	b->at = tested;
-	for (uint32 i = 0; i < run->n && most > 0; i++)
+	for (uint32 i = 0; i < run->n && n < most; i++)
 	{
 		TlFoldPoint point = {run->key.device, run->ts[i], tl_run_kind(run, i), run->cell[i],
 							 run->attrs == NULL ? NULL : run->attrs[i]};
@@ -139,12 +144,32 @@ fold_run(Backtest *b, Tested *tested, const TlRun *run, uint32 most)
 		if (member == TL_MEMBER_NEVER ||
 			(member == TL_MEMBER_BY_TAGS && !tl_device_set_has_tags(&rule->devices, point.attrs)))
 			continue;
-		most--;
+		n++;
 		if (point.ts < b->from)
 			tl_alert_fold_remember(rule, &tested->state, &point);
 		else
 			tl_alert_fold_point(rule, &tested->state, &point, on_transition, b);
 	}
+	return n;
+}
+
+/* The devices of a rule that names all of its own. */
+static void
+list_devices(Backtest *b)
+{
+	const TlDeviceSet *set = &b->rule->devices;
+	Size n = 0;
+
+	b->by_list = !set->all && set->n_patterns == 0 && set->n_tags == 0;
+	if (!b->by_list)
+		return;
+	for (int i = 0; i < set->n_lists; i++)
+		n += (Size) set->lists[i].n;
+	b->devices = MemoryContextAllocHuge(b->context, sizeof(TlSlice) * Max(n, 1));
+	for (int i = 0; i < set->n_lists; i++)
+		for (int k = 0; k < set->lists[i].n; k++)
+			b->devices[b->n_devices++] = set->lists[i].ids[k];
+	b->n_devices = tl_slices_make_unique(b->devices, b->n_devices);
 }
 
 static TlFilter
@@ -163,11 +188,8 @@ filter_of_rule(const Backtest *b)
 		filter.metrics = unconstify(TlSlice *, &rule->metric);
 		filter.n_metrics = 1;
 	}
-	if (!rule->devices.all && rule->devices.n_patterns == 0 && rule->devices.n_tags == 0)
-	{
-		filter.devices = rule->devices.ids;
-		filter.n_devices = (uint32) rule->devices.n_ids;
-	}
+	filter.devices = b->devices;
+	filter.n_devices = b->n_devices;
 	return filter;
 }
 
@@ -201,8 +223,7 @@ test_all_points(Backtest *b)
 	TlRun run;
 
 	/* A list that names nobody is not a list of all. */
-	if (!b->rule->devices.all && filter.n_devices == 0 && b->rule->devices.n_patterns == 0 &&
-		b->rule->devices.n_tags == 0)
+	if (b->by_list && b->n_devices == 0)
 		return;
 	b->tested = tl_key_table_create("telemetry backtest", sizeof(Tested), b->context);
 	scan = tl_scan_begin(&filter, TL_SCAN_ANY);
@@ -210,7 +231,7 @@ test_all_points(Backtest *b)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (tl_alert_rule_has_metric(b->rule, run.key.metric))
-			fold_run(b, find_tested(b, &run.key), &run, run.n);
+			(void) fold_run(b, find_tested(b, &run.key), &run, run.n);
 	}
 	tl_scan_end(scan);
 	hash_seq_init(&all, b->tested);
@@ -224,20 +245,35 @@ test_all_points(Backtest *b)
  * Hours of which a point may violate or not clear, and those of which not all is known yet, by series:
  * $4 is the condition and $5 the threshold that clears.
  */
+#define HOUR_IS_HOT                                                                                \
+	"CASE $4 WHEN 0 THEN r.max > $5 WHEN 1 THEN r.min < $5 WHEN 2 THEN r.max >= $5"                \
+	" WHEN 3 THEN r.min <= $5 WHEN 4 THEN r.min <= $5 AND r.max >= $5"                             \
+	" ELSE r.min <> $5 OR r.max <> $5 END"
+
+/* How many hours matter, and how many points there are in all. */
+static TlStatement count_hours = {
+	"SELECT count(*) FILTER (WHERE " HOUR_IS_HOT "), coalesce(sum(r.n + r.others), 0)::int8"
+	" FROM telemetry.rollup_hour AS r"
+	" WHERE r.metric = $1 AND r.hour > $2 - interval '1 hour' AND r.hour <= $3",
+	5,
+	{TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, FLOAT8OID},
+	NULL};
+
 static TlStatement find_hours = {
 	"SELECT h.device_id, h.metric, h.hour FROM ("
 	" SELECT r.device_id, r.metric, r.hour FROM telemetry.rollup_hour AS r"
 	" WHERE r.metric = $1 AND r.hour > $2 - interval '1 hour' AND r.hour <= $3"
-	" AND CASE $4 WHEN 0 THEN r.max > $5 WHEN 1 THEN r.min < $5 WHEN 2 THEN r.max >= $5"
-	"  WHEN 3 THEN r.min <= $5 WHEN 4 THEN r.min <= $5 AND r.max >= $5"
-	"  ELSE r.min <> $5 OR r.max <> $5 END"
-	" UNION"
+	" AND " HOUR_IS_HOT " UNION"
 	" SELECT p.device_id, p.metric, telemetry.hour_of(p.ts) FROM telemetry.pending_point AS p"
 	" WHERE p.metric = $1 AND p.ts >= $2 AND p.ts <= $3) AS h"
 	" ORDER BY h.device_id, h.metric, h.hour",
 	5,
 	{TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, FLOAT8OID},
 	NULL};
+
+/* A stretch of hours costs as much to read as some thousand points one after the other; few cost little in any case. */
+#define POINTS_PER_HOUR 4000
+#define HOURS_FEW 1000
 
 static bool
 has_extremes(const TlAlertRule *rule)
@@ -253,20 +289,46 @@ typedef struct Hour
 	int64 start;
 } Hour;
 
-static Hour *
-read_hours(const Backtest *b, uint64 *n)
+static void
+set_arguments(const Backtest *b, Datum *values)
 {
 	const TlAlertRule *rule = b->rule;
-	TlStatementScope scope;
-	Datum values[5];
-	Hour *hours;
 
-	tl_statement_begin(&scope);
 	values[0] = tl_slice_to_text(rule->metric);
 	values[1] = TimestampTzGetDatum(b->from - tl_alert_lookback(rule));
 	values[2] = TimestampTzGetDatum(b->to);
 	values[3] = Int32GetDatum((int) rule->comparison);
 	values[4] = Float8GetDatum(rule->has_resolve ? rule->resolve_number : rule->number);
+}
+
+static bool
+few_hours_matter(const Backtest *b)
+{
+	TlStatementScope scope;
+	Datum values[5];
+	TlStatementRow row;
+	Datum hours = 0;
+	Datum points = 0;
+
+	tl_statement_begin(&scope);
+	set_arguments(b, values);
+	tl_statement_execute_planned(&count_hours, values, NULL, true, 0);
+	row = tl_statement_row(0, CurrentMemoryContext);
+	(void) tl_row_column(&row, 1, &hours);
+	(void) tl_row_column(&row, 2, &points);
+	tl_statement_end(&scope);
+	return DatumGetInt64(hours) <= Max(DatumGetInt64(points) / POINTS_PER_HOUR, HOURS_FEW);
+}
+
+static Hour *
+read_hours(const Backtest *b, uint64 *n)
+{
+	TlStatementScope scope;
+	Datum values[5];
+	Hour *hours;
+
+	tl_statement_begin(&scope);
+	set_arguments(b, values);
 	tl_statement_execute_planned(&find_hours, values, NULL, true, 0);
 	*n = SPI_processed;
 	hours = MemoryContextAllocHuge(b->context, sizeof(Hour) * Max(*n, 1));
@@ -309,8 +371,7 @@ test_stretch(Backtest *b, Tested *tested, int64 from, int64 to, uint32 most)
 	while (left > 0 && tl_scan_next(scan, &run))
 	{
 		CHECK_FOR_INTERRUPTS();
-		fold_run(b, tested, &run, left);
-		left -= Min(left, run.n);
+		left -= fold_run(b, tested, &run, left);
 	}
 	tl_scan_end(scan);
 }
@@ -376,7 +437,8 @@ telemetry_test_alert_rule(PG_FUNCTION_ARGS)
 						errmsg("from_ts and to_ts must be finite")));
 	b.rule = tl_alert_rule_of_row(get_fn_expr_argtype(fcinfo->flinfo, 0), PG_GETARG_DATUM(0));
 	b.to--;
-	if (b.from <= b.to && has_extremes(b.rule))
+	list_devices(&b);
+	if (b.from <= b.to && has_extremes(b.rule) && few_hours_matter(&b))
 		test_hours(&b);
 	else if (b.from <= b.to)
 		test_all_points(&b);

@@ -149,7 +149,7 @@ SELECT count(*) FROM alert WHERE rule_id = 'r1';
 
 -- A rule is changed in part; null is what it would be if it were left out.
 SELECT r.status, r.body -> 'detail' AS detail, r.body -> 'threshold_value' AS threshold, r.body -> 'level' AS level, r.body -> 'description' AS description,
-	r.body -> 'auto_resolve_timeout' AS timeout, r.body -> 'revision' AS revision
+	r.body -> 'auto_resolve_timeout' AS timeout, (r.body ->> 'revision')::bigint - min((r.body ->> 'revision')::bigint) OVER () AS revisions
 FROM (VALUES (1, '{"threshold_value": 4.5, "level": "error", "description": "changed", "auto_resolve_timeout": 60}'::jsonb), (2, '{}'), (3, '{"level": null, "description": null, "auto_resolve_timeout": null}'),
 	(4, '{"name": null}'), (5, '{"condition": "="}'), (6, '{"metric_pattern": "x"}'), (7, '{"threshold_value": "x"}'), (8, '{"created_by": "me"}')) AS b (n, body),
 	pg_temp.request('PUT /alerts/rules/{rule_id}', '{"rule_id": "r5"}', b.body) AS r ORDER BY b.n;

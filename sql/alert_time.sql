@@ -29,6 +29,26 @@ SELECT telemetry.settle_absence('2026-01-01 01:40');
 SELECT device_id, triggered_at, resolution FROM told;
 DELETE FROM telemetry.alert_rule WHERE rule_id = 'time-silent';
 
+-- a device that falls silent again within the cooldown is told of when that is over, once
+INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value) VALUES ('time-cool', 'Cool', 'cool', 'absent', 300);
+INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2026-01-01 00:00', 'time-a', 'cool', '1');
+SELECT telemetry.settle_absence('2026-01-01 00:05');
+INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2026-01-01 00:06', 'time-a', 'cool', '1');
+SELECT telemetry.settle_absence('2026-01-01 00:07');
+SELECT telemetry.settle_absence('2026-01-01 00:19:59');
+SELECT telemetry.settle_absence('2026-01-01 00:20');
+SELECT telemetry.settle_absence('2026-01-02');
+SELECT triggered_at, resolved_at FROM told WHERE message LIKE 'Cool%';
+-- another threshold ends no silence
+UPDATE telemetry.alert_rule SET threshold_value = 86400 WHERE rule_id = 'time-cool';
+SELECT telemetry.settle_absence('2026-01-02');
+-- what the rule is not about any more is over
+UPDATE telemetry.alert_rule SET device_ids = '{time-b}' WHERE rule_id = 'time-cool';
+SELECT telemetry.settle_absence('2026-01-01 00:30');
+SELECT triggered_at, resolved_at FROM told WHERE message LIKE 'Cool%';
+UPDATE telemetry.alert_rule SET condition = '>' WHERE rule_id = 'time-cool';
+DELETE FROM telemetry.alert_rule WHERE rule_id = 'time-cool';
+
 -- devices that are listed and never came, by the rule and by a group; a device as a whole
 INSERT INTO telemetry.device_group (name, device_ids) VALUES ('time-group', '{time-d,time-a}');
 INSERT INTO telemetry.alert_rule (rule_id, name, metric_pattern, condition, threshold_value, absence_of, device_ids, device_groups, updated_at)
@@ -60,9 +80,28 @@ SELECT telemetry.settle_levels('2026-01-01 00:09:59');
 SELECT telemetry.settle_levels('2026-01-01 00:10');
 SELECT telemetry.settle_levels('2026-01-01 00:10');
 SELECT level, status FROM told WHERE message LIKE 'Level%';
+SELECT event_type, data ->> 'level' AS level FROM telemetry.outbox WHERE data ->> 'rule_id' = 'time-level' AND event_type <> 'alert.rule.created' ORDER BY id;
+-- another timeout counts for what is open
+UPDATE telemetry.alert_rule SET auto_resolve_timeout = NULL WHERE rule_id = 'time-level';
+SELECT due_at FROM telemetry.alert_state WHERE rule_id = 'time-level';
+UPDATE telemetry.alert_rule SET auto_resolve_timeout = 7200 WHERE rule_id = 'time-level';
+SELECT due_at FROM telemetry.alert_state WHERE rule_id = 'time-level';
+-- a rule whose rows wait to be tried again keeps no other waiting
+INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value) VALUES ('time-m', 'After', 'after', '>', 90);
+INSERT INTO telemetry.alert_pending (rule_id, device_id, metric_name, decided_to, retry_at)
+VALUES ('time-level', 'time-a', 'heat', '2026-01-01', 'infinity'), ('time-level', 'time-a', 'heat', '2026-01-01', '-infinity');
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2026-01-01 00:00', 'time-a', 'after', '95');
+COMMIT;
+SELECT telemetry.settle_alerts('2026-01-01');
+SELECT status, triggered_at FROM told WHERE message LIKE 'After%';
+SELECT rule_id, retry_at FROM telemetry.alert_pending WHERE rule_id LIKE 'time-%' ORDER BY id;
+DELETE FROM telemetry.alert_rule WHERE rule_id = 'time-m';
 DELETE FROM telemetry.alert_rule WHERE rule_id = 'time-level';
 
 -- refused
+INSERT INTO telemetry.alert_rule (name, metric_pattern, condition, threshold_value) VALUES ('n', E'm\\', '>', 60);
+INSERT INTO telemetry.alert_rule (name, metric_name, device_patterns, condition, threshold_value) VALUES ('n', 'm', ARRAY['a%', E'\\\\\\'], '>', 60);
 \set VERBOSITY terse
 INSERT INTO telemetry.alert_rule (name, metric_name, condition, threshold_value) VALUES ('n', 'm', 'absent', '"x"');
 INSERT INTO telemetry.alert_rule (name, metric_name, condition, threshold_value) VALUES ('n', 'm', 'absent', 0);

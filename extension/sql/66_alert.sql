@@ -38,6 +38,9 @@ COMMENT ON COLUMN telemetry.device_group.device_ids IS 'Devices that are in it.'
 COMMENT ON COLUMN telemetry.device_group.tags IS
 	'A point is of the group, too, if its tags have all these members with these values; null: none is by its tags.';
 
+CREATE SEQUENCE telemetry.alert_rule_revision;
+COMMENT ON SEQUENCE telemetry.alert_rule_revision IS 'Numbers for telemetry.alert_rule.revision, which never come again.';
+
 CREATE TABLE telemetry.alert_rule (
 	rule_id text COLLATE "C" PRIMARY KEY DEFAULT telemetry.new_id('rule')
 		CONSTRAINT rule_id_is_of_1_to_128_bytes CHECK (octet_length(rule_id) BETWEEN 1 AND 128),
@@ -87,7 +90,7 @@ CREATE TABLE telemetry.alert_rule (
 	created_at timestamptz NOT NULL DEFAULT now(),
 	updated_at timestamptz NOT NULL DEFAULT now(),
 	created_by text NOT NULL DEFAULT session_user,
-	revision bigint NOT NULL DEFAULT 1,
+	revision bigint NOT NULL DEFAULT nextval('telemetry.alert_rule_revision'),
 	CONSTRAINT either_metric_name_or_metric_pattern_is_there CHECK (num_nonnulls(metric_name, metric_pattern) = 1),
 	CONSTRAINT for_seconds_counts_without_trigger_count CHECK (for_seconds = 0 OR trigger_count = 1),
 	CONSTRAINT level_after_and_level_then_go_together CHECK (num_nulls(level_after, level_then) IN (0, 2))
@@ -144,7 +147,7 @@ COMMENT ON COLUMN telemetry.alert_rule.enabled IS 'Whether points are judged. Op
 COMMENT ON COLUMN telemetry.alert_rule.created_at IS 'When it was made.';
 COMMENT ON COLUMN telemetry.alert_rule.updated_at IS 'When it was last changed.';
 COMMENT ON COLUMN telemetry.alert_rule.created_by IS 'Who made it.';
-COMMENT ON COLUMN telemetry.alert_rule.revision IS 'Counts changes of what is judged: what is kept of a series under another revision is computed anew.';
+COMMENT ON COLUMN telemetry.alert_rule.revision IS 'Another number with each change of what is judged: what is kept of a series under another revision is computed anew.';
 
 CREATE TABLE telemetry.maintenance (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -228,7 +231,7 @@ COMMENT ON COLUMN telemetry.alert.rule_id IS 'The rule, which may be gone since.
 COMMENT ON COLUMN telemetry.alert.rule_name IS 'The rule''s name when it was triggered.';
 COMMENT ON COLUMN telemetry.alert.device_id IS 'The device of the series.';
 COMMENT ON COLUMN telemetry.alert.metric_name IS 'The metric of the series.';
-COMMENT ON COLUMN telemetry.alert.level IS 'The rule''s level when it was triggered.';
+COMMENT ON COLUMN telemetry.alert.level IS 'The rule''s level when it was triggered, or level_then of the rule.';
 COMMENT ON COLUMN telemetry.alert.status IS 'Where it is.';
 COMMENT ON COLUMN telemetry.alert.condition IS 'The rule''s condition when it was triggered.';
 COMMENT ON COLUMN telemetry.alert.threshold_value IS 'The rule''s threshold when it was triggered.';
@@ -304,9 +307,11 @@ CREATE TABLE telemetry.alert_pending (
 	late_points bigint[] NOT NULL DEFAULT '{}',
 	settle_after bigint,
 	failures integer NOT NULL DEFAULT 0,
-	retry_at timestamptz NOT NULL DEFAULT '-infinity'
+	retry_at timestamptz NOT NULL DEFAULT '-infinity',
+	left_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX alert_pending_series ON telemetry.alert_pending (rule_id, device_id, metric_name);
+CREATE INDEX alert_pending_series ON telemetry.alert_pending (rule_id, device_id, metric_name, id);
+CREATE INDEX alert_pending_failed ON telemetry.alert_pending (rule_id, device_id, metric_name) WHERE retry_at > '-infinity';
 COMMENT ON TABLE telemetry.alert_pending IS
 	'Series that ingest left to job alerts: another transaction was judging them, there were too many, something failed, or a transaction that was under '
 	'way may not have seen that they had become live. Judged at once, and once more when each flush has ended that had begun by then.';
@@ -320,7 +325,20 @@ COMMENT ON COLUMN telemetry.alert_pending.late_points IS 'Times of violating poi
 COMMENT ON COLUMN telemetry.alert_pending.settle_after IS 'Order number after whose flush it is judged for the last time; null: it has not been judged yet.';
 COMMENT ON COLUMN telemetry.alert_pending.failures IS 'How often judging it has failed.';
 COMMENT ON COLUMN telemetry.alert_pending.retry_at IS 'Not before that time, by the server''s clock.';
+COMMENT ON COLUMN telemetry.alert_pending.left_at IS 'When ingest left it, by the server''s clock.';
 COMMENT ON SEQUENCE telemetry.alert_pending_id_seq IS 'Numbers for telemetry.alert_pending.id.';
+
+CREATE TABLE telemetry.alert_recount (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	device_id text COLLATE "C",
+	metric_name text COLLATE "C"
+);
+COMMENT ON TABLE telemetry.alert_recount IS
+	'Series of which points were deleted while somebody was judging them: job alerts has what telemetry.alert_state knows of them computed anew.';
+COMMENT ON COLUMN telemetry.alert_recount.id IS 'Its number.';
+COMMENT ON COLUMN telemetry.alert_recount.device_id IS 'The device; null: any.';
+COMMENT ON COLUMN telemetry.alert_recount.metric_name IS 'The metric; null: any.';
+COMMENT ON SEQUENCE telemetry.alert_recount_id_seq IS 'Numbers for telemetry.alert_recount.id.';
 
 CREATE TABLE telemetry.alert_rule_error (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -353,10 +371,15 @@ COMMENT ON COLUMN telemetry.alert_rule_total.late_points IS 'The late_points of 
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry.device_group', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.alert_rule', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.alert_rule_revision', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.maintenance', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.maintenance_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.alert', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.alert_state', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.alert_pending', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.alert_pending_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.alert_recount', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry.alert_recount_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.alert_rule_total', '');
 
 -- Sessions keep the rules in memory.
@@ -383,6 +406,7 @@ CREATE FUNCTION telemetry.check_alert_rule() RETURNS trigger
 AS $$
 DECLARE
 	kind CONSTANT text := telemetry.kind(new.threshold_value);
+	pattern text;
 BEGIN
 	IF new.condition = 'absent' THEN
 		IF kind <> 'numeric' OR new.threshold_value::float8 NOT BETWEEN 1 AND 2592000 THEN
@@ -418,11 +442,22 @@ BEGIN
 		END IF;
 	END IF;
 	PERFORM telemetry.check_active_hours(new.active_hours, new.active_timezone);
+	FOREACH pattern IN ARRAY new.device_patterns || new.metric_pattern LOOP
+		-- LIKE refuses it for every text.
+		IF length(substring(pattern from '\\*$')) % 2 = 1 THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('pattern "%s" ends with an escape that nothing follows', left(pattern, 100)),
+				HINT = 'Write \\ for a backslash.';
+		END IF;
+	END LOOP;
 	IF TG_OP = 'UPDATE' THEN
 		new.updated_at := clock_timestamp();
 		IF new.rule_id <> old.rule_id THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'rule_id cannot be changed',
 				HINT = 'What is known of the rule has that name.';
+		ELSIF (new.condition = 'absent') <> (old.condition = 'absent') THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'condition cannot be changed to absent, nor from it',
+				DETAIL = 'What is kept of the rule''s series is of another kind.', HINT = 'Make another rule.';
 		END IF;
 		IF new.threshold_value OPERATOR(telemetry.<>) old.threshold_value
 			OR (new.metric_name, new.metric_pattern, new.measure, new.condition, new.evaluation_window, new.trigger_count,
@@ -432,7 +467,7 @@ BEGIN
 			(old.metric_name, old.metric_pattern, old.measure, old.condition, old.evaluation_window, old.trigger_count,
 				old.for_seconds, old.device_ids, old.device_patterns, old.device_groups, old.active_hours, old.active_timezone,
 				old.enabled) THEN
-			new.revision := old.revision + 1;
+			new.revision := nextval('telemetry.alert_rule_revision');
 		END IF;
 	END IF;
 	RETURN new;
@@ -442,6 +477,24 @@ COMMENT ON FUNCTION telemetry.check_alert_rule() IS
 	'Trigger of telemetry.alert_rule: refuses what constraints cannot, and counts revisions. Error: invalid_parameter_value.';
 CREATE TRIGGER check_alert_rule BEFORE INSERT OR UPDATE ON telemetry.alert_rule
 	FOR EACH ROW EXECUTE FUNCTION telemetry.check_alert_rule();
+
+-- Another timeout counts for alerts that are open already. Waits for those who are judging the rule's series.
+CREATE FUNCTION telemetry.follow_resolve_timeout() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE telemetry.alert_state AS s
+	SET due_at = CASE WHEN new.auto_resolve THEN s.last_violation + new.auto_resolve_timeout * interval '1 s' END
+	WHERE s.rule_id = new.rule_id AND s.open_alert IS NOT NULL;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION telemetry.follow_resolve_timeout() IS
+	'Trigger of telemetry.alert_rule: when auto_resolve or auto_resolve_timeout changes, open alerts are resolved by the new one.';
+CREATE TRIGGER follow_resolve_timeout AFTER UPDATE OF auto_resolve, auto_resolve_timeout ON telemetry.alert_rule
+	FOR EACH ROW WHEN (old.auto_resolve IS DISTINCT FROM new.auto_resolve OR old.auto_resolve_timeout IS DISTINCT FROM new.auto_resolve_timeout)
+	EXECUTE FUNCTION telemetry.follow_resolve_timeout();
 
 -- Moves of alerts ------------------------------------------------------------------------------------------------------
 
@@ -472,28 +525,78 @@ COMMENT ON FUNCTION telemetry.settle_alerts(timestamptz) IS
 	'A step of job alerts: judges what ingest has left in telemetry.alert_pending, and resolves alerts whose auto_resolve_timeout is over at the time now. '
 	'Returns whether there is more to do.';
 
+CREATE FUNCTION telemetry.settle_recounts() RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	again telemetry.alert_recount;
+BEGIN
+	FOR again IN
+		DELETE FROM telemetry.alert_recount AS r
+		WHERE r.id IN (SELECT o.id FROM telemetry.alert_recount AS o ORDER BY o.id LIMIT 1000 FOR UPDATE SKIP LOCKED)
+		RETURNING *
+	LOOP
+		PERFORM telemetry.alert_points_deleted(again.device_id, again.metric_name);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION telemetry.settle_recounts() IS 'Of job alerts: what is left in telemetry.alert_recount.';
+REVOKE ALL ON FUNCTION telemetry.settle_recounts() FROM PUBLIC;
+
 CREATE FUNCTION telemetry.job_alerts() RETURNS boolean
-	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
-BEGIN ATOMIC
-	SELECT telemetry.settle_alerts();
-END;
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM telemetry.settle_recounts();
+	RETURN telemetry.settle_alerts();
+END
+$$;
 COMMENT ON FUNCTION telemetry.job_alerts() IS 'Job alerts: settles what ingest has left, and what time resolves.';
 
--- What is decided goes back to the newest point that is left, or to what was last told.
-CREATE FUNCTION telemetry.alert_points_deleted(device text, metric text) RETURNS void
-	LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+-- What is decided goes back to the newest point that is left, or to what was last told. Who judges a series is not waited for; a
+-- snapshot that is kept does not show what others have judged.
+CREATE FUNCTION telemetry.alert_points_deleted(device text, metric text) RETURNS boolean
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	UPDATE telemetry.alert_state AS s
-	SET recount = true, decided_to = least(s.decided_to, coalesce(greatest(
-		(SELECT max(p.ts) FROM telemetry.point AS p WHERE p.device_id = s.device_id AND p.metric = s.metric_name),
-		s.last_triggered, s.last_resolved), '-infinity'))
-	WHERE (alert_points_deleted.device IS NULL OR s.device_id = alert_points_deleted.device)
-		AND (alert_points_deleted.metric IS NULL OR s.metric_name = alert_points_deleted.metric);
-END;
+AS $$
+DECLARE
+	missed boolean;
+BEGIN
+	IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+		INSERT INTO telemetry.alert_recount (device_id, metric_name) VALUES (device, metric);
+		RETURN false;
+	END IF;
+	WITH free AS MATERIALIZED (
+		SELECT s.rule_id, s.device_id, s.metric_name
+		FROM telemetry.alert_state AS s
+		WHERE (alert_points_deleted.device IS NULL OR s.device_id = alert_points_deleted.device)
+			AND (alert_points_deleted.metric IS NULL OR s.metric_name = alert_points_deleted.metric)
+		FOR UPDATE SKIP LOCKED
+	), changed AS (
+		UPDATE telemetry.alert_state AS s
+		SET recount = true, decided_to = least(s.decided_to, coalesce(greatest(
+			(SELECT max(p.ts) FROM telemetry.point AS p WHERE p.device_id = s.device_id AND p.metric = s.metric_name),
+			s.last_triggered, s.last_resolved), '-infinity'))
+		FROM free AS f
+		WHERE s.rule_id = f.rule_id AND s.device_id = f.device_id AND s.metric_name = f.metric_name
+		RETURNING 1
+	)
+	SELECT (SELECT count(*) FROM changed) < (
+		SELECT count(*) FROM telemetry.alert_state AS s
+		WHERE (alert_points_deleted.device IS NULL OR s.device_id = alert_points_deleted.device)
+			AND (alert_points_deleted.metric IS NULL OR s.metric_name = alert_points_deleted.metric))
+	INTO missed;
+	IF missed THEN
+		INSERT INTO telemetry.alert_recount (device_id, metric_name) VALUES (device, metric);
+	END IF;
+	RETURN NOT missed;
+END
+$$;
 COMMENT ON FUNCTION telemetry.alert_points_deleted(text, text) IS
 	'Of telemetry.delete_points(): what telemetry.alert_state knows of the device''s series, of all metrics if metric is null, is computed anew when they are '
-	'next judged. device null: of all series.';
+	'next judged. device null: of all series. False if somebody is judging one of them; then job alerts does it again.';
 REVOKE ALL ON FUNCTION telemetry.alert_points_deleted(text, text) FROM PUBLIC;
 
 CREATE FUNCTION telemetry.alert_points_truncated() RETURNS trigger

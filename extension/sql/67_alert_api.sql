@@ -52,7 +52,7 @@ BEGIN
 		PERFORM FROM telemetry.alert_state AS s
 		WHERE s.rule_id = alert.rule_id AND s.device_id = alert.device_id AND s.metric_name = alert.metric_name
 		FOR UPDATE;
-		EXIT WHEN FOUND;
+		EXIT WHEN FOUND OR NOT EXISTS (SELECT FROM telemetry.alert AS a WHERE a.alert_id = lock_alert.alert_id AND a.status <> 'resolved');
 		-- A restore of some tables has lost it. It is of no revision, so that the next one who judges computes it anew.
 		INSERT INTO telemetry.alert_state (rule_id, device_id, metric_name, revision, live, recount, decided_to, open_alert,
 			last_triggered, last_violation, changed_at)
@@ -62,6 +62,9 @@ BEGIN
 	END LOOP;
 	-- Those who judge the series, and others who change the alert, have had the lock before.
 	SELECT a.* INTO alert FROM telemetry.alert AS a WHERE a.alert_id = lock_alert.alert_id;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'no_data_found', MESSAGE = format('there is no alert "%s"', left(lock_alert.alert_id, 128));
+	END IF;
 	RETURN alert;
 END
 $$;
@@ -310,5 +313,5 @@ GRANT EXECUTE ON FUNCTION telemetry.current_actor(text), telemetry.acknowledge_a
 	telemetry.resolve_alert(text, text, text) TO telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.delete_alert_rule(text) TO telemetry_admin;
 GRANT SELECT ON telemetry.alert_rule, telemetry.device_group, telemetry.maintenance, telemetry.alert, telemetry.alert_state,
-	telemetry.alert_pending, telemetry.alert_rule_error, telemetry.alert_rule_total, telemetry.alert_rule_status TO telemetry_reader;
+	telemetry.alert_pending, telemetry.alert_recount, telemetry.alert_rule_error, telemetry.alert_rule_total, telemetry.alert_rule_status TO telemetry_reader;
 GRANT INSERT, UPDATE, DELETE ON telemetry.alert_rule, telemetry.device_group, telemetry.maintenance TO telemetry_admin;

@@ -48,78 +48,112 @@ COMMENT ON FUNCTION telemetry.expected_series(telemetry.alert_rule) IS
 	'devices that are listed, by the rule or a group, of which nothing has ever come (null). Groups by tag have only their lists here.';
 REVOKE ALL ON FUNCTION telemetry.expected_series(telemetry.alert_rule) FROM PUBLIC;
 
+-- A silence is known by its last point, which telemetry.alert_state.decided_to keeps once there was an alert of it (-infinity if
+-- nothing has ever come). Locks are as of ingest: the row of alert_state first, and nobody who has it is waited for.
 CREATE FUNCTION telemetry.settle_absence(now timestamptz DEFAULT clock_timestamp()) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	rule telemetry.alert_rule;
-	silence interval;
 	changed bigint;
 	total bigint := 0;
 BEGIN
 	FOR rule IN
 		SELECT r.* FROM telemetry.alert_rule AS r WHERE r.enabled AND r.condition = 'absent' ORDER BY r.rule_id
 	LOOP
-		silence := rule.threshold_value::float8 * interval '1 s';
 		BEGIN
-			-- What ends a silence is a point newer than the last one before it; who changes the alert now is asked again in the next round.
-			UPDATE telemetry.alert AS a
-			SET status = 'resolved', resolution = 'clear', resolution_known_at = clock_timestamp(),
-				resolved_at = greatest(a.triggered_at, CASE rule.absence_of WHEN 'metric' THEN (
-					SELECT min(p.ts) FROM telemetry.point AS p
-					WHERE p.device_id = a.device_id AND p.metric = a.metric_name AND p.ts > a.triggered_at - silence) ELSE e.last_ts END)
-			FROM telemetry.expected_series(rule) AS e
-			WHERE rule.auto_resolve AND e.device_id = a.device_id AND e.metric_name = a.metric_name AND e.last_ts > a.triggered_at - silence
-				AND a.alert_id IN (
-					SELECT o.alert_id FROM telemetry.alert AS o
-					WHERE o.rule_id = rule.rule_id AND o.status <> 'resolved'
-					FOR UPDATE SKIP LOCKED);
+			-- A point after the last one ends a silence, and so does that nothing is expected any more.
+			WITH expected AS MATERIALIZED (
+				SELECT e.* FROM telemetry.expected_series(rule) AS e
+			), over AS MATERIALIZED (
+				SELECT a.alert_id, a.device_id, a.metric_name, a.triggered_at, s.decided_to, e.last_ts
+				FROM telemetry.alert AS a
+				JOIN telemetry.alert_state AS s ON s.rule_id = a.rule_id AND s.device_id = a.device_id AND s.metric_name = a.metric_name
+				LEFT JOIN expected AS e ON e.device_id = a.device_id AND e.metric_name = a.metric_name
+				WHERE rule.auto_resolve AND a.rule_id = rule.rule_id AND a.status <> 'resolved' AND (e.device_id IS NULL OR e.last_ts > s.decided_to)
+				FOR UPDATE OF s SKIP LOCKED
+			), resolved AS (
+				UPDATE telemetry.alert AS a
+				SET status = 'resolved', resolution = 'clear', resolution_known_at = clock_timestamp(),
+					resolved_at = greatest(a.triggered_at, CASE WHEN o.last_ts IS NULL THEN now
+						WHEN rule.absence_of = 'device' THEN o.last_ts
+						ELSE (SELECT min(p.ts) FROM telemetry.point AS p
+							WHERE p.device_id = o.device_id AND p.metric = o.metric_name AND p.ts > o.decided_to) END)
+				FROM over AS o
+				WHERE a.alert_id = o.alert_id AND a.status <> 'resolved'
+				RETURNING a.device_id, a.metric_name, a.resolved_at
+			)
+			UPDATE telemetry.alert_state AS s
+			SET open_alert = NULL, last_resolved = r.resolved_at, changed_at = clock_timestamp()
+			FROM resolved AS r
+			WHERE s.rule_id = rule.rule_id AND s.device_id = r.device_id AND s.metric_name = r.metric_name;
 			GET DIAGNOSTICS changed = ROW_COUNT;
 			total := total + changed;
 
-			INSERT INTO telemetry.alert (rule_id, rule_name, device_id, metric_name, level, condition, threshold_value, value, message, triggered_at)
-			SELECT rule.rule_id, rule.name, e.device_id, e.metric_name, rule.level, rule.condition, rule.threshold_value, rule.threshold_value,
-				left(CASE WHEN e.last_ts IS NULL THEN format('%s: nothing has ever come of %s of %s', rule.name, e.metric_name, e.device_id)
-					ELSE format('%s: nothing has come of %s of %s for %s s', rule.name, e.metric_name, e.device_id, rule.threshold_value) END, 2000),
-				t.at
-			FROM telemetry.expected_series(rule) AS e
-			CROSS JOIN LATERAL (SELECT greatest(coalesce(e.last_ts, rule.updated_at), '-infinity') + silence AS at) AS t
-			WHERE t.at <= now
-				-- One alert for a silence, however long it is.
-				AND NOT EXISTS (
-					SELECT FROM telemetry.alert AS a
-					WHERE a.rule_id = rule.rule_id AND a.device_id = e.device_id AND a.metric_name = e.metric_name
-						AND (a.status <> 'resolved' OR a.triggered_at >= t.at
-							OR t.at < a.triggered_at + rule.cooldown_minutes * interval '1 min'))
-				AND telemetry.in_active_hours(rule.active_hours, rule.active_timezone, now)
-				AND NOT EXISTS (
-					SELECT FROM telemetry.maintenance AS m
-					WHERE m.starts_at <= now AND m.ends_at > now
-						AND (m.rule_ids = '{}' OR rule.rule_id = ANY (m.rule_ids)) AND (m.levels = '{}' OR rule.level = ANY (m.levels))
-						AND ((m.device_ids = '{}' AND m.device_groups = '{}') OR e.device_id = ANY (m.device_ids)
-							OR EXISTS (SELECT FROM telemetry.device_group AS g
-								WHERE g.name = ANY (m.device_groups) AND e.device_id = ANY (g.device_ids))))
-			ORDER BY e.device_id, e.metric_name
-			LIMIT 10000
-			ON CONFLICT DO NOTHING;
+			CONTINUE WHEN NOT telemetry.in_active_hours(rule.active_hours, rule.active_timezone, now);
+			WITH silent AS MATERIALIZED (
+				SELECT e.device_id, e.metric_name, e.last_ts, coalesce(e.last_ts, '-infinity') AS since,
+					greatest(coalesce(e.last_ts, rule.updated_at) + rule.threshold_value::float8 * interval '1 s',
+						s.last_triggered + rule.cooldown_minutes * interval '1 min') AS at
+				FROM telemetry.expected_series(rule) AS e
+				LEFT JOIN telemetry.alert_state AS s ON s.rule_id = rule.rule_id AND s.device_id = e.device_id AND s.metric_name = e.metric_name
+				-- One alert for a silence, however long it is, also when somebody has resolved it.
+				WHERE s.open_alert IS NULL AND (s.last_triggered IS NULL OR s.decided_to <> coalesce(e.last_ts, '-infinity'))
+			), due AS MATERIALIZED (
+				SELECT c.*, telemetry.new_id('alert') AS alert_id
+				FROM silent AS c
+				WHERE c.at <= now
+					AND NOT EXISTS (
+						SELECT FROM telemetry.maintenance AS m
+						WHERE m.starts_at <= now AND m.ends_at > now
+							AND (m.rule_ids = '{}' OR rule.rule_id = ANY (m.rule_ids)) AND (m.levels = '{}' OR rule.level = ANY (m.levels))
+							AND ((m.device_ids = '{}' AND m.device_groups = '{}') OR c.device_id = ANY (m.device_ids)
+								OR EXISTS (SELECT FROM telemetry.device_group AS g
+									WHERE g.name = ANY (m.device_groups) AND c.device_id = ANY (g.device_ids))))
+				ORDER BY c.device_id, c.metric_name
+				LIMIT 10000
+			), told AS (
+				INSERT INTO telemetry.alert (alert_id, rule_id, rule_name, device_id, metric_name, level, condition, threshold_value, value, message,
+					triggered_at)
+				SELECT d.alert_id, rule.rule_id, rule.name, d.device_id, d.metric_name, rule.level, rule.condition, rule.threshold_value,
+					rule.threshold_value,
+					left(CASE WHEN d.last_ts IS NULL THEN format('%s: nothing has ever come of %s of %s', rule.name, d.metric_name, d.device_id)
+						ELSE format('%s: nothing has come of %s of %s for %s s', rule.name, d.metric_name, d.device_id, rule.threshold_value) END, 2000),
+					d.at
+				FROM due AS d
+				ON CONFLICT DO NOTHING
+				RETURNING alert_id
+			)
+			INSERT INTO telemetry.alert_state AS s (rule_id, device_id, metric_name, revision, live, decided_to, open_alert, last_triggered, changed_at)
+			SELECT rule.rule_id, d.device_id, d.metric_name, rule.revision, false, d.since, d.alert_id, d.at, clock_timestamp()
+			FROM due AS d
+			JOIN told AS t ON t.alert_id = d.alert_id
+			ON CONFLICT (rule_id, device_id, metric_name) DO UPDATE
+			SET revision = excluded.revision, decided_to = excluded.decided_to, open_alert = excluded.open_alert,
+				last_triggered = excluded.last_triggered, changed_at = excluded.changed_at;
 			GET DIAGNOSTICS changed = ROW_COUNT;
 			total := total + changed;
 		EXCEPTION
 			WHEN OTHERS THEN
-				IF SQLSTATE LIKE '57%' THEN
+				IF SQLSTATE LIKE '57%' OR SQLSTATE = '25006' THEN
 					RAISE;
 				END IF;
-				INSERT INTO telemetry.alert_rule_error (rule_id, error_code, error) VALUES (rule.rule_id, SQLSTATE, SQLERRM);
+				INSERT INTO telemetry.alert_rule_error (rule_id, error_code, error)
+				SELECT rule.rule_id, SQLSTATE, SQLERRM
+				WHERE NOT EXISTS (SELECT FROM telemetry.alert_rule_error AS e
+					WHERE e.rule_id = rule.rule_id AND e.error_code = SQLSTATE AND e.occurred_at > clock_timestamp() - interval '1 min');
 		END;
 	END LOOP;
 	RETURN total;
 END
 $$;
 COMMENT ON FUNCTION telemetry.settle_absence(timestamptz) IS
-	'What job absence does: by rules of condition absent, triggers alerts of series and devices of which nothing has come for threshold_value seconds at the time now, with '
-	'triggered_at that long after the last point (after the rule was last changed, if there is none), and resolves those of which something has come, at the first point after the '
-	'silence (of a device, the newest), but not before triggered_at. A silence has one alert; active_hours and maintenance are those of now. Returns how many alerts changed.';
+	'What job absence does: by rules of condition absent, triggers alerts of series and devices of which nothing has come for threshold_value seconds at the time now. What is '
+	'measured is the points'' own times, so the clock of a device, or what it keeps for a while, should not be behind by as much. triggered_at is that long after the last point, or after the rule was last '
+	'changed if there is none, but not before the cooldown since the alert before is over; a silence that is old when a rule is made counts, too. Resolves those of which something has come, at the first '
+	'point after the silence (of a device, the newest), but not before triggered_at, and those that the rule is not about any more. A silence has one alert; '
+	'active_hours and maintenance are those of now. Returns how many alerts changed.';
 
 CREATE FUNCTION telemetry.settle_levels(now timestamptz DEFAULT clock_timestamp()) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE

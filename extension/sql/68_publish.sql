@@ -108,12 +108,20 @@ BEGIN
 		LEFT JOIN telemetry.deleted_alert_rule AS d ON d.rule_id = n.rule_id
 		WHERE n.status IN ('acknowledged', 'resolved') AND n.status <> o.status
 		ORDER BY n.triggered_at, n.device_id, n.rule_id, n.alert_id;
+		INSERT INTO telemetry.outbox (event_type, key, data)
+		SELECT 'alert.level.changed', n.alert_id,
+			telemetry.utc_times(to_jsonb(n)) || jsonb_build_object('notification_channels', coalesce(r.notification_channels, '{}'))
+		FROM new_alert AS n
+		JOIN old_alert AS o ON o.alert_id = n.alert_id
+		LEFT JOIN telemetry.alert_rule AS r ON r.rule_id = n.rule_id
+		WHERE n.level <> o.level
+		ORDER BY n.triggered_at, n.device_id, n.rule_id, n.alert_id;
 	END IF;
 	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION telemetry.publish_alerts() IS
-	'Trigger of telemetry.alert: tells telemetry.outbox of alerts that are triggered, acknowledged, resolved or late. One that is resolved when it is '
+	'Trigger of telemetry.alert: tells telemetry.outbox of alerts that are triggered, acknowledged, resolved or late, and get another level. One that is resolved when it is '
 	'learned of is told of twice, as triggered and as resolved.';
 CREATE TRIGGER publish_inserted AFTER INSERT ON telemetry.alert
 	REFERENCING NEW TABLE AS new_alert FOR EACH STATEMENT EXECUTE FUNCTION telemetry.publish_alerts();

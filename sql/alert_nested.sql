@@ -1,0 +1,49 @@
+-- Rules that change while a statement is judged by them: by a statement within it, here, or by anybody else.
+SET telemetry.batch_memory = '256kB';
+SET timezone = 'UTC';
+INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value) VALUES ('nested-a', 'A', 'nested', '>', 90);
+CREATE FUNCTION nested_value(i integer) RETURNS float8 LANGUAGE plpgsql AS $$
+BEGIN
+	IF i = 15000 THEN
+		INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value)
+		SELECT 'nested-' || lpad(g::text, 4, '0'), 'Many', 'aaa', '>', '0' FROM generate_series(1, 100) AS g;
+		INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2026-01-01', 'nested-other', 'aaa', '1');
+	END IF;
+	RETURN CASE WHEN i IN (10, 29990) THEN 95 ELSE 1 END;
+END
+$$;
+-- several flushes, of which the later ones come after the rules have been read again
+INSERT INTO telemetry.point (ts, device_id, metric, value)
+SELECT '2026-01-01'::timestamptz + i * interval '1 min', 'nested-' || i % 10, 'nested', nested_value(i) FROM generate_series(1, 30000) AS i;
+SELECT rule_id, device_id, triggered_at FROM telemetry.alert WHERE rule_id LIKE 'nested-%' AND metric_name = 'nested' ORDER BY triggered_at;
+SELECT count(*) FROM telemetry.alert WHERE rule_id LIKE 'nested-%' AND metric_name = 'aaa';
+SELECT telemetry.settle_alerts('2026-01-01') \g /dev/null
+SELECT count(*) FROM telemetry.alert WHERE rule_id LIKE 'nested-%' AND metric_name = 'aaa';
+DELETE FROM telemetry.alert_rule WHERE rule_id LIKE 'nested-%';
+
+-- a rule that is deleted meanwhile, and made again: what is kept of it is of another revision
+INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value, auto_resolve_timeout)
+VALUES ('nested-b', 'B', 'nested-b', '>', 90, NULL);
+CREATE FUNCTION nested_delete(i integer) RETURNS float8 LANGUAGE plpgsql AS $$
+BEGIN
+	IF i = 20000 THEN
+		DELETE FROM telemetry.alert_rule WHERE rule_id = 'nested-b';
+	END IF;
+	RETURN 95;
+END
+$$;
+INSERT INTO telemetry.point (ts, device_id, metric, value)
+SELECT '2026-01-01'::timestamptz + i * interval '1 s', 'nested-1', 'nested-b', nested_delete(i) FROM generate_series(1, 20000) AS i;
+SELECT count(*) FROM telemetry.alert WHERE rule_id = 'nested-b';
+SELECT count(*) FROM telemetry.alert_state WHERE rule_id = 'nested-b';
+INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value, auto_resolve_timeout)
+VALUES ('nested-b', 'B', 'nested-b', '>', 90, NULL);
+SELECT telemetry.settle_alerts('2026-01-01') \g /dev/null
+INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2026-01-02', 'nested-1', 'nested-b', '95');
+SELECT rule_id, status, triggered_at >= '2026-01-01' AS ok FROM telemetry.alert WHERE rule_id = 'nested-b';
+DELETE FROM telemetry.alert_rule WHERE rule_id = 'nested-b';
+SELECT telemetry.delete_device('nested-' || n) FROM generate_series(0, 9) AS n \g /dev/null
+SELECT telemetry.delete_device('nested-other') \g /dev/null
+DROP FUNCTION nested_value(integer);
+DROP FUNCTION nested_delete(integer);
+RESET telemetry.batch_memory;

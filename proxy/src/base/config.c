@@ -10,7 +10,6 @@
 
 #include "base/edit_distance.h"
 #include "base/log.h"
-#include "base/origin.h"
 
 #include <errno.h>
 #include <ini.h>
@@ -166,18 +165,15 @@ static const Option options[] = {
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
 
-static bool refuse(TlConfigError *error, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static bool
-refuse(TlConfigError *error, const char *format, ...)
+bool
+tl_config_refuse(TlConfigError *error, const char *hint, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);
-	error->hint[0] = '\0';
+	snprintf(error->hint, sizeof(error->hint), "%s", hint);
 	return false;
 }
 
@@ -198,7 +194,7 @@ refuse_unknown(TlConfigError *error, const char *name)
 	const Option *closest = NULL;
 	size_t distance = 4;
 
-	refuse(error, "unknown option \"%s\"", name);
+	tl_config_refuse(error, "", "unknown option \"%s\"", name);
 	for (size_t i = 0; i < OPTION_COUNT && strlen(name) < NAME_SIZE; i++)
 	{
 		size_t d = tl_edit_distance(name, options[i].name);
@@ -323,7 +319,7 @@ type_name(OptionType type)
 static bool
 refuse_value(TlConfigError *error, const Option *option, const char *value)
 {
-	refuse(error, "invalid value for option \"%s\": \"%s\"", option->name, value);
+	tl_config_refuse(error, "", "invalid value for option \"%s\": \"%s\"", option->name, value);
 	if (option->type == OPTION_CHOICE)
 	{
 		size_t used = (size_t) snprintf(error->hint, sizeof(error->hint), "Valid values are");
@@ -384,7 +380,8 @@ tl_config_set(TlConfig *config, const char *name, const char *value, TlConfigErr
 
 		format_value(option, option->min, least, sizeof(least));
 		format_value(option, option->max, most, sizeof(most));
-		refuse(error, "value \"%s\" is out of range for option \"%s\"", value, option->name);
+		tl_config_refuse(error, "", "value \"%s\" is out of range for option \"%s\"", value,
+						 option->name);
 		snprintf(error->hint, sizeof(error->hint), "It must be from %s to %s.", least, most);
 		return false;
 	}
@@ -474,7 +471,7 @@ read_line(char *line, int size, void *stream)
 	if (strchr(line, '\n') == NULL && !feof(reader->file))
 	{
 		reader->failed = true;
-		refuse(reader->error, "line is longer than %d bytes", FILE_LINE_MAX);
+		tl_config_refuse(reader->error, "", "line is longer than %d bytes", FILE_LINE_MAX);
 		snprintf(reader->error->hint, sizeof(reader->error->hint),
 				 "A long value can be given on the command line or in the environment, "
 				 "--database=… or " ENVIRONMENT_PREFIX "DATABASE for instance.");
@@ -495,7 +492,7 @@ file_note(FileReader *reader, const char *name)
 
 	if (given != NULL && *given)
 	{
-		refuse(reader->error, "option \"%s\" is given twice", name);
+		tl_config_refuse(reader->error, "", "option \"%s\" is given twice", name);
 		snprintf(
 			reader->error->hint, sizeof(reader->error->hint),
 			"An indented line counts as more of the option before it; write the whole value on "
@@ -516,7 +513,7 @@ file_option(void *user, const char *section, const char *name, const char *value
 		return 0;
 	if (section[0] != '\0' && strcmp(section, "telemetry-proxy") != 0)
 	{
-		refuse(reader->error, "unknown section \"%s\"", section);
+		tl_config_refuse(reader->error, "", "unknown section \"%s\"", section);
 		snprintf(reader->error->hint, sizeof(reader->error->hint),
 				 "The only section is [telemetry-proxy], and it may be left out.");
 		reader->failed = true;
@@ -535,11 +532,11 @@ tl_config_read_file(TlConfig *config, const char *path, TlConfigError *error)
 
 	reader.file = fopen(path, "r");
 	if (reader.file == NULL)
-		return refuse(error, "could not open file \"%s\": %s", path, strerror(errno));
+		return tl_config_refuse(error, "", "could not open file \"%s\": %s", path, strerror(errno));
 	bad_line = ini_parse_stream(read_line, &reader, file_option, &reader);
 	if (ferror(reader.file))
 	{
-		refuse(error, "could not read file \"%s\": %s", path, strerror(errno));
+		tl_config_refuse(error, "", "could not read file \"%s\": %s", path, strerror(errno));
 		fclose(reader.file);
 		return false;
 	}
@@ -552,7 +549,7 @@ tl_config_read_file(TlConfig *config, const char *path, TlConfigError *error)
 	}
 	if (bad_line != 0)
 	{
-		refuse(error, "%.400s:%d: not an option", path, bad_line);
+		tl_config_refuse(error, "", "%.400s:%d: not an option", path, bad_line);
 		snprintf(error->hint, sizeof(error->hint), "An option is written as \"name = value\".");
 		return false;
 	}
@@ -592,63 +589,6 @@ tl_config_read_environment(TlConfig *config, char **environment, TlConfigError *
 		}
 	}
 	return true;
-}
-
-static bool
-check_origins(const TlConfig *config, TlConfigError *error)
-{
-	char reason[300];
-
-	if (!tl_origin_list_check(config->cors_origins, reason, sizeof(reason)))
-	{
-		refuse(error, "invalid value for option \"cors-origins\": %s", reason);
-		snprintf(
-			error->hint, sizeof(error->hint),
-			"Each is written as https://app.example.com or https://*.example.com, in lower case, "
-			"with a port only if it is not the scheme's own, and without a slash at the end.");
-		return false;
-	}
-	if (config->cors_credentials && tl_origin_list_is_any(config->cors_origins))
-	{
-		refuse(error, "option \"cors-credentials\" is on for any origin");
-		snprintf(error->hint, sizeof(error->hint),
-				 "Any page could act in the name of whoever looks at it.  Name those that may in "
-				 "\"cors-origins\".");
-		return false;
-	}
-	return true;
-}
-
-bool
-tl_config_check(const TlConfig *config, TlConfigError *error)
-{
-	if (config->auth == TL_AUTH_UNSET)
-	{
-		refuse(error, "option \"auth\" is not set");
-		snprintf(error->hint, sizeof(error->hint),
-				 "Who may call must be said outright: --auth=none lets in anyone who can reach "
-				 "a loopback address.");
-		return false;
-	}
-	if (config->max_decompressed < config->max_body)
-	{
-		refuse(error, "option \"max-decompressed\" is less than \"max-body\"");
-		return false;
-	}
-	if (config->max_buffered < 2 * config->max_body)
-	{
-		refuse(error, "option \"max-buffered\" is less than twice \"max-body\"");
-		return false;
-	}
-	if (config->tls_listen[0] == '\0' &&
-		(config->tls_certificate[0] != '\0' || config->tls_key[0] != '\0' ||
-		 config->tls_client_ca[0] != '\0' || config->tls_client_certificates != 0))
-	{
-		refuse(error, "options of TLS are set, but \"tls-listen\" is not");
-		snprintf(error->hint, sizeof(error->hint), "Nothing would be served with them.");
-		return false;
-	}
-	return check_origins(config, error);
 }
 
 void

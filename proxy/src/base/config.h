@@ -84,6 +84,10 @@ typedef struct TlConfigError
 	char hint[1024];
 } TlConfigError;
 
+/* Explains; returns false. */
+extern bool tl_config_refuse(TlConfigError *error, const char *hint, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* Sets all defaults. */
 extern void tl_config_begin(TlConfig *config);
 extern void tl_config_free(TlConfig *config);

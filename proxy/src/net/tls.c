@@ -7,18 +7,16 @@
 #include "net/tls.h"
 
 #include "base/log.h"
+#include "base/secret_file.h"
 #include "net/certificate.h"
 
-#include <errno.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,26 +79,6 @@ library_reason(void)
 
 /* The files ------------------------------------------------------------------------------- */
 
-static bool
-check_key_file(const char *path, int fd, TlConfigError *error)
-{
-	struct stat status;
-
-	if (fstat(fd, &status) != 0)
-		return refuse(error, "", "could not look at key file \"%s\": %s", path, strerror(errno));
-	if (!S_ISREG(status.st_mode))
-		return refuse(error, "", "key file \"%s\" is not a regular file", path);
-	if (status.st_uid != geteuid() && status.st_uid != 0)
-		return refuse(error, "", "key file \"%s\" must be owned by the proxy's user or root", path);
-	if ((status.st_mode & (status.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO)) !=
-		0)
-		return refuse(error,
-					  "It must have permissions u=rw (0600) or less if owned by the proxy's user, "
-					  "u=rw,g=r (0640) or less if owned by root.",
-					  "key file \"%s\" has group or world access", path);
-	return true;
-}
-
 /* A passphrase is not asked for: nobody may be there. */
 static int
 no_passphrase(char *room, int size, int writing, void *arg)
@@ -115,19 +93,16 @@ no_passphrase(char *room, int size, int writing, void *arg)
 static bool
 load_key(SSL_CTX *context, const char *path, TlConfigError *error)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = tl_secret_file_open("key file", path, error);
 	BIO *file;
 	EVP_PKEY *key;
 	bool good;
 
 	if (fd < 0)
-		return refuse(error, "", "could not open key file \"%s\": %s", path, strerror(errno));
-	file = check_key_file(path, fd, error) ? BIO_new_fd(fd, BIO_NOCLOSE) : NULL;
-	if (file == NULL)
-	{
-		close(fd);
 		return false;
-	}
+	file = BIO_new_fd(fd, BIO_NOCLOSE);
+	if (file == NULL)
+		tl_log_die("out of memory");
 	key = PEM_read_bio_PrivateKey(file, NULL, no_passphrase, NULL);
 	BIO_free(file);
 	close(fd);

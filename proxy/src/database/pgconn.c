@@ -418,7 +418,11 @@ conn_on_readable(evutil_socket_t fd, short what, void *arg)
 		}
 	}
 	while ((notify = PQnotifies(conn->pg)) != NULL)
+	{
 		PQfreemem(notify);
+		if (conn->owner.on_notify != NULL)
+			conn->owner.on_notify(conn->owner.arg);
+	}
 	conn_take_results(conn);
 }
 

@@ -54,10 +54,13 @@ struct TlPgJob
 
 typedef struct TlPgConn TlPgConn;
 
-/* How a connection tells its pool. */
+/* How a connection tells its owner, which starts nothing on it before these return. */
 typedef struct TlPgOwner
 {
 	void (*on_state)(TlPgConn *conn, TlPgState old, TlPgState new, void *owner);
+
+	/* Somebody has called NOTIFY on a channel that a job has made it LISTEN to; or NULL. */
+	void (*on_notify)(void *owner);
 	void *arg;
 } TlPgOwner;
 

@@ -9,6 +9,7 @@
 #include "routes/health.h"
 #include "base/config.h"
 #include "net/http.h"
+#include "deliver/deliver.h"
 #include "base/inflate.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -29,8 +30,9 @@
 #error "TL_VERSION is not set: build with make"
 #endif
 
-/* Descriptors beside those of clients. */
+/* Descriptors beside those of clients, and of a notification on its way: two addresses tried at once, two of a resolver. */
 #define OTHER_DESCRIPTORS 64
+#define TRANSFER_DESCRIPTORS 4
 
 /*
  * When draining has taken too long: time for the database to end what it does, then for the last
@@ -80,12 +82,14 @@ typedef struct Server
 	const Service *service;
 	TlBackend backend;
 	TlHttp *http;
+	TlDeliver *deliver;
 	struct event *signals[2];
 	struct event *hangup;
 	struct event *deadline;
 	struct event *watchdog;
 	bool supervised; /* by a process that passes signals on */
 	bool draining;
+	unsigned int to_drain; /* HTTP, notifications */
 	bool given_up;
 	bool abandoned;
 } Server;
@@ -256,9 +260,12 @@ check_listen(const TlConfig *config, const TlAddressList *sockets, TlAddressList
 }
 
 static void
-raise_descriptor_limit(int64_t clients)
+raise_descriptor_limit(const TlConfig *config)
 {
-	rlim_t want = (rlim_t) clients + OTHER_DESCRIPTORS;
+	int64_t clients = config->max_connections;
+	rlim_t want =
+		(rlim_t) (clients + OTHER_DESCRIPTORS +
+				  (config->deliver ? config->deliver_transfers * TRANSFER_DESCRIPTORS : 0));
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
@@ -275,7 +282,8 @@ server_on_drained(void *arg)
 {
 	Server *server = arg;
 
-	event_base_loopbreak(server->base);
+	if (--server->to_drain == 0)
+		event_base_loopbreak(server->base);
 }
 
 static void
@@ -333,6 +341,8 @@ server_on_signal(evutil_socket_t number, short what, void *arg)
 	tl_notify("STOPPING=1\nSTATUS=finishing %llu requests",
 			  (unsigned long long) tl_metrics.in_flight);
 	server_set_deadline(server, server->backend.config->drain_timeout);
+	server->to_drain = 2;
+	tl_deliver_drain(server->deliver, server_on_drained, server);
 	tl_http_drain(server->http, server_on_drained, server);
 }
 
@@ -348,7 +358,8 @@ read_config(const Sources *sources, TlConfig *config, TlAddressList *addresses,
 		   tl_config_read_environment(config, environ, error) &&
 		   read_arguments(sources->argc, sources->argv, config, &file, &action, error) &&
 		   tl_config_check(config, error) && check_database(config->database, error) &&
-		   check_listen(config, &sources->sockets, addresses, error);
+		   check_listen(config, &sources->sockets, addresses, error) &&
+		   tl_deliver_check(config, error);
 }
 
 /* Takes over what has changed; false if it cannot be read, and all stays as it is. */
@@ -386,7 +397,11 @@ server_on_hangup(evutil_socket_t number, short what, void *arg)
 	(void) what;
 	tl_notify_reloading();
 	if (read_config_again(server->service))
-		raise_descriptor_limit(server->service->config->max_connections);
+	{
+		raise_descriptor_limit(server->service->config);
+		if (!server->draining)
+			tl_deliver_reload(server->deliver);
+	}
 	tl_notify("READY=1");
 }
 
@@ -475,7 +490,7 @@ serve(void *arg)
 
 	signal(SIGPIPE, SIG_IGN);
 	tl_tls_report(service->tls);
-	raise_descriptor_limit(config->max_connections);
+	raise_descriptor_limit(config);
 	tl_metrics.started_us = tl_clock_us();
 
 	backend->base = server.base;
@@ -498,6 +513,7 @@ serve(void *arg)
 					 (size_t) config->max_batch_rows, (size_t) config->max_batch_bytes);
 	tl_health_open(server.base, backend);
 	tl_app_open(server.base, backend);
+	server.deliver = tl_deliver_open(server.base, config);
 	server.http = tl_http_open(server.base, backend, addresses, service->tls);
 	server.deadline = evtimer_new(server.base, server_on_deadline, &server);
 	for (size_t i = 0; i < 2; i++)
@@ -527,6 +543,7 @@ serve(void *arg)
 		status = 0;
 	}
 
+	tl_deliver_close(server.deliver);
 	tl_app_stop();
 	tl_health_stop();
 	tl_worker_close(backend->worker);

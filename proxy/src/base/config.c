@@ -72,6 +72,7 @@ static const Unit time_units[] = {
 static const char *const auth_choices[] = {"", "none", NULL};
 static const char *const certificates_choices[] = {"off", "optional", "required", NULL};
 static const char *const version_choices[] = {"1.2", "1.3", NULL};
+static const char *const smtp_tls_choices[] = {"off", "required", NULL};
 static const char *const log_choices[] = {"debug", "info", "warning", "error", NULL};
 
 #define AT(field) offsetof(TlConfig, field)
@@ -159,6 +160,25 @@ static const Option options[] = {
 	 "time a client may stay connected between requests", false},
 	{"drain-timeout", OPTION_TIME, AT(drain_timeout), "10s", 0, HOUR, NULL,
 	 "time to finish requests after SIGTERM", false},
+	{"deliver", OPTION_SWITCH, AT(deliver), "on", 0, 1, NULL,
+	 "send notifications of alerts, by one more connection to the database", false},
+	{"deliver-transfers", OPTION_NUMBER, AT(deliver_transfers), "64", 1, 1000, NULL,
+	 "notifications that are being sent at once, one of a channel", false},
+	{"deliver-allow-private", OPTION_STRING, AT(deliver_allow_private), "off", 0, 0, NULL,
+	 "addresses that are not the internet's to which webhooks may be sent: off, on, or networks "
+	 "separated by commas, such as 10.0.0.0/8",
+	 false},
+	{"deliver-ca", OPTION_STRING, AT(deliver_ca), "", 0, 0, NULL,
+	 "PEM file of the CAs that receivers' certificates come from; empty: the system's", false},
+	{"smtp-url", OPTION_STRING, AT(smtp_url), "", 0, 0, NULL,
+	 "server that takes mail, smtp://host:587 or smtps://host; empty: none is sent", false},
+	{"smtp-tls", OPTION_CHOICE, AT(smtp_tls), "required", 0, 0, smtp_tls_choices,
+	 "whether smtp:// must become TLS; off: it is not used, and the server's address must be "
+	 "private",
+	 false},
+	{"smtp-user", OPTION_STRING, AT(smtp_user), "", 0, 0, NULL, "user to log in there as", false},
+	{"smtp-password-file", OPTION_STRING, AT(smtp_password_file), "", 0, 0, NULL,
+	 "file with that user's password, which nobody else may read", false},
 	{"log-level", OPTION_CHOICE, AT(log_level), "info", 0, 0, log_choices,
 	 "least important lines to log", false},
 };

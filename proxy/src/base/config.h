@@ -30,6 +30,12 @@ typedef enum TlTlsVersion
 	TL_TLS_1_3
 } TlTlsVersion;
 
+typedef enum TlSmtpTls
+{
+	TL_SMTP_TLS_OFF,
+	TL_SMTP_TLS_REQUIRED
+} TlSmtpTls;
+
 /*
  * Strings belong to the configuration; sizes are bytes, times milliseconds.  See the table
  * in config.c for what each means.
@@ -74,6 +80,14 @@ typedef struct TlConfig
 	int64_t answer_timeout;
 	int64_t idle_timeout;
 	int64_t drain_timeout;
+	int64_t deliver;
+	int64_t deliver_transfers;
+	char *deliver_allow_private; /* a list, see network.h */
+	char *deliver_ca;
+	char *smtp_url;
+	int64_t smtp_tls; /* TlSmtpTls */
+	char *smtp_user;
+	char *smtp_password_file;
 	int64_t log_level; /* TlLogLevel */
 } TlConfig;
 

@@ -4,6 +4,7 @@
  */
 #include "base/config.h"
 
+#include "base/network.h"
 #include "base/origin.h"
 
 static bool
@@ -28,6 +29,31 @@ check_origins(const TlConfig *config, TlConfigError *error)
 				 "\"cors-origins\".");
 		return false;
 	}
+	return true;
+}
+
+static bool
+check_deliver(const TlConfig *config, TlConfigError *error)
+{
+	TlNetworkList list;
+	char reason[300];
+
+	if (!tl_network_list_parse(config->deliver_allow_private, &list, reason, sizeof(reason)))
+		return tl_config_refuse(error,
+								"It must be off, on, or networks separated by commas, such as "
+								"10.0.0.0/8, fd00::/8.",
+								"invalid value for option \"deliver-allow-private\": %s", reason);
+	if (config->smtp_url[0] == '\0' &&
+		(config->smtp_user[0] != '\0' || config->smtp_password_file[0] != '\0'))
+		return tl_config_refuse(error, "Nobody would be logged in to.",
+								"options of SMTP are set, but \"smtp-url\" is not");
+	if ((config->smtp_user[0] != '\0') != (config->smtp_password_file[0] != '\0'))
+		return tl_config_refuse(
+			error, "A user needs a password.",
+			"only one of options \"smtp-user\" and \"smtp-password-file\" is set");
+	if (config->smtp_user[0] != '\0' && config->smtp_tls == TL_SMTP_TLS_OFF)
+		return tl_config_refuse(error, "The password would be sent for all to read.",
+								"option \"smtp-user\" is set, and \"smtp-tls\" is off");
 	return true;
 }
 
@@ -60,5 +86,5 @@ tl_config_check(const TlConfig *config, TlConfigError *error)
 		snprintf(error->hint, sizeof(error->hint), "Nothing would be served with them.");
 		return false;
 	}
-	return check_origins(config, error);
+	return check_origins(config, error) && check_deliver(config, error);
 }

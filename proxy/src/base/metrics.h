@@ -27,6 +27,9 @@ typedef struct TlMetrics
 	uint64_t calls;			  /* RPCs sent */
 	uint64_t clients_refused; /* no room, or too many of one address */
 	uint64_t clients_cut_off; /* too slow, or when buffers held too much */
+	uint64_t notifications_under_way;
+	uint64_t notifications_sent;
+	uint64_t notifications_failed; /* attempts */
 } TlMetrics;
 
 extern TlMetrics tl_metrics;

@@ -144,7 +144,9 @@ add_proxy_numbers(TlBuf *out, const TlBackend *backend)
 		"total\":%llu,"
 		"\"copies_failed\":%llu,\"calls_total\":%llu,\"tls_handshakes_total\":%llu,"
 		"\"tls_handshakes_failed\":%llu,\"clients_refused_total\":%llu,"
-		"\"clients_cut_off_total\":%llu,\"latency_avg_ms\":%.3f}",
+		"\"clients_cut_off_total\":%llu,\"notifications_under_way\":%llu,"
+		"\"notifications_sent_total\":%llu,\"notifications_failed_total\":%llu,"
+		"\"latency_avg_ms\":%.3f}",
 		(unsigned long long) tl_metrics.requests, (unsigned long long) tl_metrics.responses_4xx,
 		(unsigned long long) tl_metrics.responses_5xx,
 		(unsigned long long) tl_metrics.points_received,
@@ -155,6 +157,9 @@ add_proxy_numbers(TlBuf *out, const TlBackend *backend)
 		(unsigned long long) tl_metrics.handshakes_failed,
 		(unsigned long long) tl_metrics.clients_refused,
 		(unsigned long long) tl_metrics.clients_cut_off,
+		(unsigned long long) tl_metrics.notifications_under_way,
+		(unsigned long long) tl_metrics.notifications_sent,
+		(unsigned long long) tl_metrics.notifications_failed,
 		answered > 0 ? (double) tl_metrics.latency_us / answered / 1000 : 0.0);
 }
 

@@ -337,9 +337,9 @@ class HangingTest(BackpressureTestCase):
 
     def test_stopped_server_is_503_in_time_and_recovered_from(self):
         proxy = self.start_proxy(self.cluster, "--connect-timeout=300ms", *self.OPTIONS)
-        # All that the proxy will ask for: 4 for ingest, 4 for reads, 2 for exports, 1 for health.
+        # All that the proxy will ask for: 4 for ingest, 4 for reads, 2 for exports, 1 for health, 1 for notifications.
         support.wait_until(lambda: self.cluster.value(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'telemetry-proxy %'") == "11", 10, "the proxy's backends")
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'telemetry-proxy %'") == "12", 10, "the proxy's backends")
         pids = [self.cluster.process.pid, *self.cluster.process.children()]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import unittest
 
+import certificates
 import support
 
 VERSION = json.loads((support.ROOT / "META.json").read_text())["version"]
@@ -135,6 +136,29 @@ class CheckTest(ConfigTestCase):
             with self.subTest(option=option, value=value):
                 reason = self.assert_bad(f'"{option}"', "--auth=none", f"--{option}={value}")
                 self.assertIn(f'"{value}"', reason)
+
+    def test_options_of_notifications_are_checked(self):
+        password = self.file("secret\n", "password")
+        password.chmod(0o600)
+        certificates.give(password)
+        login = ("--smtp-user=ann", f"--smtp-password-file={password}")
+        self.assert_good("--auth=none", "--deliver-allow-private=on")
+        self.assert_good("--auth=none", "--deliver-allow-private=10.0.0.0/8, fd00::/8,127.0.0.1")
+        self.assert_good("--auth=none", "--smtp-url=smtps://mail.example.org", *login)
+        self.assert_good("--auth=none", "--smtp-url=smtp://[::1]:25", "--smtp-tls=off")
+        for expected, *options in (
+                ('"10.0.0.1/8" is not a network', "--deliver-allow-private=10.0.0.1/8"), ('"smtp-url" is not', *login),
+                ("only one of", "--smtp-url=smtp://x", "--smtp-user=ann"), ('"smtp-tls" is off', "--smtp-url=smtp://x", "--smtp-tls=off", *login),
+                ("CA file", "--deliver-ca=/nonexistent"), *(('"smtp-url"', f"--smtp-url={url}") for url in (
+                    "mail", "mail.example.org:25", "http://x", "smtp://", "smtp://ann:b@x", "smtp://x?y", "file:///etc/passwd"))):
+            with self.subTest(options):
+                self.assert_bad(expected, "--auth=none", *options)
+        for text in ("", "\n", "a\nb\n", "x" * 1025):
+            with self.subTest(text=text[:10]):
+                password.write_text(text)
+                self.assert_bad("has no password", "--auth=none", "--smtp-url=smtp://x", *login)
+        password.chmod(0o644)
+        self.assert_bad("has group or world access", "--auth=none", "--smtp-url=smtp://x", *login)
 
     def test_addresses_that_are_none_are_refused(self):
         for address in ("", "8218", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:70000",

@@ -90,7 +90,7 @@ CREATE TABLE telemetry.alert_rule (
 	created_at timestamptz NOT NULL DEFAULT now(),
 	updated_at timestamptz NOT NULL DEFAULT now(),
 	created_by text NOT NULL DEFAULT session_user,
-	revision bigint NOT NULL DEFAULT nextval('telemetry.alert_rule_revision'),
+	revision bigint NOT NULL,
 	CONSTRAINT either_metric_name_or_metric_pattern_is_there CHECK (num_nonnulls(metric_name, metric_pattern) = 1),
 	CONSTRAINT for_seconds_counts_without_trigger_count CHECK (for_seconds = 0 OR trigger_count = 1),
 	CONSTRAINT level_after_and_level_then_go_together CHECK (num_nulls(level_after, level_then) IN (0, 2))
@@ -147,7 +147,7 @@ COMMENT ON COLUMN telemetry.alert_rule.enabled IS 'Whether points are judged. Op
 COMMENT ON COLUMN telemetry.alert_rule.created_at IS 'When it was made.';
 COMMENT ON COLUMN telemetry.alert_rule.updated_at IS 'When it was last changed.';
 COMMENT ON COLUMN telemetry.alert_rule.created_by IS 'Who made it.';
-COMMENT ON COLUMN telemetry.alert_rule.revision IS 'Another number with each change of what is judged: what is kept of a series under another revision is computed anew.';
+COMMENT ON COLUMN telemetry.alert_rule.revision IS 'Given by a trigger, another number with each change of what is judged: what is kept of a series under another revision is computed anew.';
 
 CREATE TABLE telemetry.maintenance (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -450,6 +450,9 @@ BEGIN
 				HINT = 'Write \\ for a backslash.';
 		END IF;
 	END LOOP;
+	IF TG_OP = 'INSERT' AND (new.revision IS NULL OR NOT telemetry.is_restoring()) THEN
+		new.revision := nextval('telemetry.alert_rule_revision');
+	END IF;
 	IF TG_OP = 'UPDATE' THEN
 		new.updated_at := clock_timestamp();
 		IF new.rule_id <> old.rule_id THEN

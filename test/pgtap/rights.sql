@@ -376,6 +376,9 @@ CROSS JOIN (
 		($$UPDATE telemetry.notification_channel SET url = 'http://other/', secret = 'fedcba9876543210' WHERE name OPERATOR(pg_catalog.=) 'rights'$$),
 		($$DELETE FROM telemetry.notification_channel$$)
 ) AS s (statement);
+SELECT is(pg_temp.attempt('rights_admin', $$WITH made AS (INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value)
+	VALUES ('rights_3', 'Rights', 'm', '>', '1') RETURNING 1) SELECT * FROM made$$), 'ok', 'admin makes a rule');
+SELECT is(pg_temp.attempt('rights_admin', $$UPDATE telemetry.alert_rule SET threshold_value = '7'$$), 'ok', 'admin changes rules');
 SELECT is((SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM hostile.alarms), 0::bigint,
 	'nothing planted runs with other rights than the caller''s');
 -- Privileges apart, what is planted makes none of them fail; a procedure that commits cannot be called here to its end.

@@ -29,6 +29,9 @@ typedef enum CopyPhase
 	COPY_SENT
 } CopyPhase;
 
+/* How long after the server was asked to cancel a statement it is asked again. */
+#define CANCEL_AGAIN_MS 1000
+
 struct TlPgConn
 {
 	struct event_base *base;
@@ -41,7 +44,8 @@ struct TlPgConn
 	PGconn *pg;
 	struct event *readable;
 	struct event *writable;
-	struct event *timer; /* back-off while down, time limit while connecting */
+	struct event *
+		timer; /* back-off while down, time limit while connecting, until the next request to cancel */
 	int64_t backoff_ms;
 
 	TlPgJob *job; /* while busy */
@@ -202,6 +206,27 @@ conn_start(TlPgConn *conn)
 }
 
 static void
+conn_on_cancelled(void *arg)
+{
+	TlPgConn *conn = arg;
+
+	conn->cancel = NULL;
+	conn->cancelled = true;
+	if (conn->answered)
+		conn_end_job(conn, TL_PG_IDLE, conn->outcome);
+	else
+		conn_set_timer(conn, CANCEL_AGAIN_MS);
+}
+
+/* A server that has not come to the statement yet ignores what it is asked, so it is asked again. */
+static void
+conn_ask_to_cancel(TlPgConn *conn)
+{
+	conn->cancel = tl_cancel_start(conn->base, conn->pg, conn_on_cancelled, conn);
+	conn->cancelled |= conn->cancel == NULL;
+}
+
+static void
 conn_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	TlPgConn *conn = arg;
@@ -212,6 +237,8 @@ conn_on_timer(evutil_socket_t fd, short what, void *arg)
 		conn_start(conn);
 	else if (conn->state == TL_PG_CONNECTING)
 		conn_lose(conn, "time limit for connecting passed");
+	else if (conn->state == TL_PG_BUSY && conn->cancelled && conn->cancel == NULL)
+		conn_ask_to_cancel(conn);
 }
 
 /* Connected: sees that we understand each other. */
@@ -512,25 +539,13 @@ tl_pgconn_resume(TlPgConn *conn)
 	event_active(conn->readable, EV_READ, 0);
 }
 
-static void
-conn_on_cancelled(void *arg)
-{
-	TlPgConn *conn = arg;
-
-	conn->cancel = NULL;
-	conn->cancelled = true;
-	if (conn->answered)
-		conn_end_job(conn, TL_PG_IDLE, conn->outcome);
-}
-
 void
 tl_pgconn_cancel(TlPgConn *conn)
 {
 	if (conn->state != TL_PG_BUSY || conn->cancel != NULL || conn->cancelled)
 		return;
 	tl_pgconn_resume(conn);
-	conn->cancel = tl_cancel_start(conn->base, conn->pg, conn_on_cancelled, conn);
-	conn->cancelled = conn->cancel == NULL;
+	conn_ask_to_cancel(conn);
 }
 
 bool

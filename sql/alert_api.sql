@@ -48,8 +48,8 @@ FROM unnest('{name,metric_name,condition,threshold_value}'::text[]) AS f (left_o
 -- With these alone, all else is as in a row that is inserted with these alone.
 SELECT r.status, r.body ->> 'rule_id' AS rule_id FROM pg_temp.request('POST /alerts/rules', '{}', '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 1}') AS r \gset least_
 INSERT INTO alert_rule (rule_id, name, metric_name, condition, threshold_value) VALUES ('inserted', 'n', 'm', '>', '1');
-SELECT (SELECT to_jsonb(r) FROM alert_rule AS r WHERE rule_id = :'least_rule_id') - '{rule_id,created_at,updated_at,created_by}'::text[]
-	= (SELECT to_jsonb(r) FROM alert_rule AS r WHERE rule_id = 'inserted') - '{rule_id,created_at,updated_at,created_by}'::text[] AS same;
+SELECT (SELECT to_jsonb(r) FROM alert_rule AS r WHERE rule_id = :'least_rule_id') - '{rule_id,created_at,updated_at,created_by,revision}'::text[]
+	= (SELECT to_jsonb(r) FROM alert_rule AS r WHERE rule_id = 'inserted') - '{rule_id,created_at,updated_at,created_by,revision}'::text[] AS same;
 DELETE FROM alert_rule WHERE rule_id IN ('inserted', :'least_rule_id');
 
 -- E4-US1 AC3: conditions, E4-US1 AC4: levels.

@@ -46,7 +46,9 @@ SELECT telemetry.settle_absence('2026-01-02');
 UPDATE telemetry.alert_rule SET device_ids = '{time-b}' WHERE rule_id = 'time-cool';
 SELECT telemetry.settle_absence('2026-01-01 00:30');
 SELECT triggered_at, resolved_at FROM told WHERE message LIKE 'Cool%';
+\set VERBOSITY terse
 UPDATE telemetry.alert_rule SET condition = '>' WHERE rule_id = 'time-cool';
+\set VERBOSITY default
 DELETE FROM telemetry.alert_rule WHERE rule_id = 'time-cool';
 
 -- devices that are listed and never came, by the rule and by a group; a device as a whole

@@ -1,0 +1,207 @@
+-- Groups of devices and maintenance over HTTP.
+
+-- Groups of devices ----------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION telemetry.http_device_groups(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(
+		telemetry.check_parameters(params, '{}', '{}', '{"limit": [1, 1000], "offset": [0, 1000000]}'),
+		(SELECT (200, jsonb_build_object(
+				'device_groups', coalesce(jsonb_agg(jsonb_build_object('name', g.name, 'description', g.description,
+					'device_count', cardinality(g.device_ids), 'tags', g.tags) ORDER BY g.name), '[]'),
+				'count', (SELECT count(*) FROM telemetry.device_group),
+				'limit', coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100),
+				'offset', coalesce(telemetry.integer_parameter(params ->> 'offset', 0, 1000000), 0)), NULL)::telemetry.http_response
+			FROM (
+				SELECT o.* FROM telemetry.device_group AS o
+				ORDER BY o.name
+				LIMIT coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100)
+				OFFSET coalesce(telemetry.integer_parameter(params ->> 'offset', 0, 1000000), 0)
+			) AS g)) AS answer;
+END;
+COMMENT ON FUNCTION telemetry.http_device_groups(jsonb, jsonb) IS
+	'GET of device groups, by name: params limit (1 to 1000, 100), offset (0 to 1000000, 0). 200 {"device_groups": [{"name", "description", "device_count", "tags"}], "count": '
+	'of all, "limit", "offset"}; 400 {"detail"}.';
+
+CREATE FUNCTION telemetry.http_device_group(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(
+		(SELECT (200, to_jsonb(g), NULL)::telemetry.http_response FROM telemetry.device_group AS g WHERE g.name = params ->> 'name'),
+		telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Device group not found')) AS answer;
+END;
+COMMENT ON FUNCTION telemetry.http_device_group(jsonb, jsonb) IS
+	'GET of a device group: params name. 200 {"name", "description", "device_ids", "tags"}; 404 {"detail"}.';
+
+CREATE FUNCTION telemetry.http_put_device_group(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	answer telemetry.http_response := coalesce(
+		telemetry.check_privileges('telemetry.device_group', '{INSERT,UPDATE,SELECT}'),
+		telemetry.check_fields(jsonb_build_object('name', params -> 'name'),
+			'{"name": {"kind": "text", "lowest": 1, "highest": 128, "unit": "bytes", "required": true}}', false),
+		telemetry.check_fields(body, '{
+			"description": {"kind": "text", "lowest": 0, "highest": 2000},
+			"device_ids": {"kind": "texts", "items": 10000, "highest": 1024},
+			"tags": {"kind": "object", "highest": 10000}}', false));
+	device_group telemetry.device_group;
+	is_new boolean;
+BEGIN
+	IF answer.status IS NOT NULL THEN
+		RETURN answer;
+	END IF;
+	INSERT INTO telemetry.device_group AS g (name, description, device_ids, tags)
+	VALUES (params ->> 'name', body ->> 'description',
+		ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(body -> 'device_ids', 'null'), '[]'))), nullif(body -> 'tags', 'null'))
+	ON CONFLICT (name) DO UPDATE
+	SET description = EXCLUDED.description, device_ids = EXCLUDED.device_ids, tags = EXCLUDED.tags
+	-- A row that has been updated is one that was locked.
+	RETURNING g.name, g.description, g.device_ids, g.tags, g.xmax = 0
+	INTO device_group.name, device_group.description, device_group.device_ids, device_group.tags, is_new;
+	RETURN (CASE WHEN is_new THEN 201 ELSE 200 END, to_jsonb(device_group), NULL)::telemetry.http_response;
+END
+$$;
+COMMENT ON FUNCTION telemetry.http_put_device_group(jsonb, jsonb) IS
+	'PUT of a device group, which takes the place of one of its name: params name (1 to 128 bytes), body {"description": up to 2000 characters, "device_ids": up to 10000, "tags": '
+	'an object}, each optional. 201 or, if there was one, 200 {"name", "description", "device_ids", "tags"}; 422 {"detail"}; 403 unless the role that calls it has '
+	'INSERT and UPDATE on telemetry.device_group.';
+
+CREATE FUNCTION telemetry.http_delete_device_group(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	answer telemetry.http_response := telemetry.check_privileges('telemetry.device_group', '{DELETE,SELECT}');
+BEGIN
+	IF answer.status IS NOT NULL THEN
+		RETURN answer;
+	END IF;
+	DELETE FROM telemetry.device_group AS g WHERE g.name = params ->> 'name';
+	IF NOT FOUND THEN
+		RETURN telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Device group not found');
+	END IF;
+	RETURN (200, jsonb_build_object('success', true, 'message', 'Device group deleted', 'name', params -> 'name'), NULL)::telemetry.http_response;
+END
+$$;
+COMMENT ON FUNCTION telemetry.http_delete_device_group(jsonb, jsonb) IS
+	'DELETE of a device group: params name. Rules and maintenance that name it are about no device by it any more. 200 {"success", "message", "name"}; 404 {"detail"}; '
+	'403 unless the role that calls it has DELETE on telemetry.device_group.';
+
+-- Maintenance ----------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION telemetry.maintenance_json(maintenance telemetry.maintenance) RETURNS jsonb
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT to_jsonb(maintenance) || jsonb_build_object(
+		'starts_at', CASE WHEN isfinite(maintenance.starts_at) THEN telemetry.json_time(maintenance.starts_at) ELSE maintenance.starts_at::text END,
+		'ends_at', CASE WHEN isfinite(maintenance.ends_at) THEN telemetry.json_time(maintenance.ends_at) ELSE maintenance.ends_at::text END,
+		'created_at', telemetry.json_time(maintenance.created_at));
+END;
+COMMENT ON FUNCTION telemetry.maintenance_json(telemetry.maintenance) IS
+	'Maintenance as HTTP answers have it: the columns of telemetry.maintenance, with times in UTC, or infinity.';
+
+CREATE FUNCTION telemetry.http_maintenances(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(
+		telemetry.check_parameters(params, '{}', '{}', '{"limit": [1, 1000], "offset": [0, 1000000]}'),
+		(SELECT (200, jsonb_build_object(
+				'maintenance', coalesce(jsonb_agg(telemetry.maintenance_json(m.maintenance) ORDER BY (m.maintenance).ends_at DESC, (m.maintenance).id), '[]'),
+				'count', (SELECT count(*) FROM telemetry.maintenance),
+				'limit', coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100),
+				'offset', coalesce(telemetry.integer_parameter(params ->> 'offset', 0, 1000000), 0)), NULL)::telemetry.http_response
+			FROM (
+				SELECT o AS maintenance FROM telemetry.maintenance AS o
+				ORDER BY o.ends_at DESC, o.id
+				LIMIT coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100)
+				OFFSET coalesce(telemetry.integer_parameter(params ->> 'offset', 0, 1000000), 0)
+			) AS m)) AS answer;
+END;
+COMMENT ON FUNCTION telemetry.http_maintenances(jsonb, jsonb) IS
+	'GET of maintenance, that which ends last first: params limit (1 to 1000, 100), offset (0 to 1000000, 0). 200 {"maintenance": telemetry.maintenance_json() of each, "count": of all, '
+	'"limit", "offset"}; 400 {"detail"}.';
+
+CREATE FUNCTION telemetry.http_maintenance(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+	SELECT answer.status, answer.body, answer.content_type
+	FROM coalesce(
+		(SELECT (200, telemetry.maintenance_json(m), NULL)::telemetry.http_response
+			FROM telemetry.maintenance AS m WHERE m.id = telemetry.integer_parameter(params ->> 'id', 0, 999999999)),
+		telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Maintenance not found')) AS answer;
+END;
+COMMENT ON FUNCTION telemetry.http_maintenance(jsonb, jsonb) IS
+	'GET of maintenance: params id. 200 and telemetry.maintenance_json(); 404 {"detail"}.';
+
+CREATE FUNCTION telemetry.http_create_maintenance(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	answer telemetry.http_response := coalesce(
+		telemetry.check_privileges('telemetry.maintenance', '{INSERT,SELECT}'),
+		telemetry.check_fields(body, '{
+			"starts_at": {"kind": "time"},
+			"ends_at": {"kind": "time", "required": true},
+			"reason": {"kind": "text", "lowest": 0, "highest": 2000},
+			"rule_ids": {"kind": "texts", "items": 1000, "highest": 128},
+			"levels": {"kind": "choices", "choices": ["info", "warning", "error", "critical", "emergency"]},
+			"device_ids": {"kind": "texts", "items": 10000, "highest": 1024},
+			"device_groups": {"kind": "texts", "items": 100, "highest": 128}}', false));
+	maintenance telemetry.maintenance;
+BEGIN
+	IF answer.status IS NOT NULL THEN
+		RETURN answer;
+	END IF;
+	maintenance.starts_at := coalesce(telemetry.time_parameter(body ->> 'starts_at'), now());
+	maintenance.ends_at := telemetry.time_parameter(body ->> 'ends_at');
+	IF maintenance.ends_at <= maintenance.starts_at THEN
+		RETURN telemetry.http_problem('telemetry', 422, 'VALIDATION_ERROR', 'ends_at must be later than starts_at');
+	END IF;
+	INSERT INTO telemetry.maintenance AS m (starts_at, ends_at, reason, rule_ids, levels, device_ids, device_groups, created_by)
+	VALUES (maintenance.starts_at, maintenance.ends_at, body ->> 'reason',
+		ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(body -> 'rule_ids', 'null'), '[]'))),
+		ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(body -> 'levels', 'null'), '[]')))::telemetry.alert_level[],
+		ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(body -> 'device_ids', 'null'), '[]'))),
+		ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(body -> 'device_groups', 'null'), '[]'))),
+		telemetry.current_actor(telemetry.caller_name(params)))
+	RETURNING m.* INTO maintenance;
+	RETURN (201, telemetry.maintenance_json(maintenance), NULL)::telemetry.http_response;
+END
+$$;
+COMMENT ON FUNCTION telemetry.http_create_maintenance(jsonb, jsonb) IS
+	'POST of maintenance: body {"ends_at": ISO 8601, "starts_at": now if it is left out, "reason": up to 2000 characters, "rule_ids": up to 1000, "levels", "device_ids": up to 10000, '
+	'"device_groups": up to 100}, all but ends_at optional. 201 and telemetry.maintenance_json(); 422 {"detail"}; 403 unless the role that calls it has INSERT on '
+	'telemetry.maintenance.';
+
+CREATE FUNCTION telemetry.http_delete_maintenance(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+<<asked>>
+DECLARE
+	answer telemetry.http_response := telemetry.check_privileges('telemetry.maintenance', '{DELETE,SELECT}');
+	id CONSTANT integer := telemetry.integer_parameter(params ->> 'id', 0, 999999999);
+BEGIN
+	IF answer.status IS NOT NULL THEN
+		RETURN answer;
+	END IF;
+	DELETE FROM telemetry.maintenance AS m WHERE m.id = asked.id;
+	IF NOT FOUND THEN
+		RETURN telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Maintenance not found');
+	END IF;
+	RETURN (200, jsonb_build_object('success', true, 'message', 'Maintenance deleted', 'id', id), NULL)::telemetry.http_response;
+END
+$$;
+COMMENT ON FUNCTION telemetry.http_delete_maintenance(jsonb, jsonb) IS
+	'DELETE of maintenance, which ends it: params id. 200 {"success", "message", "id"}; 404 {"detail"}; 403 unless the role that calls it has DELETE on telemetry.maintenance.';

@@ -44,6 +44,15 @@ SELECT rule_id, status, triggered_at >= '2026-01-01' AS ok FROM telemetry.alert 
 DELETE FROM telemetry.alert_rule WHERE rule_id = 'nested-b';
 SELECT telemetry.delete_device('nested-' || n) FROM generate_series(0, 9) AS n \g /dev/null
 SELECT telemetry.delete_device('nested-other') \g /dev/null
+-- two metrics whose rules have one place in memory: what is live of the second one is looked for all the same
+INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value)
+VALUES ('collide-1', 'First', 'collide-37', '>', 90), ('collide-2', 'Second', 'collide-80', '>', 90);
+INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2026-01-01 00:00', 'collide', 'collide-80', '95');
+INSERT INTO telemetry.point (ts, device_id, metric, value)
+VALUES ('2026-01-01 00:01', 'collide', 'collide-37', '1'), ('2026-01-01 00:01', 'collide', 'collide-80', '1');
+SELECT rule_id, status, resolution FROM telemetry.alert WHERE rule_id LIKE 'collide-%';
+DELETE FROM telemetry.alert_rule WHERE rule_id LIKE 'collide-%';
+SELECT telemetry.delete_device('collide') \g /dev/null
 DROP FUNCTION nested_value(integer);
 DROP FUNCTION nested_delete(integer);
 RESET telemetry.batch_memory;

@@ -257,17 +257,19 @@ look_at_all(Watch *w)
 
 	for (uint32 i = 0; i < w->n_runs; i++)
 	{
-		const TlMetricRules *about;
+		const TlMetricRules *about = last;
+		bool is_other;
 		TlRun run;
 
 		tl_memtable_run(w->memtable, i, &run);
-		about = last != NULL && tl_slice_equal(last->metric, run.key.metric)
-					? last
-					: tl_alert_rules_of_metric(w->rules, run.key.metric);
+		/* Another metric may have the place of the last one. */
+		is_other = last == NULL || !tl_slice_equal(last->metric, run.key.metric);
+		if (is_other)
+			about = tl_alert_rules_of_metric(w->rules, run.key.metric);
 		if (i % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
 		/* Which series of theirs are live is asked afterwards. */
-		for (int r = 0; about != last && r < about->n; r++)
+		for (int r = 0; is_other && r < about->n; r++)
 			(void) watched_of(w, about->rules[r]);
 		last = about;
 		if (about->n == 0 || (!may_be_kept && !w->is_blind && is_within_bounds(about, &run)))

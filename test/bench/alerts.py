@@ -42,6 +42,10 @@ TRAFFIC_DEVICES = 10_000
 TICK = 0.1
 PAUSE = 0.02
 TOLD_WITHIN = 20
+# What a point of the device that is watched has made of its alert, and the point's time in milliseconds.
+TAKE = ("SELECT o.event_type || ' ' || (extract(epoch FROM (o.data ->> CASE o.event_type"
+        " WHEN 'alert.triggered' THEN 'triggered_at' ELSE 'resolved_at' END)::timestamptz) * 1000)::bigint"
+        " FROM telemetry.take_outbox('bench') AS o WHERE o.data ->> 'device_id' = 'pump'")
 
 
 def case_alerts(bench):
@@ -190,8 +194,13 @@ def measure_backtests(bench):
 # Latency -----------------------------------------------------------------------------------------
 
 
-def now_text():
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+def now_ms():
+    return time.time_ns() // 1_000_000
+
+
+def time_text(ms):
+    moment = datetime.datetime.fromtimestamp(ms // 1000, datetime.timezone.utc)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03}Z"
 
 
 def post(connection, path, body):
@@ -221,7 +230,7 @@ class Traffic(cluster.Sampler):
 
     def sample(self):
         time.sleep(max(self.begin + self.sent * TICK - time.monotonic(), 0))
-        body = self.bodies[self.sent % len(self.bodies)].replace("@", now_text())
+        body = self.bodies[self.sent % len(self.bodies)].replace("@", time_text(now_ms()))
         post(self.connection, "/api/v1/telemetry/bulk", body)
         self.sent += 1
         self.end = time.monotonic()
@@ -231,11 +240,17 @@ class Traffic(cluster.Sampler):
 
 
 class Listener:
-    """The program listen, as a session that waits for telemetry_outbox."""
+    """
+    The program listen: a consumer of telemetry.outbox that waits for telemetry_outbox. What it is told of the device
+    that is watched is known by the time of the point that it comes of; each is to be told once, and nothing else.
+    """
 
     def __init__(self, bench):
+        bench.server.sql("SELECT telemetry.create_outbox_consumer('bench')")
+        self.bench = bench
         self.process = subprocess.Popen(
-            [os.path.join(bench.programs, "listen"), f"--conninfo={bench.server.conninfo}", "--channel=telemetry_outbox"],
+            [os.path.join(bench.programs, "listen"), f"--conninfo={bench.server.conninfo} options=-csynchronous_commit=off",
+             "--channel=telemetry_outbox", f"--sql={TAKE}"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.lines = b""
         if self.wait() != b"ready":
@@ -248,16 +263,17 @@ class Listener:
                 raise cluster.Failed(f"nothing was told within {TOLD_WITHIN} s")
             read = os.read(self.process.stdout.fileno(), 4096)
             if not read:
-                return b""
+                raise cluster.Failed(f"listen has ended: {self.process.communicate()[1].decode().strip()[-500:]}")
             self.lines += read
         line, _, self.lines = self.lines.partition(b"\n")
         return line
 
-    def wait_for_time(self):
-        line = self.wait()
-        if not line:
-            raise cluster.Failed("the session that listens has ended")
-        return int(line)
+    def wait_for(self, event):
+        """When an event was told, which is the next one."""
+        clock, _, told = self.wait().decode().partition(" ")
+        if told != event:
+            raise cluster.Failed(f'"{told}" was told, not "{event}"')
+        return int(clock)
 
     def __enter__(self):
         return self
@@ -265,6 +281,7 @@ class Listener:
     def __exit__(self, *exception):
         self.process.kill()
         self.process.communicate()
+        self.bench.server.sql("SELECT telemetry.drop_outbox_consumer('bench')")
 
 
 def quantiles(seconds):
@@ -273,13 +290,17 @@ def quantiles(seconds):
             for name, share in (("p50", 0.5), ("p95", 0.95), ("max", 1))}
 
 
-def send_and_wait(connection, listener, value):
-    """Seconds until the answer, and until it is told."""
-    body = json.dumps({"timestamp": now_text(), "metric_name": "pressure", "value": value})
+def send_and_wait(connection, listener, value, event):
+    """Seconds until the answer, and until what came of the point is told."""
+    ms = now_ms()
+    body = json.dumps({"timestamp": time_text(ms), "metric_name": "pressure", "value": value})
     begin = time.monotonic_ns()
     post(connection, "/api/v1/telemetry/devices/pump/telemetry", body)
     answered = time.monotonic_ns()
-    return (answered - begin) / 1e9, (listener.wait_for_time() - begin) / 1e9
+    told = listener.wait_for(f"{event} {ms}")
+    if told < begin:
+        raise cluster.Failed(f"{event} was told {(begin - told) / 1e6:.1f} ms before its point was sent")
+    return (answered - begin) / 1e9, (told - begin) / 1e9
 
 
 def measure_side(bench, proxy, crowded):
@@ -288,11 +309,11 @@ def measure_side(bench, proxy, crowded):
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
     with Listener(bench) as listener, (Traffic(proxy.port) if crowded else contextlib.nullcontext()) as traffic:
         for _ in range(20 if bench.options.quick else 250):
-            answer, notified = send_and_wait(connection, listener, 99)
+            answer, notified = send_and_wait(connection, listener, 99, "alert.triggered")
             answered.append(answer)
             told.append(notified)
             time.sleep(PAUSE)
-            send_and_wait(connection, listener, 1)
+            send_and_wait(connection, listener, 1, "alert.resolved")
             time.sleep(PAUSE)
     connection.close()
     run = {"alerts": len(told), "answered": quantiles(answered), "told": quantiles(told)}

@@ -1,10 +1,11 @@
 /*
- * Listens to a channel and prints, a line each, the clock's nanoseconds at which a notification came: the
- * clock of tl_measure_read_clock(), which Python has as time.monotonic_ns().
+ * Listens to a channel and asks, when it is told of something, what there is.  Prints a line for each row:
+ * the clock's nanoseconds at which the row was there, and its first column.  The clock is that of
+ * tl_measure_read_clock(), which Python has as time.monotonic_ns().
  *
- *   listen --channel=NAME [--conninfo=...]
+ *   listen --channel=NAME --sql=QUERY [--conninfo=...]
  *
- * "ready" comes first, when it listens.  It ends when its standard input does.
+ * It asks once before it is told anything, too, then says "ready".  It ends when its standard input does.
  */
 #include "measure.h"
 
@@ -12,6 +13,7 @@
 #include <inttypes.h>
 #include <libpq-fe.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,25 +33,34 @@ channel_listen(PGconn *conn, const char *channel)
 	if (PQresultStatus(result) != PGRES_COMMAND_OK)
 		tl_measure_die("cannot listen: %s", PQerrorMessage(conn));
 	PQclear(result);
-	printf("ready\n");
-	fflush(stdout);
 }
 
 static void
-notifications_print(PGconn *conn)
+rows_print(PGconn *conn, const char *sql)
+{
+	PGresult *result = PQexec(conn, sql);
+	int64_t now = tl_measure_read_clock();
+
+	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQnfields(result) < 1)
+		tl_measure_die("cannot ask: %s", PQerrorMessage(conn));
+	for (int i = 0; i < PQntuples(result); i++)
+		printf("%" PRId64 " %s\n", now, PQgetvalue(result, i, 0));
+	fflush(stdout);
+	PQclear(result);
+}
+
+static bool
+notifications_take(PGconn *conn)
 {
 	PGnotify *notification;
-	int64_t now;
+	bool some = false;
 
-	if (PQconsumeInput(conn) == 0)
-		tl_measure_die("the connection broke: %s", PQerrorMessage(conn));
-	now = tl_measure_read_clock();
 	while ((notification = PQnotifies(conn)) != NULL)
 	{
-		printf("%" PRId64 "\n", now);
+		some = true;
 		PQfreemem(notification);
 	}
-	fflush(stdout);
+	return some;
 }
 
 int
@@ -57,9 +68,11 @@ main(int argc, char **argv)
 {
 	static const struct option options[] = {{"conninfo", required_argument, NULL, 'i'},
 											{"channel", required_argument, NULL, 'c'},
+											{"sql", required_argument, NULL, 's'},
 											{NULL, 0, NULL, 0}};
 	const char *conninfo = "";
 	const char *channel = NULL;
+	const char *sql = NULL;
 	struct pollfd waits[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.events = POLLIN}};
 	PGconn *conn;
 	int option;
@@ -74,19 +87,31 @@ main(int argc, char **argv)
 			case 'c':
 				channel = optarg;
 				break;
+			case 's':
+				sql = optarg;
+				break;
 			default:
 				return 1;
 		}
 	}
-	if (channel == NULL)
-		tl_measure_die("usage: listen --channel=NAME [--conninfo=...]");
+	if (channel == NULL || sql == NULL)
+		tl_measure_die("usage: listen --channel=NAME --sql=QUERY [--conninfo=...]");
 	conn = PQconnectdb(conninfo);
 	if (PQstatus(conn) != CONNECTION_OK)
 		tl_measure_die("cannot connect: %s", PQerrorMessage(conn));
 	channel_listen(conn, channel);
+	rows_print(conn, sql);
+	printf("ready\n");
+	fflush(stdout);
 	waits[1].fd = PQsocket(conn);
 	while (poll(waits, 2, -1) >= 0 && waits[0].revents == 0)
-		notifications_print(conn);
+	{
+		if (PQconsumeInput(conn) == 0)
+			tl_measure_die("the connection broke: %s", PQerrorMessage(conn));
+		/* What comes while it asks is in the connection's memory, where poll() does not see it. */
+		while (notifications_take(conn))
+			rows_print(conn, sql);
+	}
 	PQfinish(conn);
 	return 0;
 }

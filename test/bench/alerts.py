@@ -5,14 +5,13 @@ import datetime
 import http.client
 import json
 import os
-import select
 import statistics
-import subprocess
 import time
 
 import cluster
 import compaction
 import lag
+import told
 from bench import POINT, PROGRAM_TIMEOUT
 
 BATCH = 100_000  # devices, each with a point in each batch
@@ -41,15 +40,10 @@ TRAFFIC_RATE = 10_000  # points a second
 TRAFFIC_DEVICES = 10_000
 TICK = 0.1
 PAUSE = 0.02
-TOLD_WITHIN = 20
-# What a point of the device that is watched has made of its alert, and the point's time in milliseconds.
-TAKE = ("SELECT o.event_type || ' ' || (extract(epoch FROM (o.data ->> CASE o.event_type"
-        " WHEN 'alert.triggered' THEN 'triggered_at' ELSE 'resolved_at' END)::timestamptz) * 1000)::bigint"
-        " FROM telemetry.take_outbox('bench') AS o WHERE o.data ->> 'device_id' = 'pump'")
 
 
 def case_alerts(bench):
-    """Rules beside none, in turns; backtests of a year; from a POST to NOTIFY."""
+    """Rules beside none, in turns; backtests of a year; from a POST to NOTIFY and to a webhook."""
     if not bench.is_measured(POINT):
         return
     figures = bench.results["alerts"] = {"ingest": measure_ingest(bench)}
@@ -239,87 +233,42 @@ class Traffic(cluster.Sampler):
         return self.sent * self.points_each / (self.end - self.begin)
 
 
-class Listener:
-    """
-    The program listen: a consumer of telemetry.outbox that waits for telemetry_outbox. What it is told of the device
-    that is watched is known by the time of the point that it comes of; each is to be told once, and nothing else.
-    """
-
-    def __init__(self, bench):
-        bench.server.sql("SELECT telemetry.create_outbox_consumer('bench')")
-        self.bench = bench
-        self.process = subprocess.Popen(
-            [os.path.join(bench.programs, "listen"), f"--conninfo={bench.server.conninfo} options=-csynchronous_commit=off",
-             "--channel=telemetry_outbox", f"--sql={TAKE}"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.lines = b""
-        if self.wait() != b"ready":
-            raise cluster.Failed(f"listen: {self.process.communicate()[1].decode().strip()[-500:]}")
-
-    def wait(self):
-        """The next line."""
-        while b"\n" not in self.lines:
-            if not select.select([self.process.stdout], [], [], TOLD_WITHIN)[0]:
-                raise cluster.Failed(f"nothing was told within {TOLD_WITHIN} s")
-            read = os.read(self.process.stdout.fileno(), 4096)
-            if not read:
-                raise cluster.Failed(f"listen has ended: {self.process.communicate()[1].decode().strip()[-500:]}")
-            self.lines += read
-        line, _, self.lines = self.lines.partition(b"\n")
-        return line
-
-    def wait_for(self, event):
-        """When an event was told, which is the next one."""
-        clock, _, told = self.wait().decode().partition(" ")
-        if told != event:
-            raise cluster.Failed(f'"{told}" was told, not "{event}"')
-        return int(clock)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.process.kill()
-        self.process.communicate()
-        self.bench.server.sql("SELECT telemetry.drop_outbox_consumer('bench')")
-
-
 def quantiles(seconds):
     ordered = sorted(seconds)
     return {f"{name}_ms": ordered[int((len(ordered) - 1) * share)] * 1e3
             for name, share in (("p50", 0.5), ("p95", 0.95), ("max", 1))}
 
 
-def send_and_wait(connection, listener, value, event):
+def send_and_wait(connection, waiting, value, event):
     """Seconds until the answer, and until what came of the point is told."""
     ms = now_ms()
     body = json.dumps({"timestamp": time_text(ms), "metric_name": "pressure", "value": value})
     begin = time.monotonic_ns()
-    post(connection, "/api/v1/telemetry/devices/pump/telemetry", body)
+    post(connection, f"/api/v1/telemetry/devices/{told.DEVICE}/telemetry", body)
     answered = time.monotonic_ns()
-    told = listener.wait_for(f"{event} {ms}")
-    if told < begin:
-        raise cluster.Failed(f"{event} was told {(begin - told) / 1e6:.1f} ms before its point was sent")
-    return (answered - begin) / 1e9, (told - begin) / 1e9
+    heard = waiting.wait_for(f"{event} {ms}")
+    if heard < begin:
+        raise cluster.Failed(f"{event} was told {(begin - heard) / 1e6:.1f} ms before its point was sent")
+    return (answered - begin) / 1e9, (heard - begin) / 1e9
 
 
-def measure_side(bench, proxy, crowded):
+def measure_side(bench, proxy, waiting, crowded):
     """A point that violates, and one that clears, again and again: each is told of."""
-    answered, told = [], []
+    answered, heard = [], []
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
-    with Listener(bench) as listener, (Traffic(proxy.port) if crowded else contextlib.nullcontext()) as traffic:
+    with waiting, (Traffic(proxy.port) if crowded else contextlib.nullcontext()) as traffic:
         for _ in range(20 if bench.options.quick else 250):
-            answer, notified = send_and_wait(connection, listener, 99, "alert.triggered")
+            answer, notified = send_and_wait(connection, waiting, 99, "alert.triggered")
             answered.append(answer)
-            told.append(notified)
+            heard.append(notified)
             time.sleep(PAUSE)
-            send_and_wait(connection, listener, 1, "alert.resolved")
+            send_and_wait(connection, waiting, 1, "alert.resolved")
             time.sleep(PAUSE)
     connection.close()
-    run = {"alerts": len(told), "answered": quantiles(answered), "told": quantiles(told)}
+    run = {"alerts": len(heard), "answered": quantiles(answered), "told": quantiles(heard)}
     if traffic is not None:
         run["traffic_rate"] = traffic.rate()
-    print(f"  {'beside traffic' if crowded else 'alone'}: told after {run['told']['p50_ms']:.1f} ms,"
+    print(f"  {waiting.NAME}, {'beside traffic' if crowded else 'alone'}: told after {run['told']['p50_ms']:.1f} ms,"
           f" p95 {run['told']['p95_ms']:.1f} ms", flush=True)
     return run
 
@@ -329,8 +278,11 @@ def measure_latency(bench):
     bench.server.sql("INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value, cooldown_minutes)"
                      " VALUES ('pressure', 'Pressure', 'pressure', '>', '90', 0)")
     log = os.path.join(bench.directory, "proxy_alerts.log")
-    with cluster.Proxy(bench.options, bench.server.conninfo, log) as proxy:
-        figures = {"alone": measure_side(bench, proxy, False), "beside": measure_side(bench, proxy, True)}
+    figures = {}
+    with cluster.Proxy(bench.options, bench.server.conninfo, log, ["--deliver-allow-private=127.0.0.1"]) as proxy:
+        for kind in (told.Listener, told.Receiver):
+            for name in ("alone", "beside"):
+                figures[f"{kind.NAME}, {name}"] = measure_side(bench, proxy, kind(bench), name == "beside")
     expected = sum(run["alerts"] for run in figures.values())
     settle(bench)
     triggered = sum(count_alerts(bench))

@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/float.h"
 #include "utils/inval.h"
@@ -387,22 +388,21 @@ read_known(Oid relid)
 
 	if (known != NULL)
 		MemoryContextSetParent(known->context, TopTransactionContext);
-	known = NULL;
+	known = rules_create(CacheMemoryContext);
 	known_of = relid;
 	/* What changes while they are read makes them stale again. */
 	stale = false;
 	PG_TRY();
 	{
-		Rules *rules = rules_create(CacheMemoryContext);
-
-		known = rules;
 		tl_statement_begin(&scope);
-		read_all(rules, &read_rules, NULL);
+		read_all(known, &read_rules, NULL);
 		tl_statement_end(&scope);
-		rules->slots = MemoryContextAllocZero(rules->context, sizeof(TlMetricRules) * METRIC_SLOTS);
+		known->slots = MemoryContextAllocZero(known->context, sizeof(TlMetricRules) * METRIC_SLOTS);
 	}
 	PG_CATCH();
 	{
+		MemoryContextSetParent(known->context, TopTransactionContext);
+		known = NULL;
 		stale = true;
 		PG_RE_THROW();
 	}
@@ -426,6 +426,29 @@ tl_alert_rules_now(void)
 	if (stale || known_of != relid)
 		read_known(relid);
 	return known;
+}
+
+/* Locks are kept to the end of the transaction, so that what reads a table afterwards does not wait. */
+static bool
+lock_without_waiting(const char *table)
+{
+	return ConditionalLockRelationOid(tl_relation(table), AccessShareLock);
+}
+
+TlAlertRules *
+tl_alert_rules_at_hand(void)
+{
+	if (known != NULL && known_of == tl_relation("alert_rule") && stale &&
+		!(lock_without_waiting("alert_rule") && lock_without_waiting("device_group") &&
+		  lock_without_waiting("maintenance")))
+		return known;
+	return tl_alert_rules_now();
+}
+
+bool
+tl_alert_rules_can_be_read(void)
+{
+	return lock_without_waiting("alert_rule");
 }
 
 bool

@@ -76,6 +76,13 @@ typedef struct TlAlertRules TlAlertRules;
 
 /* The rules as of now, good until the end of the transaction. */
 extern TlAlertRules *tl_alert_rules_now(void);
+/*
+ * The same without waiting: while somebody has one of the tables for himself (LOCK TABLE, TRUNCATE, DDL), the
+ * rules as they were before.  Only a session that knows none yet waits.
+ */
+extern TlAlertRules *tl_alert_rules_at_hand(void);
+/* Whether alerts, which are made of the rule's row, can be made without waiting until the transaction's end. */
+extern bool tl_alert_rules_can_be_read(void);
 extern int tl_alert_rules_count(const TlAlertRules *rules);
 
 /*

@@ -77,7 +77,7 @@ typedef struct Watch
 static void *
 watch_begin(void)
 {
-	TlAlertRules *rules = tl_alert_rules_now();
+	TlAlertRules *rules = tl_alert_rules_at_hand();
 	int n_rules = tl_alert_rules_count(rules);
 	Watch *w;
 
@@ -489,6 +489,7 @@ sort_late(TlAlertSeries *series)
 static void
 finish(Watch *w, bool judge)
 {
+	bool can_judge = judge && !w->is_blind && w->n_series > 0 && tl_alert_rules_can_be_read();
 	int judged = 0;
 
 	for (int i = 0; i < w->n_watched; i++)
@@ -501,7 +502,7 @@ finish(Watch *w, bool judge)
 			sort_late(&watched->series[k]);
 		for (int from = 0; from < watched->n;)
 		{
-			bool now = judge && judged < INLINE_MAX && !w->is_blind;
+			bool now = can_judge && judged < INLINE_MAX;
 			/* What is left is looked at once. */
 			Part part = {.rule = watched->rule,
 						 .series = watched->series + from,

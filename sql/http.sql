@@ -78,7 +78,7 @@ TRUNCATE telemetry.block;
 SELECT status FROM telemetry.http_ingest('{"kind": "single", "device_id": "http_1"}', '{"timestamp": 1, "metric_name": "m", "value": 1}');
 SELECT jsonb_pretty(body - 'version' #- '{performance,database_ms}' #- '{components,time_series_db,bytes}' #- '{components,time_series_db,blocks}'
 	#- '{components,time_series_db,points}' #- '{components,time_series_db,total_bytes}'
-	#- '{components,time_series_db,parts}' #- '{components,data_ingestion,dead_letters_last_hour}') AS body
+	#- '{components,time_series_db,parts}' #- '{components,data_ingestion,dead_letters_last_hour}' #- '{components,alert_engine}') AS body
 FROM telemetry.http_health_detailed('{"port": 8218, "proxy": {"uptime_seconds": 20.0, "points_total": 505, "points_rejected": 5, "connections_down": 0, "pending_rows": 3}}', NULL);
 SELECT (body #>> '{performance,database_ms}')::numeric > 0 AS measured,
 	(body #> '{components,data_ingestion,dead_letters_last_hour}')::int = (SELECT count(*) FROM telemetry.dead_letter) AS dead_letters,

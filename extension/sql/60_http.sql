@@ -221,11 +221,12 @@ COMMENT ON FUNCTION telemetry.store_size() IS
 CREATE FUNCTION telemetry.http_health_detailed(params jsonb DEFAULT NULL, body jsonb DEFAULT NULL)
 	RETURNS telemetry.http_response
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	began CONSTANT timestamptz := clock_timestamp();
 	dead_letters_shown CONSTANT integer := 10000;
+	longest_lag CONSTANT interval := '60 s';
 	proxy CONSTANT jsonb := CASE WHEN jsonb_typeof(params -> 'proxy') = 'object' THEN params -> 'proxy' END;
 	stopped CONSTANT text := CASE
 		WHEN pg_is_in_recovery() THEN 'the database is a standby: nothing can be stored'
@@ -236,6 +237,7 @@ DECLARE
 		ELSE 'healthy' END;
 	ingestion jsonb;
 	store jsonb;
+	alerts jsonb;
 	answer telemetry.http_response;
 BEGIN
 	SELECT jsonb_build_object('status', ingestion_status, 'dead_letters_last_hour', count(*))
@@ -256,6 +258,25 @@ BEGIN
 
 	SELECT jsonb_build_object('status', 'healthy') || to_jsonb(s) INTO store FROM telemetry.store_size() AS s;
 
+	-- Without names: what this answers is told to everybody who may ask for health.
+	SELECT jsonb_build_object(
+		'status', CASE WHEN a.lag > longest_lag OR a.job_failures > 0 OR a.rules_failing > 0 OR a.notifications_dead > 0
+			THEN 'degraded' ELSE 'healthy' END,
+		'lag_seconds', round(extract(epoch FROM a.lag), 3),
+		'pending', a.pending,
+		'overdue', a.overdue,
+		'job_failures', a.job_failures,
+		'rules_enabled', a.rules_enabled,
+		'rules_failing', a.rules_failing,
+		'open_alerts', a.open_alerts,
+		'open_by_level', a.open_by_level,
+		'notifications_due', a.notifications_due,
+		'notifications_due_seconds', round(coalesce(extract(epoch FROM now() - a.notifications_due_since), 0), 3),
+		'notifications_leased', a.notifications_leased,
+		'notifications_dead_last_hour', a.notifications_dead)
+	INTO alerts
+	FROM telemetry.alert_engine_status AS a;
+
 	SELECT CASE WHEN stopped IS NULL THEN 200 ELSE 503 END, jsonb_strip_nulls(jsonb_build_object('detail', stopped)) || jsonb_build_object(
 		'status', ingestion_status,
 		'service', 'telemetry_service',
@@ -264,7 +285,7 @@ BEGIN
 		'components', jsonb_build_object(
 			'data_ingestion', ingestion,
 			'time_series_db', store,
-			'alert_engine', jsonb_build_object('status', 'not_configured'),
+			'alert_engine', alerts,
 			'real_time_stream', jsonb_build_object('status', 'not_configured')),
 		'performance', jsonb_strip_nulls(jsonb_build_object('proxy', proxy)) || jsonb_build_object(
 			'database_ms', round(extract(epoch FROM clock_timestamp() - began) * 1000, 3)))
@@ -278,8 +299,8 @@ COMMENT ON FUNCTION telemetry.http_health_detailed(jsonb, jsonb) IS
 	'GET of the service''s health in detail: params {"port": integer, "proxy": its counters, optional}. '
 	'200, or 503 and "detail" on a standby and when transactions are read-only, {"status", "service", "port", "version", "components", "performance"}. Components are data_ingestion '
 	'(dead_letters_last_hour counts to 10000; degraded while the proxy lacks a connection), time_series_db '
-	'(as telemetry.store_size()), alert_engine and real_time_stream; performance has the proxy''s counters '
-	'and database_ms.';
+	'(as telemetry.store_size()), alert_engine (numbers of telemetry.alert_engine_status; degraded while job alerts is more than 60 s behind, jobs alerts or absence fail, '
+	'rules fail, or notifications have died in the last hour) and real_time_stream; performance has the proxy''s counters and database_ms.';
 
 REVOKE ALL ON FUNCTION telemetry.http_ingest(jsonb, text), telemetry.http_batch(jsonb, jsonb),
 	telemetry.http_health(jsonb, jsonb), telemetry.http_health_detailed(jsonb, jsonb), telemetry.store_size() FROM PUBLIC;

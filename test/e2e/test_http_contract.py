@@ -157,6 +157,8 @@ class SeedTest(ContractTestCase):
                                                      "alert_engine", "real_time_stream"})
         for component in answer["components"].values():
             self.assertIsInstance(component["status"], str)
+        self.assertEqual({name: answer["components"]["alert_engine"][name] for name in ("status", "pending", "rules_failing")},
+                         {"status": "healthy", "pending": 0, "rules_failing": 0})
         self.assertIsInstance(answer["performance"], dict)
         self.assertGreater(len(answer["performance"]), 0)
 

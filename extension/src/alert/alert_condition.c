@@ -30,18 +30,26 @@ compare_numbers(TlComparison comparison, double a, double b)
 }
 
 bool
-tl_alert_rule_is_violated(const TlAlertRule *rule, int64 ts, const TlMeasured *measured)
+tl_alert_rule_holds(const TlAlertRule *rule, const TlMeasured *measured)
 {
-	bool holds;
-
 	if (measured->kind != rule->kind)
 		return false;
 	if (rule->kind == TL_KIND_NUMERIC)
-		holds = compare_numbers(rule->comparison, measured->cell.number, rule->number);
-	else
-		holds = tl_slice_equal(tl_cell_payload(measured->kind, &measured->cell), rule->payload) ==
-				(rule->comparison == TL_EQUAL);
-	return holds && (rule->hours == NULL || tl_alert_hours_have(rule->hours, ts));
+		return compare_numbers(rule->comparison, measured->cell.number, rule->number);
+	return tl_slice_equal(tl_cell_payload(measured->kind, &measured->cell), rule->payload) ==
+		   (rule->comparison == TL_EQUAL);
+}
+
+bool
+tl_alert_rule_is_active(const TlAlertRule *rule, int64 ts)
+{
+	return rule->hours == NULL || tl_alert_hours_have(rule->hours, ts);
+}
+
+bool
+tl_alert_rule_is_violated(const TlAlertRule *rule, int64 ts, const TlMeasured *measured)
+{
+	return tl_alert_rule_holds(rule, measured) && tl_alert_rule_is_active(rule, ts);
 }
 
 bool

@@ -17,6 +17,9 @@ typedef struct TlMeasured
 	TlCell cell;
 } TlMeasured;
 
+/* Whether the condition holds, whatever the time; within the active hours it is violated. */
+extern bool tl_alert_rule_holds(const TlAlertRule *rule, const TlMeasured *measured);
+extern bool tl_alert_rule_is_active(const TlAlertRule *rule, int64 ts);
 extern bool tl_alert_rule_is_violated(const TlAlertRule *rule, int64 ts,
 									  const TlMeasured *measured);
 /* Whether a point that does not violate clears an alert. */

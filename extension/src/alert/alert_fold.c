@@ -108,16 +108,24 @@ tl_alert_fold_clock(const TlAlertRule *rule, TlAlertState *state, int64 now, TlT
 	state->decided_to = Max(state->decided_to, due);
 }
 
-static bool
-may_trigger(const TlAlertRule *rule, const TlAlertState *state, const TlFoldPoint *point)
+static TlVerdict
+judge_violation(const TlAlertRule *rule, const TlAlertState *state, const TlFoldPoint *point)
 {
 	int64 ts = point->ts;
 
-	return !state->is_open && state->n_violations >= rule->trigger_count &&
-		   ts - state->since >= rule->hold &&
-		   (state->last_triggered == TL_NEVER || ts >= state->last_triggered + rule->cooldown) &&
-		   (state->last_resolved == TL_NEVER || ts >= state->last_resolved) &&
-		   !tl_alert_rule_is_in_maintenance(rule, point->device, ts, point->attrs);
+	if (state->is_open)
+		return TL_VERDICT_OPEN;
+	if (state->n_violations < rule->trigger_count)
+		return TL_VERDICT_TOO_FEW;
+	if (ts - state->since < rule->hold)
+		return TL_VERDICT_TOO_SHORT;
+	if (state->last_triggered != TL_NEVER && ts < state->last_triggered + rule->cooldown)
+		return TL_VERDICT_COOLDOWN;
+	if (state->last_resolved != TL_NEVER && ts < state->last_resolved)
+		return TL_VERDICT_RESOLVED_LATER;
+	if (tl_alert_rule_is_in_maintenance(rule, point->device, ts, point->attrs))
+		return TL_VERDICT_MAINTENANCE;
+	return TL_VERDICT_TRIGGERED;
 }
 
 void
@@ -125,15 +133,21 @@ tl_alert_fold_point(const TlAlertRule *rule, TlAlertState *state, const TlFoldPo
 					TlTransitionFn tell, void *arg)
 {
 	TlMeasured measured = measure(rule, state, point);
-	bool violates = tl_alert_rule_is_violated(rule, point->ts, &measured);
+	bool holds = tl_alert_rule_holds(rule, &measured);
+	bool violates = holds && tl_alert_rule_is_active(rule, point->ts);
 
 	tl_alert_fold_clock(rule, state, point->ts, tell, arg);
 	if (state->is_open && rule->auto_resolve && tl_alert_rule_is_cleared(rule, &measured, violates))
 		resolve(state, TL_ALERT_CLEARED, point->ts, tell, arg);
 	note(rule, state, point->ts, violates);
 	if (violates)
+	{
 		state->last_violation = point->ts;
-	if (violates && may_trigger(rule, state, point))
+		state->verdict = judge_violation(rule, state, point);
+	}
+	else
+		state->verdict = holds ? TL_VERDICT_OUT_OF_HOURS : TL_VERDICT_CLEAR;
+	if (state->verdict == TL_VERDICT_TRIGGERED)
 	{
 		state->is_open = true;
 		state->last_triggered = point->ts;

@@ -18,6 +18,20 @@
 /* Where there is none of a time. */
 #define TL_NEVER PG_INT64_MIN
 
+/* What became of a point, for who asks why: the first thing that kept it from triggering an alert. */
+typedef enum TlVerdict
+{
+	TL_VERDICT_CLEAR, /* the condition does not hold */
+	TL_VERDICT_OUT_OF_HOURS,
+	TL_VERDICT_OPEN, /* an alert is */
+	TL_VERDICT_TOO_FEW,
+	TL_VERDICT_TOO_SHORT, /* for_seconds */
+	TL_VERDICT_COOLDOWN,
+	TL_VERDICT_RESOLVED_LATER, /* the last alert, by a user */
+	TL_VERDICT_MAINTENANCE,
+	TL_VERDICT_TRIGGERED
+} TlVerdict;
+
 typedef struct TlAlertState
 {
 	bool is_open;
@@ -31,6 +45,7 @@ typedef struct TlAlertState
 	bool has_before; /* the last number, for what is compared with it */
 	int64 before_ts;
 	double before;
+	TlVerdict verdict; /* of the last point; not kept */
 } TlAlertState;
 
 typedef struct TlFoldPoint

@@ -293,6 +293,24 @@ UPDATE telemetry.notification_channel SET enabled = false WHERE name = 'hook';
 SELECT count(*) FROM telemetry.take_notifications('w', now => pg_temp.at(900000));
 UPDATE telemetry.notification_channel SET enabled = true WHERE name = 'hook';
 
+-- what_is_discarded_is_told_nobody
+BEGIN;
+SELECT count(*) FROM telemetry.take_notifications('w', now => pg_temp.at(900200)) AS t WHERE t.channel = 'hook';
+INSERT INTO telemetry.notification (channel, event_ids, created_at, pending_since, next_attempt_at)
+VALUES ('hook', '{1}', pg_temp.at(900201), pg_temp.at(900201), pg_temp.at(900201)), ('prometheus', '{1}', pg_temp.at(900201), pg_temp.at(900201), pg_temp.at(900201));
+SELECT telemetry.discard_notifications('hook', 'pending', now => pg_temp.at(900202)) AS of_two_one_is_on_its_way;
+SELECT telemetry.settle_notification(id, false, 'gone', final => true, now => pg_temp.at(900203)) FROM telemetry.notification WHERE channel = 'hook';
+SELECT channel, state FROM pg_temp.notifications WHERE channel = 'hook';
+SELECT dead AS dead_before FROM telemetry.notification_status WHERE channel = 'hook' \gset
+SELECT telemetry.discard_notifications('hook'), telemetry.discard_notifications('hook') AS again;
+SELECT channel, state FROM pg_temp.notifications WHERE channel = 'hook';
+SELECT dead - :dead_before AS more_dead FROM telemetry.notification_status WHERE channel = 'hook';
+SELECT count(*) FROM telemetry.notification WHERE channel = 'prometheus' AND state = 'pending';
+ROLLBACK;
+SELECT telemetry.discard_notifications('none');
+SELECT telemetry.discard_notifications('hook', 'sent');
+SELECT telemetry.discard_notifications('hook', 'dead', 10001);
+
 -- what_is_erased_is_not_sent
 SELECT pg_temp.alerts(50000, 2);
 SELECT telemetry.prepare_notifications(now => pg_temp.at(900001));

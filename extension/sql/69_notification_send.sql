@@ -212,6 +212,44 @@ COMMENT ON FUNCTION telemetry.retry_notifications(text, integer, timestamptz) IS
 	'Has dead notifications of a channel sent again, the oldest first, limit (1 to 10000) at most, as if they were new at the time now; returns how many. Works with '
 	'its owner''s rights; for telemetry_admin. Errors: no_data_found if there is no such channel, invalid_parameter_value.';
 
+CREATE FUNCTION telemetry.discard_notifications(
+	channel text, state text DEFAULT 'dead', "limit" integer DEFAULT 1000, now timestamptz DEFAULT clock_timestamp()) RETURNS integer
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	most CONSTANT integer := 10000;
+	discarded integer;
+BEGIN
+	IF discard_notifications."limit" NOT BETWEEN 1 AND most THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('limit must be from 1 to %s, not %s', most, discard_notifications."limit");
+	ELSIF discard_notifications.state NOT IN ('dead', 'pending') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('state must be dead or pending, not "%s"', left(discard_notifications.state, 100));
+	END IF;
+	PERFORM FROM telemetry.notification_channel_state AS s WHERE s.channel = discard_notifications.channel FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'no_data_found', MESSAGE = format('there is no notification channel "%s"', left(discard_notifications.channel, 128));
+	END IF;
+	-- What somebody is sending is on its way.
+	DELETE FROM telemetry.notification AS n
+	WHERE n.id IN (
+		SELECT d.id FROM telemetry.notification AS d
+		WHERE d.channel = discard_notifications.channel AND d.state = discard_notifications.state
+			AND (d.state = 'dead' OR d.leased_until IS NULL OR d.leased_until <= discard_notifications.now)
+		ORDER BY d.number LIMIT discard_notifications."limit");
+	GET DIAGNOSTICS discarded = ROW_COUNT;
+	IF discard_notifications.state = 'dead' THEN
+		UPDATE telemetry.notification_channel_state AS s SET dead = s.dead - discarded WHERE s.channel = discard_notifications.channel;
+	END IF;
+	RETURN discarded;
+END
+$$;
+COMMENT ON FUNCTION telemetry.discard_notifications(text, text, integer, timestamptz) IS
+	'Removes notifications of a channel that are dead or, with state pending, wait to be sent and are not being sent at the time now, the oldest first, limit (1 to 10000) at most: nobody is told of them any '
+	'more. Alerts stay as they are. Returns how many. Works with its owner''s rights; for telemetry_admin. Errors: no_data_found if there is no such channel, invalid_parameter_value.';
+
 CREATE FUNCTION telemetry.erase_notifications(names jsonpath, whom jsonb) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -310,11 +348,12 @@ REVOKE ALL ON FUNCTION telemetry.create_notification_consumer(), telemetry.brief
 	telemetry.notification_headers(telemetry.notification, telemetry.notification_channel, text, timestamptz),
 	telemetry.bury_notification(text, text, timestamptz), telemetry.take_notifications(text, integer, interval, timestamptz),
 	telemetry.settle_notification(text, boolean, text, integer, boolean, timestamptz), telemetry.retry_notifications(text, integer, timestamptz),
-	telemetry.erase_notifications(jsonpath, jsonb), telemetry.prune_notifications(integer, timestamptz) FROM PUBLIC;
+	telemetry.discard_notifications(text, text, integer, timestamptz), telemetry.erase_notifications(jsonpath, jsonb), telemetry.prune_notifications(integer, timestamptz) FROM PUBLIC;
 GRANT SELECT ON telemetry.notification_status TO telemetry_reader;
 GRANT SELECT ON telemetry.notification, telemetry.notification_channel_state TO telemetry_admin;
 GRANT SELECT (name, kind, description, url, sender, recipients, group_wait, group_interval, rate_limit, max_attempts, max_age, timeout_seconds,
 	send_resolved, enabled, created_at, updated_at), INSERT, UPDATE, DELETE ON telemetry.notification_channel TO telemetry_admin;
 GRANT EXECUTE ON FUNCTION telemetry.prepare_notifications(integer, timestamptz), telemetry.take_notifications(text, integer, interval, timestamptz),
 	telemetry.settle_notification(text, boolean, text, integer, boolean, timestamptz) TO telemetry_writer;
-GRANT EXECUTE ON FUNCTION telemetry.retry_notifications(text, integer, timestamptz) TO telemetry_admin;
+GRANT EXECUTE ON FUNCTION telemetry.retry_notifications(text, integer, timestamptz),
+	telemetry.discard_notifications(text, text, integer, timestamptz) TO telemetry_admin;

@@ -161,6 +161,7 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.take_notifications(text,integer,interval,timestamptz)', '{writer,admin}', $$SELECT telemetry.take_notifications('w')$$),
 	('telemetry.settle_notification(text,boolean,text,integer,boolean,timestamptz)', '{writer,admin}', $$SELECT telemetry.settle_notification('rights', false, 'why')$$),
 	('telemetry.retry_notifications(text,integer,timestamptz)', '{admin}', $$SELECT telemetry.retry_notifications('rights')$$),
+	('telemetry.discard_notifications(text,text,integer,timestamptz)', '{admin}', $$SELECT telemetry.discard_notifications('rights')$$),
 	('telemetry.json_time(timestamptz)', '{reader,writer,admin}', 'SELECT telemetry.json_time(now())'),
 	('telemetry.time_parameter(text)', '{reader,writer,admin}', $$SELECT telemetry.time_parameter('2024-01-01')$$),
 	('telemetry.date_parameter(text)', '{reader,writer,admin}', $$SELECT telemetry.date_parameter('2024-01-01')$$),

@@ -96,7 +96,31 @@ SELECT p.body FROM (VALUES ('{"what": "jump", "id": "x"}'::jsonb), ('{"what": "j
 INSERT INTO stream_field (stream, field, required) VALUES ('act', 'event_id', true);
 SELECT body FROM pg_temp.act('e', '{"what": "jump"}');
 
+-- a_rule_that_is_posted_again_is_the_same
+CREATE FUNCTION pg_temp.rule(key text, body jsonb, who text DEFAULT 'ann', OUT status integer, OUT body jsonb) LANGUAGE sql AS
+	$$ SELECT a.status, a.body FROM telemetry.http_call('POST /api/v1/telemetry/alerts/rules', jsonb_build_object('caller', jsonb_build_object('user_id', who, 'idempotency_key', key)), body) AS a $$;
+SELECT status, body ->> 'rule_id' AS rule_id, body ->> 'name' AS name, body ? 'request_hash' AS tells_hash
+FROM pg_temp.rule('r', '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 1}') \gset first_
+\echo :first_status :first_name :first_tells_hash
+SELECT count(*) AS events, bool_or(data ? 'request_hash') AS tell_hash FROM outbox WHERE key = :'first_rule_id' AND event_type = 'alert.rule.created';
+SELECT status, body ->> 'rule_id' = :'first_rule_id' AS same FROM pg_temp.rule('r', '{"threshold_value": 1, "name": "n", "condition": ">", "metric_name": "m"}');
+-- as_it_is_now
+UPDATE alert_rule SET name = 'changed' WHERE rule_id = :'first_rule_id';
+SELECT status, body ->> 'rule_id' = :'first_rule_id' AS same, body ->> 'name' AS name FROM pg_temp.rule('r', '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 1}');
+-- other_bodies_are_refused_and_wrong_ones_as_ever
+SELECT * FROM pg_temp.rule('r', '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 2}');
+SELECT * FROM pg_temp.rule('r', '{"name": "n", "metric_name": "m", "condition": ">"}');
+-- other_keys_and_other_callers_make_others_and_so_does_none
+SELECT r.status, r.body ->> 'rule_id' = :'first_rule_id' AS same
+FROM (VALUES ('s', 'ann'), ('r', 'bob'), (NULL, 'ann'), (NULL, 'ann')) AS k (key, who), pg_temp.rule(k.key, '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 1}', k.who) AS r;
+SELECT count(*), count(request_hash) AS by_key, count(DISTINCT request_hash) AS bodies FROM alert_rule WHERE metric_name = 'm';
+SELECT count(*) AS events FROM outbox WHERE key = :'first_rule_id' AND event_type = 'alert.rule.created';
+-- one_that_was_deleted_is_made_again
+DELETE FROM alert_rule WHERE rule_id = :'first_rule_id';
+SELECT status, body ->> 'name' AS name FROM pg_temp.rule('r', '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 2}');
+
 -- What is here as it was before.
+DELETE FROM alert_rule WHERE metric_name = 'm';
 TRUNCATE event_log, event_key, event_batch, event_change, conflict, dead_letter, batch_log, receipt, block;
 DELETE FROM dialect WHERE name = 'act';
 DELETE FROM stream WHERE name = 'act';

@@ -91,6 +91,7 @@ CREATE TABLE telemetry.alert_rule (
 	updated_at timestamptz NOT NULL DEFAULT now(),
 	created_by text NOT NULL DEFAULT session_user,
 	revision bigint NOT NULL,
+	request_hash text COLLATE "C" CONSTRAINT request_hash_is_64_hexadecimal_digits CHECK (request_hash ~ '^[0-9a-f]{64}$'),
 	CONSTRAINT either_metric_name_or_metric_pattern_is_there CHECK (num_nonnulls(metric_name, metric_pattern) = 1),
 	CONSTRAINT for_seconds_counts_without_trigger_count CHECK (for_seconds = 0 OR trigger_count = 1),
 	CONSTRAINT level_after_and_level_then_go_together CHECK (num_nulls(level_after, level_then) IN (0, 2))
@@ -148,6 +149,8 @@ COMMENT ON COLUMN telemetry.alert_rule.created_at IS 'When it was made.';
 COMMENT ON COLUMN telemetry.alert_rule.updated_at IS 'When it was last changed.';
 COMMENT ON COLUMN telemetry.alert_rule.created_by IS 'Who made it.';
 COMMENT ON COLUMN telemetry.alert_rule.revision IS 'Given by a trigger, another number with each change of what is judged: what is kept of a series under another revision is computed anew.';
+COMMENT ON COLUMN telemetry.alert_rule.request_hash IS
+	'Of a rule that a request with an Idempotency-Key made: the SHA-256 of its body, by which a request that comes again is known; null: of others. Not part of answers and events.';
 
 CREATE TABLE telemetry.maintenance (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

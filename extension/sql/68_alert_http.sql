@@ -155,7 +155,7 @@ CREATE FUNCTION telemetry.alert_rule_json(rule telemetry.alert_rule) RETURNS jso
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT to_jsonb(rule) || jsonb_build_object(
+	SELECT to_jsonb(rule) - 'request_hash' || jsonb_build_object(
 		'threshold_value', rule.threshold_value::jsonb,
 		'resolve_threshold', rule.resolve_threshold::jsonb,
 		'created_at', telemetry.json_time(rule.created_at),
@@ -173,7 +173,7 @@ COMMENT ON FUNCTION telemetry.alert_rule_json(telemetry.alert_rule) IS
 	'A rule as HTTP answers have it: {the columns of telemetry.alert_rule, "total_triggers", "last_triggered", "late_points", "open_alerts", "last_error", '
 	'"last_error_at" of telemetry.alert_rule_status}, with times in UTC.';
 
-CREATE FUNCTION telemetry.write_alert_rule(rule_id text, body jsonb, actor text) RETURNS telemetry.http_response
+CREATE FUNCTION telemetry.write_alert_rule(rule_id text, body jsonb, actor text, request_key text DEFAULT NULL) RETURNS telemetry.http_response
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -185,6 +185,7 @@ DECLARE
 	constraint_name text;
 	given jsonb;
 	rule telemetry.alert_rule;
+	made telemetry.alert_rule;
 	answer telemetry.http_response := coalesce(
 		telemetry.check_privileges('telemetry.alert_rule', CASE WHEN is_new THEN '{INSERT,SELECT}' ELSE '{UPDATE,SELECT}' END::text[]),
 		telemetry.check_fields(body, fields, NOT is_new));
@@ -193,10 +194,16 @@ BEGIN
 		RETURN answer;
 	END IF;
 	IF is_new THEN
-		rule.rule_id := telemetry.new_id('rule');
 		rule.created_at := now();
 		rule.updated_at := now();
 		rule.created_by := telemetry.current_actor(actor);
+		IF request_key IS NULL THEN
+			rule.rule_id := telemetry.new_id('rule');
+		ELSE
+			-- Made of the key and who asks: so it is there once, whoever comes at the same time.
+			rule.rule_id := 'rule_' || left(encode(sha256(convert_to(jsonb_build_array(rule.created_by, request_key)::text, 'UTF8')), 'hex'), 24);
+			rule.request_hash := encode(sha256(convert_to(body::text, 'UTF8')), 'hex');
+		END IF;
 		rule.revision := 1;
 		rule.auto_resolve_timeout := 3600;
 		given := defaults;
@@ -227,7 +234,16 @@ BEGIN
 		RETURN telemetry.http_problem('telemetry', 422, 'VALIDATION_ERROR', wrong);
 	END IF;
 	IF is_new THEN
-		INSERT INTO telemetry.alert_rule VALUES (rule.*) RETURNING * INTO rule;
+		LOOP
+			SELECT r.* INTO made FROM telemetry.alert_rule AS r WHERE r.rule_id = rule.rule_id;
+			EXIT WHEN FOUND;
+			INSERT INTO telemetry.alert_rule VALUES (rule.*) ON CONFLICT DO NOTHING RETURNING * INTO made;
+			EXIT WHEN FOUND;
+		END LOOP;
+		IF made.request_hash IS DISTINCT FROM rule.request_hash THEN
+			RETURN telemetry.http_problem('telemetry', 422, 'IDEMPOTENCY_KEY_REUSED', 'this Idempotency-Key was used for other content');
+		END IF;
+		rule := made;
 	ELSE
 		UPDATE telemetry.alert_rule AS r
 		SET name = rule.name, description = rule.description, metric_name = rule.metric_name, metric_pattern = rule.metric_pattern,
@@ -250,8 +266,9 @@ EXCEPTION
 		RETURN telemetry.http_problem('telemetry', 422, 'VALIDATION_ERROR', 'not as it must be: ' || replace(constraint_name, '_', ' '));
 END
 $$;
-COMMENT ON FUNCTION telemetry.write_alert_rule(text, jsonb, text) IS
-	'Makes a rule of a body, for actor, or, of a rule_id, changes the fields that the body has. 201 or 200 and telemetry.alert_rule_json(); 403, 404, 422 {"detail"}. '
+COMMENT ON FUNCTION telemetry.write_alert_rule(text, jsonb, text, text) IS
+	'Makes a rule of a body, for actor, or, of a rule_id, changes the fields that the body has. With a request_key, what actor has made under it before is the answer, as it is now; 422 if that '
+	'was of another body. 201 or 200 and telemetry.alert_rule_json(); 403, 404, 422 {"detail"}. '
 	'Errors: those of telemetry.current_actor().';
 
 CREATE FUNCTION telemetry.caller_name(params jsonb) RETURNS text
@@ -264,10 +281,12 @@ COMMENT ON FUNCTION telemetry.caller_name(jsonb) IS 'Who asks, by the proxy''s w
 CREATE FUNCTION telemetry.http_create_alert_rule(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
 	LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 BEGIN ATOMIC
-	SELECT w.status, w.body, w.content_type FROM telemetry.write_alert_rule(NULL, body, telemetry.caller_name(params)) AS w;
+	SELECT w.status, w.body, w.content_type FROM telemetry.write_alert_rule(NULL, body, telemetry.caller_name(params),
+		params #>> '{caller,idempotency_key}') AS w;
 END;
 COMMENT ON FUNCTION telemetry.http_create_alert_rule(jsonb, jsonb) IS
-	'POST of a rule: body as telemetry.alert_rule_fields() has it. 201 and the rule; 422 {"detail"}; 403 unless the role that calls it, the proxy''s for '
+	'POST of a rule: body as telemetry.alert_rule_fields() has it. 201 and the rule; 422 {"detail"}; under an Idempotency-Key that the caller has used before the rule that was made then, as it is now, or '
+	'422 if the body was another one; 403 unless the role that calls it, the proxy''s for '
 	'instance, has INSERT on telemetry.alert_rule, as members of telemetry_admin have.';
 
 CREATE FUNCTION telemetry.http_change_alert_rule(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response

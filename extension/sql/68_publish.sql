@@ -10,18 +10,18 @@ BEGIN
 	END IF;
 	IF TG_OP = 'INSERT' THEN
 		INSERT INTO telemetry.outbox (event_type, key, data)
-		SELECT 'alert.rule.created', n.rule_id, telemetry.utc_times(to_jsonb(n))
+		SELECT 'alert.rule.created', n.rule_id, telemetry.utc_times(to_jsonb(n) - 'request_hash')
 		FROM new_rule AS n ORDER BY n.rule_id;
 	ELSIF TG_OP = 'UPDATE' THEN
 		INSERT INTO telemetry.outbox (event_type, key, data)
-		SELECT 'alert.rule.changed', n.rule_id, telemetry.utc_times(to_jsonb(n))
+		SELECT 'alert.rule.changed', n.rule_id, telemetry.utc_times(to_jsonb(n) - 'request_hash')
 		FROM new_rule AS n
 		JOIN old_rule AS o ON o.rule_id = n.rule_id
 		WHERE to_jsonb(n) - 'updated_at' <> to_jsonb(o) - 'updated_at'
 		ORDER BY n.rule_id;
 	ELSE
 		INSERT INTO telemetry.outbox (event_type, key, data)
-		SELECT 'alert.rule.deleted', o.rule_id, telemetry.utc_times(to_jsonb(o))
+		SELECT 'alert.rule.deleted', o.rule_id, telemetry.utc_times(to_jsonb(o) - 'request_hash')
 		FROM old_rule AS o ORDER BY o.rule_id;
 	END IF;
 	RETURN NULL;

@@ -533,6 +533,14 @@ class IdempotencyTest(ClientsTestCase):
             self.ask("POST", DEVICE, 200, point(), idempotency_key=self.KEY)
         self.assertEqual(self.count(), 1)
 
+    def test_a_rule_is_made_once(self):
+        path = "/api/v1/telemetry/alerts/rules"
+        rule = {"name": "Hot", "metric_name": "t", "condition": ">", "threshold_value": 1}
+        answers = self.together([rule] * 6, path, "rule")
+        self.assertEqual({(answer.status, answer.json["rule_id"]) for answer in answers}, {(201, answers[0].json["rule_id"])})
+        self.assertIn("was used for other content", self.ask("POST", path, 422, dict(rule, threshold_value=2), idempotency_key="rule").json["detail"])
+        self.assertEqual(self.count("telemetry.alert_rule"), 1)
+
     def test_what_is_no_key_is_refused(self):
         for key in ("", '""', '"a', "a b", '"a";b=1', "x" * 256, b"\xff"):
             for path, body in ((DEVICE, point()), (BATCH, [point()]), (BULK, {"d": [point()]}), ("/act", {"what": "jump"}), ("/increment", None)):

@@ -179,7 +179,7 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.check_fields(jsonb,jsonb,boolean)', '{writer,admin}', $$SELECT telemetry.check_fields('{"x": 1}', telemetry.alert_rule_fields(), false)$$),
 	('telemetry.check_privileges(text,text[])', '{writer,admin}', $$SELECT telemetry.check_privileges('telemetry.alert_rule', '{INSERT}')$$),
 	('telemetry.alert_rule_fields()', '{writer,admin}', $$SELECT telemetry.alert_rule_fields()$$),
-	('telemetry.write_alert_rule(text,jsonb,text)', '{writer,admin}', $$SELECT telemetry.write_alert_rule(NULL, '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 1}', 'a')$$),
+	('telemetry.write_alert_rule(text,jsonb,text,text)', '{writer,admin}', $$SELECT telemetry.write_alert_rule(NULL, '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 1}', 'a')$$),
 	('telemetry.caller_name(jsonb)', '{writer,admin}', $$SELECT telemetry.caller_name('{}')$$),
 	('telemetry.alert_rule_json(telemetry.alert_rule)', '{reader,writer,admin}', $$SELECT telemetry.alert_rule_json(NULL)$$),
 	('telemetry.alert_json(telemetry.alert)', '{reader,writer,admin}', $$SELECT telemetry.alert_json(NULL)$$),

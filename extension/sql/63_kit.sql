@@ -74,6 +74,38 @@ COMMENT ON FUNCTION telemetry.check_parameters(jsonb, text[], text[], jsonb) IS
 	'Of the http_ functions: the failure to answer if a parameter that is named here is there and not a time, a date, or a '
 	'number within {name: [lowest, highest]}; null if all are as they should be.';
 
+-- Lists come in pages: limit and offset.
+CREATE FUNCTION telemetry.check_page(params jsonb, times text[] DEFAULT '{}') RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT c.status, c.body, c.content_type
+	FROM telemetry.check_parameters(params, times, '{}', '{"limit": [1, 1000], "offset": [0, 1000000]}') AS c
+	WHERE c.status IS NOT NULL;
+END;
+COMMENT ON FUNCTION telemetry.check_page(jsonb, text[]) IS
+	'As telemetry.check_parameters(), of what telemetry.page_limit() and page_offset() take, and of times.';
+
+CREATE FUNCTION telemetry.page_limit(params jsonb) RETURNS integer
+	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100);
+END;
+COMMENT ON FUNCTION telemetry.page_limit(jsonb) IS 'How many items of a list are asked for: limit of params, from 1 to 1000, or 100.';
+CREATE FUNCTION telemetry.page_offset(params jsonb) RETURNS integer
+	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(telemetry.integer_parameter(params ->> 'offset', 0, 1000000), 0);
+END;
+COMMENT ON FUNCTION telemetry.page_offset(jsonb) IS 'How many items of a list come before those that are asked for: offset of params, from 0 to 1000000, or 0.';
+CREATE FUNCTION telemetry.page_answer(params jsonb, name text, items jsonb, count bigint, members jsonb DEFAULT '{}') RETURNS telemetry.http_response
+	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 200, jsonb_build_object(name, coalesce(items, '[]'), 'count', count, 'limit', telemetry.page_limit(params), 'offset', telemetry.page_offset(params))
+		|| members, NULL::text;
+END;
+COMMENT ON FUNCTION telemetry.page_answer(jsonb, text, jsonb, bigint, jsonb) IS
+	'The answer with a page of a list: 200 {name: items, an array, null: none, "count", "limit", "offset" of params, and members}.';
+
 -- A field of CSV (RFC 4180). What a spreadsheet would take for a formula is made a text: it skips blanks before the sign, and
 -- where East Asian languages are written knows signs of full width, too.
 CREATE FUNCTION telemetry.csv_field(value text) RETURNS text
@@ -105,10 +137,14 @@ END;
 COMMENT ON FUNCTION telemetry.last_day(jsonb, text) IS 'A date of params, or today.';
 
 REVOKE ALL ON FUNCTION telemetry.check_parameters(jsonb, text[], text[], jsonb),
+	telemetry.check_page(jsonb, text[]), telemetry.page_limit(jsonb), telemetry.page_offset(jsonb),
+	telemetry.page_answer(jsonb, text, jsonb, bigint, jsonb),
 	telemetry.time_parameter(text), telemetry.date_parameter(text), telemetry.integer_parameter(text, integer, integer),
 	telemetry.json_time(timestamptz), telemetry.csv_field(text), telemetry.first_day(jsonb, text), telemetry.last_day(jsonb, text)
 	FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION telemetry.check_parameters(jsonb, text[], text[], jsonb),
+	telemetry.check_page(jsonb, text[]), telemetry.page_limit(jsonb), telemetry.page_offset(jsonb),
+	telemetry.page_answer(jsonb, text, jsonb, bigint, jsonb),
 	telemetry.time_parameter(text), telemetry.date_parameter(text), telemetry.integer_parameter(text, integer, integer),
 	telemetry.json_time(timestamptz), telemetry.csv_field(text), telemetry.first_day(jsonb, text), telemetry.last_day(jsonb, text)
 	TO telemetry_reader, telemetry_writer;

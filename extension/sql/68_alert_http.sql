@@ -101,6 +101,13 @@ COMMENT ON FUNCTION telemetry.check_fields(jsonb, jsonb, boolean) IS
 	'scalar (a number, a text of up to highest bytes, a boolean), boolean, choice and choices ("choices": texts), texts (up to "items" of 1 to highest bytes), time or object (up to highest bytes), '
 	'"required": true}}. null counts as not there; with partial, what is required may be left out.';
 
+CREATE FUNCTION telemetry.texts_of(value jsonb) RETURNS text[]
+	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ARRAY(SELECT t.item FROM jsonb_array_elements_text(coalesce(nullif(value, 'null'), '[]')) WITH ORDINALITY AS t (item, n) ORDER BY t.n);
+END;
+COMMENT ON FUNCTION telemetry.texts_of(jsonb) IS 'The texts of an array of a body that telemetry.check_fields() has let pass; none if it is not there.';
+
 -- Rights of who calls, not of an owner: this function and those that call it are not SECURITY DEFINER.
 CREATE FUNCTION telemetry.check_privileges(relation text, privileges text[]) RETURNS telemetry.http_response
 	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
@@ -113,6 +120,27 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION telemetry.check_privileges(text, text[]) IS
 	'403 if the current user lacks one of the privileges on a table, else null.';
+
+-- Answers --------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION telemetry.http_found(found jsonb, what text) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT a.status, a.body, a.content_type
+	FROM (SELECT 200 AS status, found AS body, NULL::text AS content_type WHERE found IS NOT NULL
+		UNION ALL
+		SELECT p.status, p.body, p.content_type FROM telemetry.http_problem('telemetry', 404, 'NOT_FOUND', what || ' not found') AS p WHERE found IS NULL) AS a;
+END;
+COMMENT ON FUNCTION telemetry.http_found(jsonb, text) IS 'The answer with what was asked for; null: 404, that what was not found.';
+
+CREATE FUNCTION telemetry.http_done(done boolean, what text, verb text, members jsonb) RETURNS telemetry.http_response
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT a.status, a.body, a.content_type
+	FROM telemetry.http_found(CASE WHEN done THEN jsonb_build_object('success', true, 'message', what || ' ' || verb) || members END, what) AS a;
+END;
+COMMENT ON FUNCTION telemetry.http_done(boolean, text, text, jsonb) IS
+	'The answer when something was done to what: 200 {"success": true, "message", and members}; if it was not, 404.';
 
 -- Rules ----------------------------------------------------------------------------------------------------------------
 
@@ -210,7 +238,7 @@ BEGIN
 	ELSE
 		SELECT r.* INTO rule FROM telemetry.alert_rule AS r WHERE r.rule_id = write_alert_rule.rule_id FOR NO KEY UPDATE;
 		IF NOT FOUND THEN
-			RETURN telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Alert rule not found');
+			RETURN telemetry.http_found(NULL, 'Alert rule');
 		END IF;
 		given := '{}';
 	END IF;
@@ -316,11 +344,8 @@ BEGIN
 	enabled := (body ->> 'enabled')::boolean;
 	UPDATE telemetry.alert_rule AS r SET enabled = asked.enabled
 	WHERE r.rule_id = params ->> 'rule_id';
-	IF NOT FOUND THEN
-		RETURN telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Alert rule not found');
-	END IF;
-	RETURN (200, jsonb_build_object('success', true, 'message', 'Alert rule ' || CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END,
-		'rule_id', params -> 'rule_id', 'enabled', enabled), NULL)::telemetry.http_response;
+	RETURN telemetry.http_done(FOUND, 'Alert rule', CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END,
+		jsonb_build_object('rule_id', params -> 'rule_id', 'enabled', enabled));
 END
 $$;
 COMMENT ON FUNCTION telemetry.http_enable_alert_rule(jsonb, jsonb) IS
@@ -338,10 +363,7 @@ BEGIN
 		RETURN answer;
 	END IF;
 	DELETE FROM telemetry.alert_rule AS r WHERE r.rule_id = params ->> 'rule_id';
-	IF NOT FOUND THEN
-		RETURN telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Alert rule not found');
-	END IF;
-	RETURN (200, jsonb_build_object('success', true, 'message', 'Alert rule deleted', 'rule_id', params -> 'rule_id'), NULL)::telemetry.http_response;
+	RETURN telemetry.http_done(FOUND, 'Alert rule', 'deleted', jsonb_build_object('rule_id', params -> 'rule_id'));
 END
 $$;
 COMMENT ON FUNCTION telemetry.http_delete_alert_rule(jsonb, jsonb) IS
@@ -353,10 +375,8 @@ CREATE FUNCTION telemetry.http_alert_rule(params jsonb, body jsonb DEFAULT NULL)
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
 	SELECT answer.status, answer.body, answer.content_type
-	FROM coalesce(
-		(SELECT (200, telemetry.alert_rule_json(r), NULL)::telemetry.http_response
-			FROM telemetry.alert_rule AS r WHERE r.rule_id = params ->> 'rule_id'),
-		telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Alert rule not found')) AS answer;
+	FROM telemetry.http_found(
+		(SELECT telemetry.alert_rule_json(r) FROM telemetry.alert_rule AS r WHERE r.rule_id = params ->> 'rule_id'), 'Alert rule') AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_alert_rule(jsonb, jsonb) IS 'GET of a rule: params rule_id. 200 and telemetry.alert_rule_json(); 404 {"detail"}.';
 
@@ -379,13 +399,11 @@ AS $$
 DECLARE
 	answer telemetry.http_response := coalesce(
 		telemetry.check_choice(params, 'enabled', '{true,false}'),
-		telemetry.check_choice(params, 'level', '{info,warning,error,critical,emergency}'),
-		telemetry.check_parameters(params, '{}', '{}', '{"limit": [1, 1000], "offset": [0, 1000000]}'));
+		telemetry.check_choice(params, 'level', enum_range(NULL::telemetry.alert_level)::text[]),
+		telemetry.check_page(params));
 	enabled CONSTANT boolean := CASE WHEN answer.status IS NULL THEN (params ->> 'enabled')::boolean END;
 	level CONSTANT telemetry.alert_level := CASE WHEN answer.status IS NULL THEN (params ->> 'level')::telemetry.alert_level END;
 	metric_name CONSTANT text := params ->> 'metric_name';
-	"limit" CONSTANT integer := coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100);
-	"offset" CONSTANT integer := coalesce(telemetry.integer_parameter(params ->> 'offset', 0, 1000000), 0);
 	total bigint;
 	rules jsonb;
 BEGIN
@@ -397,7 +415,7 @@ BEGIN
 	WHERE (asked.enabled IS NULL OR r.enabled = asked.enabled)
 		AND (asked.level IS NULL OR r.level = asked.level)
 		AND (asked.metric_name IS NULL OR r.metric_name = asked.metric_name);
-	SELECT coalesce(jsonb_agg(telemetry.alert_rule_json(p.rule) ORDER BY (p.rule).created_at DESC, (p.rule).rule_id), '[]') INTO rules
+	SELECT jsonb_agg(telemetry.alert_rule_json(p.rule) ORDER BY (p.rule).created_at DESC, (p.rule).rule_id) INTO rules
 	FROM (
 		SELECT r AS rule
 		FROM telemetry.alert_rule AS r
@@ -405,11 +423,10 @@ BEGIN
 			AND (asked.level IS NULL OR r.level = asked.level)
 			AND (asked.metric_name IS NULL OR r.metric_name = asked.metric_name)
 		ORDER BY r.created_at DESC, r.rule_id
-		LIMIT asked."limit" OFFSET asked."offset"
+		LIMIT telemetry.page_limit(params) OFFSET telemetry.page_offset(params)
 	) AS p;
-	RETURN (200, jsonb_build_object('rules', rules, 'count', total,
-		'filters', jsonb_strip_nulls(jsonb_build_object('enabled', enabled, 'level', level, 'metric_name', metric_name)),
-		'limit', "limit", 'offset', "offset"), NULL)::telemetry.http_response;
+	RETURN telemetry.page_answer(params, 'rules', rules, total, jsonb_build_object(
+		'filters', jsonb_strip_nulls(jsonb_build_object('enabled', enabled, 'level', level, 'metric_name', metric_name))));
 END
 $$;
 COMMENT ON FUNCTION telemetry.http_alert_rules(jsonb, jsonb) IS
@@ -459,9 +476,9 @@ AS $$
 DECLARE
 	counted_to CONSTANT integer := 10000;
 	answer telemetry.http_response := coalesce(
-		telemetry.check_choice(params, 'status', '{active,acknowledged,resolved}'),
-		telemetry.check_choice(params, 'level', '{info,warning,error,critical,emergency}'),
-		telemetry.check_parameters(params, '{start_time,end_time}', '{}', '{"limit": [1, 1000], "offset": [0, 1000000]}'));
+		telemetry.check_choice(params, 'status', enum_range(NULL::telemetry.alert_status)::text[]),
+		telemetry.check_choice(params, 'level', enum_range(NULL::telemetry.alert_level)::text[]),
+		telemetry.check_page(params, '{start_time,end_time}'));
 	status CONSTANT telemetry.alert_status := CASE WHEN answer.status IS NULL THEN (params ->> 'status')::telemetry.alert_status END;
 	level CONSTANT telemetry.alert_level := CASE WHEN answer.status IS NULL THEN (params ->> 'level')::telemetry.alert_level END;
 	device_id CONSTANT text := params ->> 'device_id';
@@ -469,8 +486,6 @@ DECLARE
 	metric_name CONSTANT text := params ->> 'metric_name';
 	start_time CONSTANT timestamptz := telemetry.time_parameter(params ->> 'start_time');
 	end_time CONSTANT timestamptz := telemetry.time_parameter(params ->> 'end_time');
-	"limit" CONSTANT integer := coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100);
-	"offset" CONSTANT integer := coalesce(telemetry.integer_parameter(params ->> 'offset', 0, 1000000), 0);
 	total bigint;
 	active bigint;
 	critical bigint;
@@ -484,20 +499,19 @@ BEGIN
 		SELECT FROM telemetry.alerts_like(status, level, device_id, rule_id, metric_name, start_time, end_time) AS a
 		LIMIT counted_to
 	) AS c;
-	SELECT coalesce(jsonb_agg(telemetry.alert_json(p.alert) ORDER BY (p.alert).triggered_at DESC, (p.alert).alert_id), '[]') INTO alerts
+	SELECT jsonb_agg(telemetry.alert_json(p.alert) ORDER BY (p.alert).triggered_at DESC, (p.alert).alert_id) INTO alerts
 	FROM (
 		SELECT a AS alert
 		FROM telemetry.alerts_like(status, level, device_id, rule_id, metric_name, start_time, end_time) AS a
 		ORDER BY a.triggered_at DESC, a.alert_id
-		LIMIT asked."limit" OFFSET asked."offset"
+		LIMIT telemetry.page_limit(params) OFFSET telemetry.page_offset(params)
 	) AS p;
 	SELECT count(*), count(*) FILTER (WHERE a.level >= 'critical') INTO active, critical
 	FROM telemetry.alert AS a
 	WHERE a.status <> 'resolved';
-	RETURN (200, jsonb_build_object('alerts', alerts, 'count', total, 'active_count', active, 'critical_count', critical,
+	RETURN telemetry.page_answer(params, 'alerts', alerts, total, jsonb_build_object('active_count', active, 'critical_count', critical,
 		'filters', jsonb_strip_nulls(jsonb_build_object('status', status, 'level', level, 'device_id', device_id, 'rule_id', rule_id,
-			'metric_name', metric_name, 'start_time', telemetry.json_time(start_time), 'end_time', telemetry.json_time(end_time))),
-		'limit', "limit", 'offset', "offset"), NULL)::telemetry.http_response;
+			'metric_name', metric_name, 'start_time', telemetry.json_time(start_time), 'end_time', telemetry.json_time(end_time)))));
 END
 $$;
 COMMENT ON FUNCTION telemetry.http_alerts(jsonb, jsonb) IS
@@ -510,10 +524,8 @@ CREATE FUNCTION telemetry.http_alert(params jsonb, body jsonb DEFAULT NULL) RETU
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
 	SELECT answer.status, answer.body, answer.content_type
-	FROM coalesce(
-		(SELECT (200, telemetry.alert_json(a), NULL)::telemetry.http_response
-			FROM telemetry.alert AS a WHERE a.alert_id = params ->> 'alert_id'),
-		telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Alert not found')) AS answer;
+	FROM telemetry.http_found(
+		(SELECT telemetry.alert_json(a) FROM telemetry.alert AS a WHERE a.alert_id = params ->> 'alert_id'), 'Alert') AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_alert(jsonb, jsonb) IS 'GET of an alert: params alert_id. 200 and telemetry.alert_json(); 404 {"detail"}.';
 
@@ -538,11 +550,11 @@ BEGIN
 	ELSE
 		alert := telemetry.resolve_alert(params ->> 'alert_id', note, actor);
 	END IF;
-	RETURN (200, jsonb_build_object('success', true, 'message', 'Alert ' || alert.status::text, 'alert_id', alert.alert_id,
-		'status', alert.status, 'alert', telemetry.alert_json(alert)), NULL)::telemetry.http_response;
+	RETURN telemetry.http_done(true, 'Alert', alert.status::text,
+		jsonb_build_object('alert_id', alert.alert_id, 'status', alert.status, 'alert', telemetry.alert_json(alert)));
 EXCEPTION
 	WHEN no_data_found THEN
-		RETURN telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Alert not found');
+		RETURN telemetry.http_found(NULL, 'Alert');
 	WHEN object_not_in_prerequisite_state THEN
 		RETURN telemetry.http_problem('telemetry', 409, 'CONFLICT', SQLERRM);
 END

@@ -8,18 +8,14 @@ CREATE FUNCTION telemetry.http_device_groups(params jsonb, body jsonb DEFAULT NU
 BEGIN ATOMIC
 	SELECT answer.status, answer.body, answer.content_type
 	FROM coalesce(
-		telemetry.check_parameters(params, '{}', '{}', '{"limit": [1, 1000], "offset": [0, 1000000]}'),
-		(SELECT (200, jsonb_build_object(
-				'device_groups', coalesce(jsonb_agg(jsonb_build_object('name', g.name, 'description', g.description,
-					'device_count', cardinality(g.device_ids), 'tags', g.tags) ORDER BY g.name), '[]'),
-				'count', (SELECT count(*) FROM telemetry.device_group),
-				'limit', coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100),
-				'offset', coalesce(telemetry.integer_parameter(params ->> 'offset', 0, 1000000), 0)), NULL)::telemetry.http_response
+		telemetry.check_page(params),
+		(SELECT telemetry.page_answer(params, 'device_groups', jsonb_agg(jsonb_build_object('name', g.name, 'description', g.description,
+					'device_count', cardinality(g.device_ids), 'tags', g.tags) ORDER BY g.name),
+				(SELECT count(*) FROM telemetry.device_group))
 			FROM (
 				SELECT o.* FROM telemetry.device_group AS o
 				ORDER BY o.name
-				LIMIT coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100)
-				OFFSET coalesce(telemetry.integer_parameter(params ->> 'offset', 0, 1000000), 0)
+				LIMIT telemetry.page_limit(params) OFFSET telemetry.page_offset(params)
 			) AS g)) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_device_groups(jsonb, jsonb) IS
@@ -31,9 +27,7 @@ CREATE FUNCTION telemetry.http_device_group(params jsonb, body jsonb DEFAULT NUL
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
 	SELECT answer.status, answer.body, answer.content_type
-	FROM coalesce(
-		(SELECT (200, to_jsonb(g), NULL)::telemetry.http_response FROM telemetry.device_group AS g WHERE g.name = params ->> 'name'),
-		telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Device group not found')) AS answer;
+	FROM telemetry.http_found((SELECT to_jsonb(g) FROM telemetry.device_group AS g WHERE g.name = params ->> 'name'), 'Device group') AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_device_group(jsonb, jsonb) IS
 	'GET of a device group: params name. 200 {"name", "description", "device_ids", "tags"}; 404 {"detail"}.';
@@ -59,7 +53,7 @@ BEGIN
 	END IF;
 	INSERT INTO telemetry.device_group AS g (name, description, device_ids, tags)
 	VALUES (params ->> 'name', body ->> 'description',
-		ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(body -> 'device_ids', 'null'), '[]'))), nullif(body -> 'tags', 'null'))
+		telemetry.texts_of(body -> 'device_ids'), nullif(body -> 'tags', 'null'))
 	ON CONFLICT (name) DO UPDATE
 	SET description = EXCLUDED.description, device_ids = EXCLUDED.device_ids, tags = EXCLUDED.tags
 	-- A row that has been updated is one that was locked.
@@ -84,10 +78,7 @@ BEGIN
 		RETURN answer;
 	END IF;
 	DELETE FROM telemetry.device_group AS g WHERE g.name = params ->> 'name';
-	IF NOT FOUND THEN
-		RETURN telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Device group not found');
-	END IF;
-	RETURN (200, jsonb_build_object('success', true, 'message', 'Device group deleted', 'name', params -> 'name'), NULL)::telemetry.http_response;
+	RETURN telemetry.http_done(FOUND, 'Device group', 'deleted', jsonb_build_object('name', params -> 'name'));
 END
 $$;
 COMMENT ON FUNCTION telemetry.http_delete_device_group(jsonb, jsonb) IS
@@ -113,17 +104,14 @@ CREATE FUNCTION telemetry.http_maintenances(params jsonb, body jsonb DEFAULT NUL
 BEGIN ATOMIC
 	SELECT answer.status, answer.body, answer.content_type
 	FROM coalesce(
-		telemetry.check_parameters(params, '{}', '{}', '{"limit": [1, 1000], "offset": [0, 1000000]}'),
-		(SELECT (200, jsonb_build_object(
-				'maintenance', coalesce(jsonb_agg(telemetry.maintenance_json(m.maintenance) ORDER BY (m.maintenance).ends_at DESC, (m.maintenance).id), '[]'),
-				'count', (SELECT count(*) FROM telemetry.maintenance),
-				'limit', coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100),
-				'offset', coalesce(telemetry.integer_parameter(params ->> 'offset', 0, 1000000), 0)), NULL)::telemetry.http_response
+		telemetry.check_page(params),
+		(SELECT telemetry.page_answer(params, 'maintenance',
+				jsonb_agg(telemetry.maintenance_json(m.maintenance) ORDER BY (m.maintenance).ends_at DESC, (m.maintenance).id),
+				(SELECT count(*) FROM telemetry.maintenance))
 			FROM (
 				SELECT o AS maintenance FROM telemetry.maintenance AS o
 				ORDER BY o.ends_at DESC, o.id
-				LIMIT coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 1000), 100)
-				OFFSET coalesce(telemetry.integer_parameter(params ->> 'offset', 0, 1000000), 0)
+				LIMIT telemetry.page_limit(params) OFFSET telemetry.page_offset(params)
 			) AS m)) AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_maintenances(jsonb, jsonb) IS
@@ -135,10 +123,9 @@ CREATE FUNCTION telemetry.http_maintenance(params jsonb, body jsonb DEFAULT NULL
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
 	SELECT answer.status, answer.body, answer.content_type
-	FROM coalesce(
-		(SELECT (200, telemetry.maintenance_json(m), NULL)::telemetry.http_response
-			FROM telemetry.maintenance AS m WHERE m.id = telemetry.integer_parameter(params ->> 'id', 0, 999999999)),
-		telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Maintenance not found')) AS answer;
+	FROM telemetry.http_found(
+		(SELECT telemetry.maintenance_json(m)
+			FROM telemetry.maintenance AS m WHERE m.id = telemetry.integer_parameter(params ->> 'id', 0, 999999999)), 'Maintenance') AS answer;
 END;
 COMMENT ON FUNCTION telemetry.http_maintenance(jsonb, jsonb) IS
 	'GET of maintenance: params id. 200 and telemetry.maintenance_json(); 404 {"detail"}.';
@@ -170,10 +157,10 @@ BEGIN
 	END IF;
 	INSERT INTO telemetry.maintenance AS m (starts_at, ends_at, reason, rule_ids, levels, device_ids, device_groups, created_by)
 	VALUES (maintenance.starts_at, maintenance.ends_at, body ->> 'reason',
-		ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(body -> 'rule_ids', 'null'), '[]'))),
-		ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(body -> 'levels', 'null'), '[]')))::telemetry.alert_level[],
-		ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(body -> 'device_ids', 'null'), '[]'))),
-		ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(body -> 'device_groups', 'null'), '[]'))),
+		telemetry.texts_of(body -> 'rule_ids'),
+		telemetry.texts_of(body -> 'levels')::telemetry.alert_level[],
+		telemetry.texts_of(body -> 'device_ids'),
+		telemetry.texts_of(body -> 'device_groups'),
 		telemetry.current_actor(telemetry.caller_name(params)))
 	RETURNING m.* INTO maintenance;
 	RETURN (201, telemetry.maintenance_json(maintenance), NULL)::telemetry.http_response;
@@ -197,10 +184,7 @@ BEGIN
 		RETURN answer;
 	END IF;
 	DELETE FROM telemetry.maintenance AS m WHERE m.id = asked.id;
-	IF NOT FOUND THEN
-		RETURN telemetry.http_problem('telemetry', 404, 'NOT_FOUND', 'Maintenance not found');
-	END IF;
-	RETURN (200, jsonb_build_object('success', true, 'message', 'Maintenance deleted', 'id', id), NULL)::telemetry.http_response;
+	RETURN telemetry.http_done(FOUND, 'Maintenance', 'deleted', jsonb_build_object('id', id));
 END
 $$;
 COMMENT ON FUNCTION telemetry.http_delete_maintenance(jsonb, jsonb) IS

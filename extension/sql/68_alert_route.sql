@@ -40,6 +40,7 @@ COMMENT ON FUNCTION telemetry.initialise_alert_routes() IS
 -- Rights ---------------------------------------------------------------------------------------------------------------
 
 REVOKE ALL ON FUNCTION telemetry.field_is(jsonb, jsonb), telemetry.field_rule(text, jsonb), telemetry.check_fields(jsonb, jsonb, boolean),
+	telemetry.texts_of(jsonb), telemetry.http_found(jsonb, text), telemetry.http_done(boolean, text, text, jsonb),
 	telemetry.check_privileges(text, text[]), telemetry.check_choice(jsonb, text, text[]), telemetry.alert_rule_fields(),
 	telemetry.alert_rule_json(telemetry.alert_rule), telemetry.write_alert_rule(text, jsonb, text, text), telemetry.caller_name(jsonb),
 	telemetry.alert_json(telemetry.alert),
@@ -61,7 +62,8 @@ GRANT EXECUTE ON FUNCTION telemetry.alert_json(telemetry.alert), telemetry.maint
 GRANT EXECUTE ON FUNCTION telemetry.alerts_like(telemetry.alert_status, telemetry.alert_level, text, text, text, timestamptz, timestamptz)
 	TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.field_is(jsonb, jsonb), telemetry.field_rule(text, jsonb),
-	telemetry.check_fields(jsonb, jsonb, boolean), telemetry.check_privileges(text, text[]), telemetry.alert_rule_fields(),
+	telemetry.check_fields(jsonb, jsonb, boolean), telemetry.texts_of(jsonb), telemetry.http_found(jsonb, text),
+	telemetry.http_done(boolean, text, text, jsonb), telemetry.check_privileges(text, text[]), telemetry.alert_rule_fields(),
 	telemetry.write_alert_rule(text, jsonb, text, text), telemetry.caller_name(jsonb), telemetry.http_create_alert_rule(jsonb, jsonb),
 	telemetry.http_change_alert_rule(jsonb, jsonb), telemetry.http_enable_alert_rule(jsonb, jsonb),
 	telemetry.http_delete_alert_rule(jsonb, jsonb), telemetry.http_acknowledge_alert(jsonb, jsonb),

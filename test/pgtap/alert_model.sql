@@ -21,145 +21,10 @@
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 
--- What is stored, as a plain table.
-CREATE TEMP TABLE model_point (
-	device_id text COLLATE "C",
-	metric text COLLATE "C",
-	ts timestamptz,
-	value telemetry.value NOT NULL,
-	tags jsonb,
-	PRIMARY KEY (device_id, metric, ts)
-);
-CREATE TEMP TABLE batch (LIKE model_point);
-CREATE TEMP TABLE model_alert (
-	rule_id text COLLATE "C",
-	device_id text COLLATE "C",
-	metric_name text COLLATE "C",
-	triggered_at timestamptz,
-	resolved_at timestamptz,
-	resolution text,
-	late boolean NOT NULL DEFAULT false,
-	last_violation timestamptz
-);
-CREATE TEMP TABLE model_late (rule_id text COLLATE "C", n bigint);
+\ir alert_evaluator.psql
 
 CREATE FUNCTION pg_temp.pick(VARIADIC choices text[]) RETURNS text LANGUAGE sql VOLATILE AS
 $$ SELECT choices[1 + floor(random() * cardinality(choices))::int] $$;
-
-CREATE FUNCTION pg_temp.is_member(r telemetry.alert_rule, device text, tags jsonb) RETURNS boolean LANGUAGE sql AS $$
-	SELECT (r.device_ids = '{}' AND r.device_patterns = '{}' AND r.device_groups = '{}')
-		OR device = ANY (r.device_ids)
-		OR EXISTS (SELECT FROM unnest(r.device_patterns) AS p (pattern) WHERE device LIKE p.pattern)
-		OR EXISTS (SELECT FROM telemetry.device_group AS g WHERE g.name = ANY (r.device_groups)
-			AND (is_member.device = ANY (g.device_ids) OR is_member.tags @> g.tags))
-$$;
-
--- The rule's points of a series up to a time, and whether each violates, in the words of the documentation.
-CREATE FUNCTION pg_temp.judged(r telemetry.alert_rule, device text, metric_name text, to_ts timestamptz)
-	RETURNS TABLE (ts timestamptz, violates boolean, clears boolean) LANGUAGE sql AS $$
-	WITH p AS (
-		SELECT m.ts, m.value, CASE telemetry.kind(m.value) WHEN 'numeric' THEN m.value::float8 END AS num
-		FROM model_point AS m
-		WHERE m.device_id = device AND m.metric = metric_name AND m.ts <= to_ts AND pg_temp.is_member(r, device, m.tags)
-	), before AS (
-		SELECT p.*, (SELECT b.ts FROM p AS b WHERE b.ts < p.ts AND b.num IS NOT NULL ORDER BY b.ts DESC LIMIT 1) AS before_ts
-		FROM p
-	), measured AS (
-		SELECT b.ts, b.value, CASE
-			WHEN r.measure = 'value' THEN b.num
-			WHEN b.before_ts > b.ts - r.evaluation_window * interval '1 s' THEN
-				(CASE WHEN b.num < o.num THEN b.num ELSE b.num - o.num END)
-					/ CASE r.measure WHEN 'rate' THEN extract(epoch FROM b.ts - b.before_ts)::float8 ELSE 1 END
-			END AS num
-		FROM before AS b
-		LEFT JOIN p AS o ON o.ts = b.before_ts
-	), held AS (
-		SELECT m.ts, m.num,
-			CASE telemetry.kind(r.threshold_value)
-				WHEN 'numeric' THEN coalesce(CASE r.condition WHEN '>' THEN m.num > r.threshold_value::float8 WHEN '<' THEN m.num < r.threshold_value::float8
-					WHEN '>=' THEN m.num >= r.threshold_value::float8 WHEN '<=' THEN m.num <= r.threshold_value::float8
-					WHEN '==' THEN m.num = r.threshold_value::float8 WHEN '!=' THEN m.num <> r.threshold_value::float8 END, false)
-				ELSE telemetry.kind(m.value) = telemetry.kind(r.threshold_value)
-					AND (m.value OPERATOR(telemetry.=) r.threshold_value) = (r.condition = '==')
-			END
-			AND (r.active_hours = '{}' OR (m.ts AT TIME ZONE r.active_timezone)::time >= '08:00' AND (m.ts AT TIME ZONE r.active_timezone)::time < '18:00'
-				AND extract(isodow FROM m.ts AT TIME ZONE r.active_timezone) < 6) AS violates
-		FROM measured AS m
-	)
-	SELECT h.ts, h.violates, NOT h.violates AND (r.resolve_threshold IS NULL OR h.num IS NULL OR NOT CASE r.condition
-		WHEN '>' THEN h.num > r.resolve_threshold::float8 WHEN '<' THEN h.num < r.resolve_threshold::float8
-		WHEN '>=' THEN h.num >= r.resolve_threshold::float8 WHEN '<=' THEN h.num <= r.resolve_threshold::float8 END)
-	FROM held AS h
-$$;
-
--- Where an alert would be triggered, but for cooldown and what is open.
-CREATE FUNCTION pg_temp.would_trigger(r telemetry.alert_rule, device text, metric_name text, at timestamptz) RETURNS boolean LANGUAGE sql AS $$
-	WITH j AS MATERIALIZED (SELECT * FROM pg_temp.judged(r, device, metric_name, at))
-	SELECT coalesce((SELECT j.violates FROM j WHERE j.ts = at), false)
-		AND (SELECT count(*) FROM j WHERE j.violates AND j.ts > at - r.evaluation_window * interval '1 s') >= r.trigger_count
-		AND at - (SELECT min(j.ts) FROM j WHERE j.violates AND j.ts > coalesce((SELECT max(n.ts) FROM j AS n WHERE NOT n.violates), '-infinity'))
-			>= r.for_seconds * interval '1 s'
-		AND NOT EXISTS (
-			SELECT FROM telemetry.maintenance AS m
-			WHERE at >= m.starts_at AND at < m.ends_at
-				AND (m.rule_ids = '{}' OR r.rule_id = ANY (m.rule_ids)) AND (m.levels = '{}' OR r.level = ANY (m.levels))
-				AND (m.device_ids = '{}' AND m.device_groups = '{}' OR device = ANY (m.device_ids)
-					OR EXISTS (SELECT FROM telemetry.device_group AS g WHERE g.name = ANY (m.device_groups) AND (device = ANY (g.device_ids)
-						OR (SELECT p.tags FROM model_point AS p WHERE p.device_id = device AND p.metric = metric_name AND p.ts = at) @> g.tags))))
-$$;
-
-CREATE FUNCTION pg_temp.evaluate(r telemetry.alert_rule, device text, metric text, decided timestamptz, repeats timestamptz[]) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-	point record;
-	open model_alert;
-BEGIN
-	FOR point IN
-		SELECT b.ts, j.violates, j.clears
-		FROM batch AS b
-		JOIN pg_temp.judged(r, evaluate.device, evaluate.metric, 'infinity') AS j ON j.ts = b.ts
-		WHERE b.device_id = evaluate.device AND b.metric = evaluate.metric
-		ORDER BY b.ts
-	LOOP
-		IF point.ts <= decided THEN
-			-- Changes nothing, but is told.
-			IF point.violates AND r.measure = 'value' AND NOT point.ts = ANY (repeats) THEN
-				INSERT INTO model_late VALUES (r.rule_id, 1);
-				IF r.late = 'record' AND pg_temp.would_trigger(r, device, metric, point.ts)
-					AND NOT EXISTS (
-						SELECT FROM model_alert AS a
-						WHERE a.rule_id = r.rule_id AND a.device_id = device AND a.metric_name = metric AND a.triggered_at <= point.ts
-							AND (a.resolved_at IS NULL OR a.resolved_at > point.ts OR a.triggered_at = point.ts
-								OR point.ts < a.triggered_at + r.cooldown_minutes * interval '1 min')) THEN
-					INSERT INTO model_alert VALUES (r.rule_id, device, metric, point.ts, point.ts, 'late', true, point.ts);
-				END IF;
-			END IF;
-			CONTINUE;
-		END IF;
-		SELECT * INTO open FROM model_alert AS a
-		WHERE a.rule_id = r.rule_id AND a.device_id = device AND a.metric_name = metric AND a.resolved_at IS NULL;
-		IF FOUND AND r.auto_resolve AND point.ts >= open.last_violation + r.auto_resolve_timeout * interval '1 s' THEN
-			UPDATE model_alert AS a SET resolved_at = open.last_violation + r.auto_resolve_timeout * interval '1 s', resolution = 'timeout'
-			WHERE a.rule_id = r.rule_id AND a.device_id = device AND a.metric_name = metric AND a.resolved_at IS NULL;
-			open := NULL;
-		ELSIF FOUND AND r.auto_resolve AND point.clears THEN
-			UPDATE model_alert AS a SET resolved_at = point.ts, resolution = 'clear'
-			WHERE a.rule_id = r.rule_id AND a.device_id = device AND a.metric_name = metric AND a.resolved_at IS NULL;
-			open := NULL;
-		ELSIF FOUND AND point.violates THEN
-			UPDATE model_alert AS a SET last_violation = point.ts
-			WHERE a.rule_id = r.rule_id AND a.device_id = device AND a.metric_name = metric AND a.resolved_at IS NULL;
-		END IF;
-		IF open.rule_id IS NULL AND pg_temp.would_trigger(r, device, metric, point.ts)
-			AND NOT EXISTS (
-				SELECT FROM model_alert AS a
-				WHERE a.rule_id = r.rule_id AND a.device_id = device AND a.metric_name = metric AND NOT a.late
-					AND (point.ts < a.triggered_at + r.cooldown_minutes * interval '1 min' OR a.resolution = 'user' AND point.ts < a.resolved_at)) THEN
-			INSERT INTO model_alert VALUES (r.rule_id, device, metric, point.ts, NULL, NULL, false, point.ts);
-		END IF;
-	END LOOP;
-END
-$$;
 
 -- One statement of INSERT, and the naive evaluator after it.
 CREATE FUNCTION pg_temp.ingest(at timestamptz, spread double precision) RETURNS void LANGUAGE plpgsql AS $$
@@ -254,18 +119,8 @@ $$;
 
 -- What a backtest says, and what the naive evaluator makes of all points at once.
 CREATE FUNCTION pg_temp.backtest_difference(from_ts timestamptz) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	r telemetry.alert_rule;
-	s record;
 BEGIN
-	TRUNCATE model_alert, batch;
-	INSERT INTO batch SELECT * FROM model_point AS m WHERE m.ts >= from_ts;
-	FOR r IN SELECT * FROM telemetry.alert_rule LOOP
-		r.late := 'ignore';
-		FOR s IN SELECT DISTINCT b.device_id, b.metric FROM batch AS b WHERE b.metric = r.metric_name OR b.metric LIKE r.metric_pattern LOOP
-			PERFORM pg_temp.evaluate(r, s.device_id, s.metric, '-infinity', '{}');
-		END LOOP;
-	END LOOP;
+	PERFORM pg_temp.evaluate_all(from_ts);
 	UPDATE model_alert AS a SET resolution = 'timeout', resolved_at = a.last_violation + u.auto_resolve_timeout * interval '1 s'
 	FROM telemetry.alert_rule AS u
 	WHERE u.rule_id = a.rule_id AND a.resolved_at IS NULL AND u.auto_resolve AND u.auto_resolve_timeout IS NOT NULL;

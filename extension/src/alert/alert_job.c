@@ -194,6 +194,8 @@ add_row(Work *work, const TlStatementRow *row)
 		add_late(work, series, value, row->context);
 	work->settle_after[work->n_rows] =
 		tl_row_column(row, 6, &value) ? DatumGetInt64(value) : TL_NEVER;
+	/* Points of whoever left it, or of who was under way when it became live, may be late ones. */
+	series->has_unseen |= !series->is_unknown || work->settle_after[work->n_rows] != TL_NEVER;
 	(void) tl_row_column(row, 1, &work->ids[work->n_rows]);
 	work->of_row[work->n_rows] = work->n - 1;
 	work->n_rows++;

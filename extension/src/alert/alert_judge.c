@@ -135,7 +135,8 @@ begin_series(Judgement *j, TlAlertSeries *series)
 	TlAlertState *state = &series->state;
 	bool followed = tl_alert_is_followed(rule, series);
 
-	series->rebuild = !followed || series->recount || rule->measure != TL_MEASURE_VALUE ||
+	series->rebuild = !followed || series->recount || series->has_unseen ||
+					  rule->measure != TL_MEASURE_VALUE ||
 					  (series->earliest != TL_NEVER && series->earliest <= state->decided_to);
 	series->opened = 0;
 	series->leave = false;

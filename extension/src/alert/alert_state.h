@@ -30,6 +30,7 @@ typedef struct TlAlertSeries
 	int64 *late; /* violations that are late if they are not newer than what is decided, sorted */
 	int n_late;
 	bool is_unknown; /* nothing came: it counts only if there is a state */
+	bool has_unseen; /* points may have come, at any time, that nobody has judged */
 
 	/* from tl_alert_states_lock() */
 	bool locked;

@@ -23,7 +23,7 @@ EVALUATOR = support.ROOT / "test" / "pgtap" / "alert_evaluator.psql"
 SENDERS = "abc"
 DEVICES = 2    # of each sender
 SLICES = 6     # in each of which a worker is killed
-POINTS = 10    # of each device in a slice
+POINTS = 8     # of each device in a slice
 LEVELS = (None, None, psycopg2.extensions.ISOLATION_LEVEL_REPEATABLE_READ, psycopg2.extensions.ISOLATION_LEVEL_SERIALIZABLE)
 SETTINGS = {"shared_preload_libraries": "telemetry", "fsync": "off"}
 RULES = """
@@ -44,6 +44,7 @@ RULES = """
 """
 DIFFERENCE = """
     INSERT INTO model_point SELECT p.device_id, p.metric, p.ts, p.value, p.tags FROM telemetry.point AS p WHERE p.metric = 'm';
+    ANALYZE model_point;
     SELECT pg_temp.evaluate_all('-infinity');
     -- Each beat is followed by a silence, which the next one ends.
     INSERT INTO model_alert (rule_id, device_id, metric_name, triggered_at, resolved_at, resolution)

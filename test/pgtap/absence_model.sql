@@ -226,14 +226,15 @@ BEGIN
 		CALL telemetry.run_jobs('roll_up');
 	ELSIF what < 0.78 THEN
 		PERFORM pg_temp.change_rule(at);
-	ELSIF what < 0.81 THEN
+	ELSIF what < 0.80 THEN
 		UPDATE telemetry.device_group SET device_ids = pg_temp.pick('{}', '{dev_b}', '{dev_b,dev_d}')::text[] WHERE name = 'listed';
-	ELSIF what < 0.90 THEN
-		-- Its edges meet steps of time more often than not.
+	ELSIF what < 0.92 THEN
+		-- Its edges meet steps of time more often than not; mostly it is of one kind alone.
 		INSERT INTO telemetry.maintenance (starts_at, ends_at, rule_ids, levels, device_ids, device_groups)
-		SELECT s.starts_at, s.starts_at + (1 + floor(random() * 12)) * interval '10 s', pg_temp.pick('{}', '{}', '{rule_1}')::text[],
-			pg_temp.pick('{}', '{}', '{warning,critical}')::telemetry.alert_level[], pg_temp.pick('{}', '{}', '{dev_a,dev_c}')::text[], pg_temp.pick('{}', '{}', '{north,listed}')::text[]
-		FROM (SELECT at + floor(random() * 6) * interval '10 s' AS starts_at) AS s;
+		SELECT s.starts_at, s.starts_at + (1 + floor(random() * 15)) * interval '10 s', CASE WHEN s.kind IN (1, 5) THEN '{rule_1}' ELSE '{}' END::text[],
+			CASE WHEN s.kind IN (2, 5) THEN pg_temp.pick('{warning,critical}', '{info}') ELSE '{}' END::telemetry.alert_level[],
+			CASE WHEN s.kind IN (3, 5) THEN '{dev_a,dev_c}' ELSE '{}' END::text[], CASE WHEN s.kind IN (4, 5) THEN '{north,listed}' ELSE '{}' END::text[]
+		FROM (SELECT at + floor(random() * 6) * interval '10 s' AS starts_at, floor(random() * 6)::int AS kind) AS s;
 	ELSE
 		FOR alert IN SELECT a.* FROM telemetry.alert AS a WHERE a.status <> 'resolved' ORDER BY a.rule_id, a.device_id, a.metric_name LIMIT 1 LOOP
 			IF alert.status = 'active' AND random() < 0.5 THEN

@@ -48,9 +48,8 @@ seconds_of(int64 ts)
 	return (pg_time_t) (seconds + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY);
 }
 
-/* The offset at ts, and until when it is certain to last; both in microseconds. */
-static int64
-offset_at(pg_tz *zone, int64 ts, int64 *until)
+int64
+tl_zone_offset(pg_tz *zone, int64 ts, int64 *until)
 {
 	pg_time_t t = seconds_of(ts);
 	pg_time_t boundary;
@@ -64,8 +63,12 @@ offset_at(pg_tz *zone, int64 ts, int64 *until)
 	if (found < 0)
 		return 0;
 	if (found > 0)
-		*until = (boundary - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY) *
-				 USECS_PER_SEC;
+	{
+		boundary -= (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY;
+		/* Beyond the last of all times there are changes that an int64 has no number for. */
+		if (boundary < PG_INT64_MAX / USECS_PER_SEC)
+			*until = boundary * USECS_PER_SEC;
+	}
 	return (int64) before * USECS_PER_SEC;
 }
 
@@ -81,7 +84,7 @@ void
 tl_zone_hour(pg_tz *zone, int64 ts, TlHour *hour)
 {
 	int64 until;
-	int64 offset = offset_at(zone, ts, &until);
+	int64 offset = tl_zone_offset(zone, ts, &until);
 
 	/* Before the first of all times there is none to name an hour or a day by. */
 	hour->start = Max(floor_to(ts + offset, TL_USECS_PER_HOUR) - offset, MIN_TIMESTAMP);

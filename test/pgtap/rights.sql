@@ -247,7 +247,9 @@ FROM unnest(ARRAY[
 	'telemetry.m2_are_close(float8,float8,bigint,float8)', 'telemetry.sketch_bytes(telemetry.sketch)',
 	'telemetry.rollup_difference(telemetry.rollup,telemetry.rollup)', 'telemetry.rollup_of_hours(text,text,date)',
 	'telemetry.compare_day(text,text,date)', 'telemetry.compare_series(text,text)', 'telemetry.sample_percentage(regclass)',
-	'telemetry.is_made_for_routes(oid)', 'telemetry.setting(text)', 'telemetry.new_id(text)'
+	'telemetry.is_made_for_routes(oid)', 'telemetry.setting(text)', 'telemetry.new_id(text)',
+	'telemetry.time_bucket(interval,timestamptz)', 'telemetry.time_bucket(interval,timestamp)', 'telemetry.time_bucket(interval,date)',
+	'telemetry.time_bucket(interval,timestamptz,text)', 'telemetry.gapfill(interval,timestamptz,timestamptz)', 'telemetry.gapfill(interval,timestamptz,timestamptz,text)'
 ]) AS s (signature);
 
 -- Nothing that is planted runs with other rights than the caller's: functions, operators and aggregates of all names that

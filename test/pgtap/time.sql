@@ -1,0 +1,185 @@
+-- Time buckets against what their definition says, computed slowly: the line of times is cut into pieces at all changes of a clock, which
+-- are found by trying, and each multiple of the width is looked for in each piece.
+-- Each round has a seed of its own, so the whole run is the same every time.
+\set QUIET 1
+\pset format unaligned
+\pset tuples_only true
+\pset pager off
+
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+
+CREATE FUNCTION pg_temp.pick(VARIADIC choices text[]) RETURNS text LANGUAGE sql VOLATILE AS
+$$ SELECT choices[1 + floor(random() * cardinality(choices))::int] $$;
+
+CREATE FUNCTION pg_temp.zone() RETURNS text LANGUAGE sql VOLATILE AS
+$$ SELECT pg_temp.pick('Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'America/Sao_Paulo', 'Asia/Beirut', 'America/Havana',
+	'Africa/Casablanca', 'Pacific/Apia', 'America/Moncton', 'America/St_Johns', 'Antarctica/Troll', 'Africa/Monrovia', 'UTC', 'XYZ-3:17:05ABC-8:00:01,M3.4.0/0,M10.1.3/23:59:59') $$;
+
+-- The clock of a zone from a time to another: the pieces in which it runs on, each with the local time at its beginning.
+CREATE FUNCTION pg_temp.pieces(zone text, a timestamptz, b timestamptz)
+RETURNS TABLE (begins timestamptz, ends timestamptz, "offset" interval) LANGUAGE plpgsql AS $$
+DECLARE
+	low timestamptz;
+	high timestamptz;
+	middle timestamptz;
+BEGIN
+	begins := a;
+	"offset" := (a AT TIME ZONE zone) - (a AT TIME ZONE 'UTC');
+	low := a;
+	WHILE low < b LOOP
+		high := least(low + interval '6 hours', b);
+		IF (high AT TIME ZONE zone) - (high AT TIME ZONE 'UTC') <> "offset" THEN
+			-- Changes are at whole seconds.
+			WHILE high - low > interval '1 second' LOOP
+				middle := date_trunc('second', low + (high - low) / 2);
+				IF (middle AT TIME ZONE zone) - (middle AT TIME ZONE 'UTC') <> "offset" THEN high := middle; ELSE low := middle; END IF;
+			END LOOP;
+			ends := high;
+			RETURN NEXT;
+			begins := high;
+			"offset" := (high AT TIME ZONE zone) - (high AT TIME ZONE 'UTC');
+		END IF;
+		low := high;
+	END LOOP;
+	ends := b;
+	RETURN NEXT;
+END
+$$;
+
+-- All beginnings of buckets from some time to another, by the definition.
+CREATE FUNCTION pg_temp.beginnings(width interval, zone text, a timestamptz, b timestamptz) RETURNS SETOF timestamptz LANGUAGE sql AS $$
+	WITH piece AS (
+		SELECT begins, ends, "offset", lag("offset") OVER (ORDER BY begins) AS "before", (begins AT TIME ZONE 'UTC') AS utc
+		FROM pg_temp.pieces(zone, date_trunc('second', a), date_trunc('second', b))
+	), multiple AS (
+		SELECT origin + n * width AS shown
+		FROM (SELECT extract(year FROM width) * 12 + extract(month FROM width) AS months) AS m,
+			LATERAL (SELECT CASE months WHEN 0 THEN timestamp '2000-01-03' ELSE timestamp '2000-01-01' END AS origin,
+				CASE months WHEN 0 THEN extract(epoch FROM width) ELSE months * 86400 * 365.2425 / 12 END AS seconds) AS o,
+			generate_series(
+				floor(extract(epoch FROM (a AT TIME ZONE 'UTC') - origin) / seconds)::int - 2,
+				ceil(extract(epoch FROM (b AT TIME ZONE 'UTC') - origin) / seconds)::int + 2) AS n
+	), instant AS (
+		-- What the clock shows, and what it skips.
+		SELECT shown, (shown - "offset") AT TIME ZONE 'UTC' AS at
+		FROM multiple, piece WHERE shown - "offset" >= utc AND shown - "offset" < (ends AT TIME ZONE 'UTC')
+		UNION ALL
+		SELECT shown, begins FROM multiple, piece WHERE "before" < "offset" AND shown >= utc + "before" AND shown < utc + "offset"
+	)
+	SELECT DISTINCT at FROM (SELECT at, row_number() OVER (PARTITION BY shown ORDER BY at) AS i FROM instant) AS i
+	WHERE i = 1 OR width <= interval '1 hour'
+	ORDER BY at
+$$;
+
+-- A stretch of a clock: mostly around a change of it.
+CREATE FUNCTION pg_temp.start(zone text) RETURNS timestamptz LANGUAGE plpgsql AS $$
+DECLARE
+	year timestamptz := make_timestamptz(1960 + floor(random() * 110)::int, 1, 1, 0, 0, 0, 'UTC');
+	at timestamptz;
+BEGIN
+	SELECT begins INTO at FROM pg_temp.pieces(zone, year, year + interval '1 year') WHERE begins > year ORDER BY random() LIMIT 1;
+	RETURN coalesce(at, year + random() * interval '1 year');
+END
+$$;
+
+-- What is wrong with buckets of a width around a time, if anything.
+CREATE FUNCTION pg_temp.wrong_bucket(width interval, zone text, at timestamptz) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	span interval := greatest(3 * width, interval '3 days');
+	a timestamptz := at - span;
+	b timestamptz := at + span;
+	wanted timestamptz[] := ARRAY(SELECT pg_temp.beginnings(width, zone, a - width - interval '3 days', b + interval '3 days'));
+	found timestamptz[];
+	result text;
+BEGIN
+	-- All times of a few bounds, and of chance, in random order: what is remembered of the one before must not matter.
+	SELECT format('%s is in %s, not in %s', t, telemetry.time_bucket(width, t, zone), bucket) INTO result
+	FROM (
+		SELECT t, telemetry.time_bucket(width, t, zone) AS got, (SELECT max(w) FROM unnest(wanted) AS w WHERE w <= t) AS bucket
+		FROM (
+			SELECT t FROM (
+				SELECT a + random() * (b - a) FROM generate_series(1, 30)
+				UNION ALL SELECT at + (random() - 0.5) * interval '5 hours' FROM generate_series(1, 30)
+				UNION ALL SELECT w + d FROM unnest(wanted) AS w, unnest('{-1us,0,1us}'::interval[]) AS d WHERE random() < 0.2
+				UNION ALL SELECT at + d FROM unnest('{-1us,0,1us}'::interval[]) AS d) AS t (t)
+			WHERE t >= a AND t < b
+			ORDER BY random()) AS t) AS q
+	WHERE got IS DISTINCT FROM bucket LIMIT 1;
+	IF result IS NOT NULL THEN
+		RETURN result;
+	END IF;
+	found := ARRAY(SELECT telemetry.gapfill(width, a, b, zone));
+	wanted := ARRAY(SELECT w FROM unnest(wanted) AS w
+		WHERE w >= (SELECT max(f) FROM unnest(wanted) AS f WHERE f <= a) AND w < b ORDER BY w);
+	IF found <> wanted THEN
+		RETURN format('gapfill from %s to %s has %s, not %s', a, b,
+			ARRAY(SELECT unnest(found) EXCEPT SELECT unnest(wanted)), ARRAY(SELECT unnest(wanted) EXCEPT SELECT unnest(found)));
+	END IF;
+	RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION pg_temp.round_of_buckets(seed int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	zone text;
+	width interval;
+	wrong text;
+BEGIN
+	PERFORM setseed(seed / 1000.0);
+	FOR i IN 1 .. 4 LOOP
+		zone := pg_temp.zone();
+		width := pg_temp.pick('7 min', '10 min', '15 min', '30 min', '1 hour', '90 min', '2 hours', '5 hours', '12 hours', '1 day', '1 day', '25 hours', '2 days', '7 days',
+			'30 days', '1 month', '1 month', '3 months', '5 months', '1 year');
+		wrong := pg_temp.wrong_bucket(width, zone, pg_temp.start(zone));
+		IF wrong IS NOT NULL THEN
+			RETURN format('%s, %s: %s', width, zone, wrong);
+		END IF;
+	END LOOP;
+	RETURN NULL;
+END
+$$;
+
+SELECT * FROM no_plan();
+
+SELECT format('SELECT is(pg_temp.round_of_buckets(%s), NULL, %L)', i, format('round %s: buckets are those of the definition', i))
+FROM generate_series(1, 100) AS i
+\gexec
+
+-- Where others say the same.
+SELECT setseed(0.25);
+CREATE TEMP TABLE some_time AS SELECT '1950-01-01 UTC'::timestamptz + random() * interval '100 years' AS ts FROM generate_series(1, 20000);
+SELECT is_empty(format($$SELECT ts FROM some_time WHERE telemetry.time_bucket(%1$L, ts) <> date_bin(%1$L, ts, '2000-01-03 UTC')
+	OR telemetry.time_bucket(%1$L, ts, 'UTC') <> telemetry.time_bucket(%1$L, ts)
+	OR telemetry.time_bucket(%1$L, ts AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' <> telemetry.time_bucket(%1$L, ts)$$, w), 'time_bucket is date_bin: ' || w)
+FROM unnest('{1us,7us,1s,1min,13min,1h,7h,1d,7d,400d}'::text[]) AS w;
+SELECT is_empty(format($$SELECT ts FROM some_time WHERE telemetry.time_bucket(('1 ' || %1$L)::interval, ts) <> date_trunc(%1$L, ts, 'UTC')
+	OR telemetry.time_bucket(('1 ' || %1$L)::interval, ts, 'UTC') <> date_trunc(%1$L, ts, 'UTC')$$, u), 'time_bucket is date_trunc: ' || u)
+FROM unnest('{second,minute,hour,day,week,month,year,decade}'::text[]) AS u;
+SELECT is_empty($$SELECT ts FROM some_time WHERE telemetry.time_bucket('3 months', ts) <> date_trunc('quarter', ts, 'UTC')$$, 'time_bucket is date_trunc: quarter');
+SELECT is_empty(format($$SELECT ts FROM some_time WHERE telemetry.time_bucket(%L, (ts AT TIME ZONE 'UTC')::date) <> telemetry.time_bucket(%1$L, ts AT TIME ZONE 'UTC')::date$$, w),
+	'buckets of dates are those of times: ' || w)
+FROM unnest('{1d,7d,1000d,1mon,7mon,1y}'::text[]) AS w;
+-- Where clocks change at night, days and what is longer are those of date_trunc.
+SELECT is_empty(format($$SELECT ts FROM some_time WHERE telemetry.time_bucket(('1 ' || %1$L)::interval, ts, %2$L) <> date_trunc(%1$L, ts, %2$L)$$, u, z),
+	format('time_bucket is date_trunc: %s in %s', u, z))
+FROM unnest('{day,week,month,year}'::text[]) AS u, unnest('{Europe/Berlin,America/New_York,Australia/Lord_Howe,Asia/Kathmandu}'::text[]) AS z;
+
+-- And of hours and days of rollups, in all zones whose clocks change by whole hours.
+CREATE FUNCTION pg_temp.days_of(zone text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM telemetry.set_day_timezone(zone);
+	RETURN (SELECT format('%s: %s, %s', ts, telemetry.hour_of(ts), telemetry.day_of(ts)) FROM (
+			SELECT ts FROM some_time
+			UNION ALL SELECT begins + (random() - 0.5) * interval '4 hours'
+			FROM pg_temp.pieces(zone, '1990-01-01 UTC', '2040-01-01 UTC'), generate_series(1, 20)) AS t
+		WHERE ts >= '1975-01-01 UTC' AND (telemetry.time_bucket('1 hour', ts, zone) <> telemetry.hour_of(ts)
+			OR (telemetry.time_bucket('1 day', ts, zone) AT TIME ZONE zone)::date <> telemetry.day_of(ts)) LIMIT 1);
+END
+$$;
+BEGIN;
+TRUNCATE telemetry.block, telemetry.dead_letter;
+SELECT is(pg_temp.days_of(z), NULL, 'buckets are the hours and days of rollups in ' || z)
+FROM unnest('{Europe/Berlin,America/New_York,America/Sao_Paulo,Asia/Beirut,America/Havana,Africa/Casablanca,Asia/Tokyo,UTC}'::text[]) AS z;
+ROLLBACK;
+SELECT * FROM finish();

@@ -87,3 +87,36 @@ SELECT count(*) FROM telemetry.gapfill('1 us', '4714-11-24 BC', '294276-12-31', 
 SELECT count(*) FROM telemetry.gapfill('1 day', '2024-01-01', 'infinity');
 SELECT count(*) FROM telemetry.gapfill('1 day', '-infinity', '2024-01-01', 'UTC');
 SELECT * FROM telemetry.gapfill('1 s', '2024-01-01', '2024-02-01') LIMIT 2;
+
+-- locf_carries_the_last_value_on: of any type, within its partition
+SELECT device, ts, v, telemetry.locf(v) OVER w AS num, telemetry.locf(t) OVER w AS text, telemetry.locf(x) OVER w AS value
+FROM (VALUES ('a', 1, NULL::float8, NULL::text, NULL::telemetry.value), ('a', 2, 1.5, 'one', '{"n": 1}'), ('a', 3, NULL, NULL, NULL), ('a', 4, NULL, 'two', NULL), ('a', 5, 2.5, NULL, '[2]'), ('a', 6, NULL, NULL, NULL),
+	('b', 1, NULL, NULL, NULL), ('b', 2, 7, 'seven', '7')) AS p (device, ts, v, t, x)
+WINDOW w AS (PARTITION BY device ORDER BY ts) ORDER BY device, ts;
+SELECT telemetry.locf(1);
+SELECT i, telemetry.locf(CASE WHEN i % 3 = 0 THEN ARRAY[i, i] END) OVER (ORDER BY i) FROM generate_series(1, 5) AS i;
+-- The rows, not a frame, decide.
+SELECT i, telemetry.locf(CASE WHEN i = 1 THEN 1 END) OVER (ORDER BY i ROWS BETWEEN CURRENT ROW AND CURRENT ROW) FROM generate_series(1, 3) AS i;
+-- More than memory is given for, and long values that are stored elsewhere.
+SET work_mem = '64kB';
+SELECT count(*), count(DISTINCT v), sum(length(v)) FROM (
+	SELECT telemetry.locf(CASE WHEN i % 500 = 1 THEN repeat(i::text, 1000) END) OVER (ORDER BY i) AS v FROM generate_series(1, 2000) AS i) AS q;
+SELECT count(v), round(sum(v)), sum(abs(v - i)) < 1e-6 AS near FROM (
+	SELECT i, telemetry.interpolate(CASE WHEN i % 5000 = 1 THEN i END, 'epoch'::timestamptz + i * interval '1 s') OVER (ORDER BY i) AS v FROM generate_series(1, 20000) AS i) AS q;
+RESET work_mem;
+
+-- interpolate_draws_lines_between_known_values
+SELECT to_char(ts, 'HH24:MI') AS ts, v, telemetry.interpolate(v, p.ts) OVER (ORDER BY p.ts) AS forwards, telemetry.interpolate(v, p.ts) OVER (ORDER BY p.ts DESC) AS backwards
+FROM (VALUES ('00:00', NULL), ('01:00', 10), ('01:15', NULL), ('02:00', NULL), ('03:00', 20), ('03:10', 20), ('03:20', NULL), ('03:40', 20), ('04:00', NULL)) AS q (t, v), LATERAL (SELECT ('2024-01-01 ' || t)::timestamptz, v::float8) AS p (ts, value)
+ORDER BY p.ts;
+-- Lines to numbers that are none, over the whole range of numbers, and where times are none or out of order.
+SELECT i, telemetry.interpolate(v, 'epoch'::timestamptz + i * interval '1 s') OVER (ORDER BY i)
+FROM unnest(ARRAY[1.7e308, NULL, NULL, -1.7e308, NULL, 'NaN', NULL, 1, NULL, 'Infinity', NULL, 'Infinity', NULL, '-Infinity']::float8[]) WITH ORDINALITY AS p (v, i);
+SELECT i, telemetry.interpolate(v, ts) OVER (ORDER BY i) FROM (VALUES (1, 1::float8, timestamptz '2024-01-01'), (2, NULL, NULL), (3, NULL, '2024-01-02'), (4, 7, NULL), (5, NULL, '2024-01-05'), (6, 8, 'infinity'), (7, NULL, '2023-12-31'),
+	(8, NULL, '2024-01-01'), (9, 3, '2024-01-03'), (10, NULL, '2024-01-03'), (11, 4, '2024-01-03')) AS p (i, v, ts);
+SELECT telemetry.interpolate(1, now());
+-- What is measured at odd times, at even ones.
+SELECT minute::time, telemetry.interpolate(avg(v), minute) OVER (ORDER BY minute)
+FROM telemetry.gapfill('1 min', '2024-01-01 10:00', '2024-01-01 10:05') AS minute
+LEFT JOIN (VALUES (timestamptz '2024-01-01 10:00:20', 1.0), ('2024-01-01 10:04:10', 9)) AS p (ts, v) ON telemetry.time_bucket('1 min', ts) = minute
+GROUP BY minute ORDER BY minute;

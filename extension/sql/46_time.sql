@@ -32,3 +32,16 @@ CREATE FUNCTION telemetry.gapfill(width interval, "from" timestamptz, "to" times
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_gapfill';
 COMMENT ON FUNCTION telemetry.gapfill(interval, timestamptz, timestamptz, text) IS
 	'The starts of all buckets of time_bucket(width, ts, zone) that have times from <= ts < to, in order. Errors: those of both.';
+
+-- Window functions that fill gaps.
+
+CREATE FUNCTION telemetry.locf(value anyelement) RETURNS anyelement
+	LANGUAGE C WINDOW IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_locf';
+COMMENT ON FUNCTION telemetry.locf(anyelement) IS
+	'Window function: the last value that is not null in the rows of the partition up to this one, in their order; null before the first.';
+
+CREATE FUNCTION telemetry.interpolate(value float8, ts timestamptz) RETURNS float8
+	LANGUAGE C WINDOW IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_interpolate';
+COMMENT ON FUNCTION telemetry.interpolate(float8, timestamptz) IS
+	'Window function: the value if it is not null, and else what the line from the last one before it to the next one after it, in the order of the partition''s rows, has at ts; null outside of known values, '
+	'and where ts is null, infinite, or not between the times of those two.';

@@ -210,6 +210,8 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.http_maintenances(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_maintenances('{}')$$),
 	('telemetry.http_maintenance(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_maintenance('{"id": "1"}')$$),
 	('telemetry.http_delete_maintenance(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_delete_maintenance('{"id": "1"}')$$),
+	('telemetry.locf(anyelement)', '{reader,writer,admin,nobody}', 'SELECT telemetry.locf(1) OVER ()'),
+	('telemetry.interpolate(float8,timestamptz)', '{reader,writer,admin,nobody}', 'SELECT telemetry.interpolate(1, now()) OVER ()'),
 	('telemetry.compact()', '{admin}', 'CALL telemetry.compact()'),
 	('telemetry.refresh(text,text,timestamptz,timestamptz)', '{admin}', $$CALL telemetry.refresh('rights', NULL, NULL, NULL)$$),
 	('telemetry.run_jobs(text,boolean,interval)', '{admin}', $$CALL telemetry.run_jobs('roll_up')$$);

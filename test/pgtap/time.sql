@@ -1,5 +1,5 @@
--- Time buckets against what their definition says, computed slowly: the line of times is cut into pieces at all changes of a clock, which
--- are found by trying, and each multiple of the width is looked for in each piece.
+-- Time functions against what their definitions say, computed slowly. For buckets the line of times is cut into pieces at all changes of a clock,
+-- which are found by trying, and each multiple of the width is looked for in each piece.
 -- Each round has a seed of its own, so the whole run is the same every time.
 \set QUIET 1
 \pset format unaligned
@@ -182,4 +182,58 @@ TRUNCATE telemetry.block, telemetry.dead_letter;
 SELECT is(pg_temp.days_of(z), NULL, 'buckets are the hours and days of rollups in ' || z)
 FROM unnest('{Europe/Berlin,America/New_York,America/Sao_Paulo,Asia/Beirut,America/Havana,Africa/Casablanca,Asia/Tokyo,UTC}'::text[]) AS z;
 ROLLBACK;
+
+-- Windows. Partitions of rows, some of one time, some with nulls.
+CREATE TEMP TABLE reading (series int, i int, ts timestamptz, value float8);
+CREATE FUNCTION pg_temp.fill_readings() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	nulls float8 := random();
+	repeats float8 := pg_temp.pick('0', '0', '0.3')::float8;
+BEGIN
+	TRUNCATE reading;
+	-- In no order.
+	INSERT INTO reading SELECT s, i, '2024-03-31 UTC'::timestamptz + (CASE WHEN random() < repeats THEN i - 1 ELSE i END * interval '7.000001 s'), round((random() * 100)::numeric, 1)
+	FROM generate_series(1, 4) AS s, LATERAL generate_series(1, (60 * random() * (s - 1))::int) AS i ORDER BY random();
+	UPDATE reading SET value = i * 3 % 40 WHERE series = 3;
+	UPDATE reading SET value = NULL WHERE random() < nulls AND series <> 4;
+END
+$$;
+
+CREATE FUNCTION pg_temp.wrong_window() RETURNS text LANGUAGE sql AS $$
+	WITH r AS (
+		SELECT *, telemetry.locf(value) OVER w AS locf, telemetry.locf(value::text) OVER w AS locf_text, telemetry.interpolate(value, ts) OVER w AS interpolated,
+			telemetry.interpolate(value, ts) OVER (PARTITION BY series ORDER BY ts DESC, i DESC) AS backwards
+		FROM reading WINDOW w AS (PARTITION BY series ORDER BY ts, i)
+	)
+	SELECT format('%s, known %s and %s', r, before, after)
+	FROM r
+	LEFT JOIN LATERAL (SELECT b.ts, b.value FROM reading AS b WHERE b.series = r.series AND (b.ts, b.i) <= (r.ts, r.i) AND b.value IS NOT NULL ORDER BY b.ts DESC, b.i DESC LIMIT 1) AS before ON true
+	LEFT JOIN LATERAL (SELECT a.ts, a.value FROM reading AS a WHERE a.series = r.series AND (a.ts, a.i) >= (r.ts, r.i) AND a.value IS NOT NULL ORDER BY a.ts, a.i LIMIT 1) AS after ON true
+	CROSS JOIN LATERAL (SELECT CASE WHEN r.value IS NOT NULL OR before.ts = after.ts THEN before.value
+		ELSE before.value + (after.value - before.value) * extract(epoch FROM r.ts - before.ts)::float8 / extract(epoch FROM after.ts - before.ts)::float8 END AS line) AS l
+	WHERE r.locf IS DISTINCT FROM before.value OR r.locf_text IS DISTINCT FROM before.value::text
+		OR (r.interpolated IS NULL) <> (line IS NULL) OR abs(r.interpolated - line) > 1e-9
+		OR (r.backwards IS NULL) <> (line IS NULL) OR before.ts <> after.ts AND abs(r.backwards - line) > 1e-9
+	LIMIT 1
+$$;
+
+CREATE FUNCTION pg_temp.round_of_readings(seed int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	wrong text;
+BEGIN
+	PERFORM setseed(seed / 1000.0);
+	FOR i IN 1 .. 5 LOOP
+		PERFORM pg_temp.fill_readings();
+		wrong := pg_temp.wrong_window();
+		IF wrong IS NOT NULL THEN
+			RETURN wrong;
+		END IF;
+	END LOOP;
+	RETURN NULL;
+END
+$$;
+SELECT format('SELECT is(pg_temp.round_of_readings(%s), NULL, %L)', i, format('round %s: windows are those of a naive computation', i))
+FROM generate_series(1, 40) AS i
+\gexec
+
 SELECT * FROM finish();

@@ -17,7 +17,7 @@
 /* And the end of all times is that of a year. */
 #define END_MONTH (294277 * MONTHS_PER_YEAR)
 
-static pg_noreturn void
+pg_noreturn static void
 refuse(const Interval *interval, const char *rule)
 {
 	char *text = DatumGetCString(

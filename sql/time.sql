@@ -120,3 +120,55 @@ SELECT minute::time, telemetry.interpolate(avg(v), minute) OVER (ORDER BY minute
 FROM telemetry.gapfill('1 min', '2024-01-01 10:00', '2024-01-01 10:05') AS minute
 LEFT JOIN (VALUES (timestamptz '2024-01-01 10:00:20', 1.0), ('2024-01-01 10:04:10', 9)) AS p (ts, v) ON telemetry.time_bucket('1 min', ts) = minute
 GROUP BY minute ORDER BY minute;
+
+-- delta_and_rate_count_what_a_counter_has_counted: also when it began again, and in whatever order its points come
+CREATE TEMP TABLE reading (ts timestamptz, value float8);
+INSERT INTO reading SELECT '2024-01-01'::timestamptz + i * interval '10 s', v FROM unnest('{100,110,125,125,3,10,2,4}'::float8[]) WITH ORDINALITY AS r (v, i);
+SELECT telemetry.delta(ts, value), telemetry.rate(ts, value), telemetry.gauge_delta(ts, value) FROM reading;
+SELECT telemetry.delta(ts, value ORDER BY ts DESC), telemetry.rate(ts, value ORDER BY value, ts), telemetry.gauge_delta(ts, value ORDER BY ts DESC) FROM reading;
+SELECT telemetry.delta(ts, value) AS delta, telemetry.rate(ts, value) AS rate, telemetry.gauge_delta(ts, value) AS gauge FROM reading WHERE value = 100;
+SELECT telemetry.delta(ts, value) AS delta, telemetry.rate(ts, value) AS rate, telemetry.gauge_delta(ts, value) AS gauge FROM reading WHERE false;
+-- Points of one time, nulls, and what is not finite.
+SELECT telemetry.delta(ts, v ORDER BY i), telemetry.rate(ts, v ORDER BY i), telemetry.gauge_delta(ts, v ORDER BY i)
+FROM (VALUES (1, timestamptz '2024-01-01', 5::float8), (2, '2024-01-01', 3), (3, '2024-01-01', 4)) AS p (i, ts, v);
+SELECT telemetry.delta(ts, v), telemetry.rate(ts, v), telemetry.gauge_delta(ts, v)
+FROM (VALUES (timestamptz '2024-01-01', 5::float8), (NULL, 3), ('2024-01-01 00:01', NULL), ('-infinity', 4), ('infinity', 9), ('2024-01-01 00:02', 'NaN'), ('2024-01-01 00:02', '-Infinity'), ('2024-01-01 00:03', 'Infinity'), ('2024-01-01 00:10', 65)) AS p (ts, v);
+-- No step is too small, and no time too long.
+SELECT telemetry.delta('2024-01-01'::timestamptz + i * interval '1 s', 9e15 + i) FROM generate_series(1, 100000) AS i;
+SELECT telemetry.rate(ts, v), telemetry.delta(ts, v) FROM (VALUES (timestamptz '4714-11-24 BC', 0::float8), ('294276-12-31 23:59:59.999999', 9223372036854.775)) AS p (ts, v);
+-- As they come, too.
+SELECT to_char(ts, 'MI:SS') AS ts, telemetry.delta(r.ts, value) OVER (ORDER BY r.ts) AS so_far, telemetry.delta(r.ts, value) OVER (ORDER BY r.ts DESC) AS from_here FROM reading AS r ORDER BY r.ts;
+
+-- time_weighted_average_counts_a_value_for_as_long_as_it_lasts
+TRUNCATE reading;
+INSERT INTO reading VALUES ('2024-01-01 01:00', 40), ('2024-01-01 00:00', 10), ('2024-01-01 00:15', 20);
+SELECT avg(value), telemetry.time_weighted_average(ts, value) AS plain, telemetry.time_weighted_average(ts, value, 'linear') AS linear, telemetry.time_weighted_average(ts, value, 'locf') AS locf FROM reading;
+SELECT a::time AS "from", b::time AS "to", round(telemetry.time_weighted_average(ts, value, 'linear', a, b)::numeric, 6) AS linear, telemetry.time_weighted_average(ts, value, 'locf', a, b) AS locf
+FROM reading, (VALUES (1, NULL::timestamptz, NULL::timestamptz), (2, '2024-01-01 00:00', '2024-01-01 02:00'), (3, '2024-01-01 00:05', '2024-01-01 00:30'), (4, '2024-01-01 00:20', '2024-01-01 00:30'),
+	(5, '2023-12-31 23:00', '2024-01-01 00:15'), (6, '2024-01-01 01:00', '2024-01-01 02:00'), (7, '2024-01-01 01:30', '2024-01-01 02:00'), (8, '2024-01-01 01:30', NULL), (9, '2023-12-31 23:00', '2024-01-01 00:00'),
+	(10, NULL, '2024-01-01 00:15'), (11, '2024-01-01 00:15', NULL), (12, '2024-01-01 00:15', '2024-01-01 00:15'), (13, '2024-01-01 00:15', '2024-01-01 00:00'), (14, '-infinity', 'infinity'), (15, 'infinity', NULL), (16, NULL, '-infinity')) AS r (i, a, b)
+GROUP BY i, a, b ORDER BY i;
+SELECT telemetry.time_weighted_average(ts, 5, 'locf') AS locf, telemetry.time_weighted_average(ts, 5) AS linear FROM reading WHERE value = 10;
+SELECT telemetry.time_weighted_average(ts, v ORDER BY i) AS plain, telemetry.time_weighted_average(ts, v, 'locf' ORDER BY i) AS locf FROM (VALUES (1, timestamptz '2024-01-01', 5::float8), (2, '2024-01-01', 7), (3, '2024-01-01', 6)) AS p (i, ts, v);
+SELECT telemetry.time_weighted_average(ts, v) AS plain, telemetry.time_weighted_average(ts, v, 'locf') AS locf FROM (VALUES (timestamptz '2024-01-01', 5::float8), (NULL, 3), ('2024-01-02', NULL), ('infinity', 7)) AS p (ts, v);
+SELECT telemetry.time_weighted_average(ts, value) FROM reading WHERE false;
+-- Numbers that are none, sums that would be beyond float8, and a mean that lies within its values.
+SELECT v, telemetry.time_weighted_average(ts, w) AS plain, telemetry.time_weighted_average(ts, w, 'locf') AS locf
+FROM unnest('{1.7e308,NaN,Infinity,-Infinity,0.1}'::float8[]) AS v, LATERAL (SELECT '2024-01-01'::timestamptz + i * i * interval '1 day', v FROM generate_series(1, 9) AS i) AS p (ts, w) GROUP BY v ORDER BY v;
+SELECT telemetry.time_weighted_average(ts, v) AS plain, telemetry.time_weighted_average(ts, v, 'locf') AS locf FROM (VALUES (timestamptz '4714-11-24 BC', 1::float8), ('294276-12-31 23:59:59.999999', 3)) AS p (ts, v);
+-- Parameters.
+SELECT telemetry.time_weighted_average(ts, value, 'cubic') FROM reading;
+SELECT telemetry.time_weighted_average(ts, value, repeat('x', 1000)) FROM reading;
+SELECT telemetry.time_weighted_average(ts, value, NULL) FROM reading;
+SELECT telemetry.time_weighted_average(ts, value, CASE value WHEN 10 THEN 'linear' ELSE 'locf' END) FROM reading;
+SELECT telemetry.time_weighted_average(ts, value, 'locf', ts, NULL) FROM reading;
+
+-- first_and_last_are_by_time: of any type
+SELECT telemetry.first(v, ts), telemetry.last(v, ts), telemetry.first(x, ts), telemetry.last(x, ts), telemetry.first(ts, ts), telemetry.last(ts, ts), telemetry.last(a, ts)
+FROM (VALUES (timestamptz '2024-01-03', 3::float8, '{"n": 3}'::telemetry.value, '{3}'::int[]), ('2024-01-01', 1, '"one"', '{1}'), ('2024-01-04', NULL, NULL, NULL), (NULL, 0, '0', '{0}'), ('2024-01-02', 2, '2', '{2}')) AS p (ts, v, x, a);
+SELECT telemetry.first(v, ts ORDER BY v), telemetry.last(v, ts ORDER BY v) FROM (VALUES (timestamptz '2024-01-01', 1), ('2024-01-01', 2), ('2024-01-01', 3)) AS p (ts, v);
+SELECT telemetry.first(v, ts) IS NULL AS first, telemetry.last(v, ts) IS NULL AS last FROM (VALUES (timestamptz '2024-01-01', NULL::text), (NULL, 'a')) AS p (ts, v);
+SELECT i % 2 AS odd, telemetry.first(i, 'epoch'::timestamptz + i * interval '1 s'), length(telemetry.last(repeat('x', i), 'epoch'::timestamptz + i * interval '1 s')) FROM generate_series(1, 1000) AS i GROUP BY 1 ORDER BY 1;
+
+-- Of points.
+SELECT telemetry.last(value, ts), telemetry.delta(ts, num) FROM telemetry.point WHERE device_id = 'nothing';

@@ -212,6 +212,10 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.http_delete_maintenance(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_delete_maintenance('{"id": "1"}')$$),
 	('telemetry.locf(anyelement)', '{reader,writer,admin,nobody}', 'SELECT telemetry.locf(1) OVER ()'),
 	('telemetry.interpolate(float8,timestamptz)', '{reader,writer,admin,nobody}', 'SELECT telemetry.interpolate(1, now()) OVER ()'),
+	('telemetry.time_weighted_average(timestamptz,float8,text)', '{reader,writer,admin,nobody}', $$SELECT telemetry.time_weighted_average(now(), 1, 'locf')$$),
+	('telemetry.time_weighted_average(timestamptz,float8,text,timestamptz,timestamptz)', '{reader,writer,admin,nobody}', $$SELECT telemetry.time_weighted_average(now(), 1, 'locf', now(), NULL)$$),
+	('telemetry.first(anyelement,timestamptz)', '{reader,writer,admin,nobody}', 'SELECT telemetry.first(1, now())'),
+	('telemetry.last(anyelement,timestamptz)', '{reader,writer,admin,nobody}', 'SELECT telemetry.last(1, now())'),
 	('telemetry.compact()', '{admin}', 'CALL telemetry.compact()'),
 	('telemetry.refresh(text,text,timestamptz,timestamptz)', '{admin}', $$CALL telemetry.refresh('rights', NULL, NULL, NULL)$$),
 	('telemetry.run_jobs(text,boolean,interval)', '{admin}', $$CALL telemetry.run_jobs('roll_up')$$);
@@ -251,7 +255,8 @@ FROM unnest(ARRAY[
 	'telemetry.compare_day(text,text,date)', 'telemetry.compare_series(text,text)', 'telemetry.sample_percentage(regclass)',
 	'telemetry.is_made_for_routes(oid)', 'telemetry.setting(text)', 'telemetry.new_id(text)',
 	'telemetry.time_bucket(interval,timestamptz)', 'telemetry.time_bucket(interval,timestamp)', 'telemetry.time_bucket(interval,date)',
-	'telemetry.time_bucket(interval,timestamptz,text)', 'telemetry.gapfill(interval,timestamptz,timestamptz)', 'telemetry.gapfill(interval,timestamptz,timestamptz,text)'
+	'telemetry.time_bucket(interval,timestamptz,text)', 'telemetry.gapfill(interval,timestamptz,timestamptz)', 'telemetry.gapfill(interval,timestamptz,timestamptz,text)',
+	'telemetry.delta(timestamptz,float8)', 'telemetry.rate(timestamptz,float8)', 'telemetry.gauge_delta(timestamptz,float8)', 'telemetry.time_weighted_average(timestamptz,float8)'
 ]) AS s (signature);
 
 -- Nothing that is planted runs with other rights than the caller's: functions, operators and aggregates of all names that

@@ -28,7 +28,7 @@ refuse(const Interval *interval, const char *rule)
 }
 
 void
-tl_width_from_interval(TlWidth *width, const Interval *interval)
+tl_width_check(TlWidth *width, const Interval *interval)
 {
 	int64 micros;
 

@@ -25,8 +25,20 @@ typedef struct TlWidth
 /* Where days, and so buckets of fixed width, count from: a Monday, two days after 2000-01-01. */
 #define TL_BUCKET_ORIGIN_DAY 2
 
+extern void tl_width_check(TlWidth *width, const Interval *interval);
+
 /* Raises unless it is positive, and either of months or of days and times. */
-extern void tl_width_from_interval(TlWidth *width, const Interval *interval);
+static inline void
+tl_width_from_interval(TlWidth *width, const Interval *interval)
+{
+	/* The common ones, as fast as they can be had. */
+	if (likely(interval->month == 0 && interval->day >= 0 && interval->day < 10000 &&
+			   interval->time >= 0 && interval->time < USECS_PER_DAY &&
+			   interval->day + interval->time > 0))
+		*width = (TlWidth){.micros = interval->day * USECS_PER_DAY + interval->time};
+	else
+		tl_width_check(width, interval);
+}
 
 extern int64 tl_width_floor_months(const TlWidth *width, int64 local);
 

@@ -100,13 +100,14 @@ DECLARE
 	at_once CONSTANT integer := 10000;
 	streams_done integer;
 BEGIN
-	EXECUTE format('WITH gone AS (
-			DELETE FROM %1$s AS e WHERE (e.received_at, e.id) IN (
-				SELECT o.received_at, o.id
-				FROM %1$s AS o
-				WHERE o.stream = ANY ($1)
-					AND NOT EXISTS (SELECT FROM telemetry.event_batch AS b WHERE b.id = o.id >> 20 << 20)
-				LIMIT $2)
+	EXECUTE format('WITH expired AS MATERIALIZED (
+			SELECT o.received_at, o.id
+			FROM %1$s AS o
+			WHERE o.stream = ANY ($1)
+				AND NOT EXISTS (SELECT FROM telemetry.event_batch AS b WHERE b.id = o.id >> 20 << 20)
+			LIMIT $2
+		), gone AS (
+			DELETE FROM %1$s AS e USING expired AS x WHERE e.received_at = x.received_at AND e.id = x.id
 			RETURNING e.stream
 		)
 		SELECT telemetry.note_event_drop(n.stream, $3, n.events)

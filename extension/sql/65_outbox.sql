@@ -328,29 +328,29 @@ DECLARE
 	pruned bigint := 0;
 BEGIN
 	DELETE FROM telemetry.outbox AS o
-	WHERE o.id IN (
+	WHERE o.id = ANY (ARRAY(
 		SELECT e.id FROM telemetry.outbox AS e
 		WHERE e.transaction_id < settled
-		ORDER BY e.transaction_id LIMIT prune_outbox."limit" FOR UPDATE SKIP LOCKED);
+		ORDER BY e.transaction_id LIMIT prune_outbox."limit" FOR UPDATE SKIP LOCKED));
 	GET DIAGNOSTICS pruned = ROW_COUNT;
 	IF pruned < prune_outbox."limit" THEN
 		DELETE FROM telemetry.outbox AS o
-		WHERE o.id IN (
+		WHERE o.id = ANY (ARRAY(
 			SELECT e.id
 			FROM (SELECT a.* FROM telemetry.outbox AS a ORDER BY a.transaction_id, a.id LIMIT looked_at) AS e
 			WHERE NOT EXISTS (
 				SELECT FROM telemetry.outbox_consumer AS c
 				WHERE NOT pg_visible_in_snapshot(e.transaction_id, c.taken) AND (c.event_types IS NULL OR e.event_type = ANY (c.event_types)))
-			LIMIT prune_outbox."limit" - pruned);
+			LIMIT prune_outbox."limit" - pruned));
 		GET DIAGNOSTICS removed = ROW_COUNT;
 		pruned := pruned + removed;
 	END IF;
 	IF pruned < prune_outbox."limit" THEN
 		DELETE FROM telemetry.outbox AS o
-		WHERE o.id IN (
+		WHERE o.id = ANY (ARRAY(
 			SELECT e.id FROM telemetry.outbox AS e
 			WHERE e.created_at < prune_outbox.now - kept
-			ORDER BY e.created_at LIMIT prune_outbox."limit" - pruned FOR UPDATE SKIP LOCKED);
+			ORDER BY e.created_at LIMIT prune_outbox."limit" - pruned FOR UPDATE SKIP LOCKED));
 		GET DIAGNOSTICS removed = ROW_COUNT;
 		pruned := pruned + removed;
 	END IF;

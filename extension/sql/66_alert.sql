@@ -540,7 +540,7 @@ DECLARE
 BEGIN
 	FOR again IN
 		DELETE FROM telemetry.alert_recount AS r
-		WHERE r.id IN (SELECT o.id FROM telemetry.alert_recount AS o ORDER BY o.id LIMIT 1000 FOR UPDATE SKIP LOCKED)
+		WHERE r.id = ANY (ARRAY(SELECT o.id FROM telemetry.alert_recount AS o ORDER BY o.id LIMIT 1000 FOR UPDATE SKIP LOCKED))
 		RETURNING *
 	LOOP
 		PERFORM telemetry.alert_points_deleted(again.device_id, again.metric_name);

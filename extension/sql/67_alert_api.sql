@@ -247,19 +247,19 @@ DECLARE
 	more boolean;
 BEGIN
 	DELETE FROM telemetry.alert_rule_error AS e
-	WHERE e.id IN (
+	WHERE e.id = ANY (ARRAY(
 		SELECT o.id FROM telemetry.alert_rule_error AS o
 		WHERE o.occurred_at < now() - interval '7 days'
-		ORDER BY o.occurred_at LIMIT prune_alerts."limit" FOR UPDATE SKIP LOCKED);
+		ORDER BY o.occurred_at LIMIT prune_alerts."limit" FOR UPDATE SKIP LOCKED));
 	GET DIAGNOSTICS pruned = ROW_COUNT;
 	more := pruned = prune_alerts."limit";
 
 	WITH gone AS MATERIALIZED (
 		DELETE FROM telemetry.alert AS a
-		WHERE a.alert_id IN (
+		WHERE a.alert_id = ANY (ARRAY(
 			SELECT o.alert_id FROM telemetry.alert AS o
 			WHERE o.resolution_known_at < now() - telemetry.setting('alert_retention')::interval AND o.status = 'resolved'
-			ORDER BY o.resolution_known_at LIMIT prune_alerts."limit" FOR UPDATE SKIP LOCKED)
+			ORDER BY o.resolution_known_at LIMIT prune_alerts."limit" FOR UPDATE SKIP LOCKED))
 		RETURNING a.rule_id, a.late
 	), counted AS (
 		INSERT INTO telemetry.alert_rule_total AS t (rule_id, triggers, late_points)

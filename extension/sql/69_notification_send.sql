@@ -199,10 +199,10 @@ BEGIN
 	END IF;
 	UPDATE telemetry.notification AS n
 	SET state = 'pending', attempts = 0, pending_since = retry_notifications.now, next_attempt_at = retry_notifications.now, settled_at = NULL
-	WHERE n.id IN (
+	WHERE n.id = ANY (ARRAY(
 		SELECT d.id FROM telemetry.notification AS d
 		WHERE d.channel = retry_notifications.channel AND d.state = 'dead'
-		ORDER BY d.number LIMIT retry_notifications."limit");
+		ORDER BY d.number LIMIT retry_notifications."limit"));
 	GET DIAGNOSTICS retried = ROW_COUNT;
 	UPDATE telemetry.notification_channel_state AS s SET dead = s.dead - retried WHERE s.channel = retry_notifications.channel;
 	RETURN retried;
@@ -234,11 +234,11 @@ BEGIN
 	END IF;
 	-- What somebody is sending is on its way.
 	DELETE FROM telemetry.notification AS n
-	WHERE n.id IN (
+	WHERE n.id = ANY (ARRAY(
 		SELECT d.id FROM telemetry.notification AS d
 		WHERE d.channel = discard_notifications.channel AND d.state = discard_notifications.state
 			AND (d.state = 'dead' OR d.leased_until IS NULL OR d.leased_until <= discard_notifications.now)
-		ORDER BY d.number LIMIT discard_notifications."limit");
+		ORDER BY d.number LIMIT discard_notifications."limit"));
 	GET DIAGNOSTICS discarded = ROW_COUNT;
 	IF discard_notifications.state = 'dead' THEN
 		UPDATE telemetry.notification_channel_state AS s SET dead = s.dead - discarded WHERE s.channel = discard_notifications.channel;
@@ -282,11 +282,11 @@ DECLARE
 	removed bigint;
 BEGIN
 	DELETE FROM telemetry.notification AS n
-	WHERE n.id IN (
+	WHERE n.id = ANY (ARRAY(
 		SELECT o.id FROM telemetry.notification AS o
 		WHERE (o.state = 'sent' AND o.settled_at < prune_notifications.now - kept)
 			OR (o.state = 'dead' AND o.settled_at < prune_notifications.now - kept_dead)
-		LIMIT prune_notifications."limit" FOR UPDATE SKIP LOCKED);
+		LIMIT prune_notifications."limit" FOR UPDATE SKIP LOCKED));
 	GET DIAGNOSTICS removed = ROW_COUNT;
 	RETURN removed;
 END

@@ -386,10 +386,10 @@ BEGIN
 		WHERE s.size > size_kept / 4 * 3;
 	END IF;
 	DELETE FROM telemetry.dead_letter AS d
-	WHERE d.id IN (
+	WHERE d.id = ANY (ARRAY(
 		SELECT o.id FROM telemetry.dead_letter AS o
 		WHERE o.id <= greatest(last, too_large)
-		ORDER BY o.id LIMIT prune_dead_letters."limit" FOR UPDATE SKIP LOCKED);
+		ORDER BY o.id LIMIT prune_dead_letters."limit" FOR UPDATE SKIP LOCKED));
 	GET DIAGNOSTICS removed = ROW_COUNT;
 	RETURN removed;
 END
@@ -432,26 +432,26 @@ BEGIN
 	more := pruned = at_once;
 
 	DELETE FROM telemetry.dead_letter AS d
-	WHERE d.id IN (
+	WHERE d.id = ANY (ARRAY(
 		SELECT o.id FROM telemetry.dead_letter AS o
 		WHERE o.received_at < now() - interval '30 days'
-		ORDER BY o.received_at LIMIT at_once FOR UPDATE SKIP LOCKED);
+		ORDER BY o.received_at LIMIT at_once FOR UPDATE SKIP LOCKED));
 	GET DIAGNOSTICS pruned = ROW_COUNT;
 	more := more OR pruned = at_once OR telemetry.prune_dead_letters(at_once) = at_once;
 
 	DELETE FROM telemetry.conflict AS c
-	WHERE c.id IN (
+	WHERE c.id = ANY (ARRAY(
 		SELECT o.id FROM telemetry.conflict AS o
 		WHERE o.detected_at < now() - interval '90 days'
-		ORDER BY o.detected_at LIMIT at_once FOR UPDATE SKIP LOCKED);
+		ORDER BY o.detected_at LIMIT at_once FOR UPDATE SKIP LOCKED));
 	GET DIAGNOSTICS pruned = ROW_COUNT;
 	more := more OR pruned = at_once;
 
 	DELETE FROM telemetry.batch_log AS b
-	WHERE b.id IN (
+	WHERE b.id = ANY (ARRAY(
 		SELECT o.id FROM telemetry.batch_log AS o
 		WHERE o.end_time < now() - interval '90 days'
-		ORDER BY o.end_time LIMIT at_once FOR UPDATE SKIP LOCKED);
+		ORDER BY o.end_time LIMIT at_once FOR UPDATE SKIP LOCKED));
 	GET DIAGNOSTICS pruned = ROW_COUNT;
 	more := more OR pruned = at_once;
 

@@ -145,6 +145,13 @@ COMMENT ON FUNCTION telemetry.setting(text) IS
 	'The setting telemetry.name, as SHOW has it, also in a session that has not used the extension yet, where current_setting() '
 	'does not know it. Error: undefined_object if there is none of that name.';
 
+CREATE FUNCTION telemetry.new_id(prefix text) RETURNS text
+	LANGUAGE sql VOLATILE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT prefix || '_' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 24);
+END;
+COMMENT ON FUNCTION telemetry.new_id(text) IS 'A new random name: the prefix, _ and 24 hexadecimal digits.';
+
 -- A dump has the rows of an extension's tables, and CREATE EXTENSION before them. So the scripts insert rows only where no
 -- dump brings them: what is restored is what was there, and not what is new.
 CREATE FUNCTION telemetry.is_restoring() RETURNS boolean

@@ -7,13 +7,6 @@
 -- nobody has maintenance under way. It is resolved at the first later point that clears it, or auto_resolve_timeout after the
 -- last violation. Times are the points' own. Points older than what has been decided change nothing of it (see late).
 
-CREATE FUNCTION telemetry.new_id(prefix text) RETURNS text
-	LANGUAGE sql VOLATILE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT prefix || '_' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 24);
-END;
-COMMENT ON FUNCTION telemetry.new_id(text) IS 'A new random name: the prefix, _ and 24 hexadecimal digits.';
-
 CREATE TYPE telemetry.alert_level AS ENUM ('info', 'warning', 'error', 'critical', 'emergency');
 COMMENT ON TYPE telemetry.alert_level IS 'How bad it is; a later one is worse (seed 004, E4-US1 AC4).';
 

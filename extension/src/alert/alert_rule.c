@@ -11,6 +11,7 @@
 
 #include "access/xact.h"
 #include "base/at_end.h"
+#include "base/like.h"
 #include "base/slice_text.h"
 #include "base/statement.h"
 #include "base/statement_row.h"
@@ -129,27 +130,6 @@ list_has(const TlSlice *sorted, int n, TlSlice wanted)
 	return n > 0 && bsearch(&wanted, sorted, (size_t) n, sizeof(TlSlice), tl_slice_order) != NULL;
 }
 
-static text *
-pattern_of(MemoryContext context, TlSlice pattern)
-{
-	MemoryContext old = MemoryContextSwitchTo(context);
-	text *made = cstring_to_text_with_len(pattern.data, (int) pattern.len);
-
-	MemoryContextSwitchTo(old);
-	return made;
-}
-
-/* LIKE raises an error where a pattern ends with an escape that nothing follows. */
-static bool
-is_pattern(TlSlice pattern)
-{
-	uint32 escapes = 0;
-
-	while (escapes < pattern.len && pattern.data[pattern.len - escapes - 1] == '\\')
-		escapes++;
-	return escapes % 2 == 0;
-}
-
 /* Sets of devices ------------------------------------------------------------------------- */
 
 static const DeviceGroup *
@@ -196,8 +176,8 @@ read_devices(const Rules *rules, const TlStatementRow *row, int ids, int pattern
 	set->patterns = MemoryContextAlloc(context, sizeof(text *) * (Size) Max(n_patterns, 1));
 	for (int i = 0; i < n_patterns; i++)
 	{
-		good = good && is_pattern(given[i]);
-		set->patterns[set->n_patterns++] = pattern_of(context, given[i]);
+		good = good && tl_is_pattern(given[i]);
+		set->patterns[set->n_patterns++] = tl_pattern_make(context, given[i]);
 	}
 	return good;
 }
@@ -276,10 +256,10 @@ read_one(const Rules *rules, const TlStatementRow *row, TlAlertRule *rule)
 	rule->revision = tl_row_column(row, 2, &value) ? DatumGetInt64(value) : 0;
 	rule->metric = tl_row_text(row, 3);
 	pattern = tl_row_text(row, 4);
-	if (rule->metric.data == NULL && pattern.data != NULL && !is_pattern(pattern))
+	if (rule->metric.data == NULL && pattern.data != NULL && !tl_is_pattern(pattern))
 		rule->is_broken = true;
 	else if (rule->metric.data == NULL && pattern.data != NULL)
-		rule->metric_pattern = pattern_of(row->context, pattern);
+		rule->metric_pattern = tl_pattern_make(row->context, pattern);
 	rule->measure = (TlMeasure) word_number(measures, tl_row_text(row, 5));
 	rule->comparison = (TlComparison) word_number(comparisons, tl_row_text(row, 6));
 	rule->kind = value_column(row, 7, &rule->payload);

@@ -4,27 +4,9 @@
  */
 #include "alert/device_set.h"
 
-#include "catalog/pg_collation.h"
+#include "base/like.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-
-bool
-tl_is_like(TlSlice name, text *pattern)
-{
-	/* One text is enough, whatever is asked; device and metric are short. */
-	union
-	{
-		text header;
-		char room[VARHDRSZ + TL_KEY_MAX];
-	} subject;
-
-	if (name.len > TL_KEY_MAX)
-		return false;
-	SET_VARSIZE(&subject.header, VARHDRSZ + name.len);
-	memcpy(subject.room + VARHDRSZ, name.data, name.len);
-	return DatumGetBool(DirectFunctionCall2Coll(
-		textlike, C_COLLATION_OID, PointerGetDatum(&subject.header), PointerGetDatum(pattern)));
-}
 
 TlMembership
 tl_device_set_has(const TlDeviceSet *set, TlSlice device)

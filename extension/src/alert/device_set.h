@@ -39,7 +39,4 @@ extern TlMembership tl_device_set_has(const TlDeviceSet *set, TlSlice device);
 /* For the last of these: whether a point with such attributes (NULL: none) is of the set. */
 extern bool tl_device_set_has_tags(const TlDeviceSet *set, const TlAttrs *attrs);
 
-/* Whether a device or metric is like a pattern of LIKE, compared by bytes. */
-extern bool tl_is_like(TlSlice name, text *pattern);
-
 #endif

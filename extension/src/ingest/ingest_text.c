@@ -34,25 +34,6 @@ struct TlTextIngest
 static const char *const field_name[TL_TEXT_FIELDS] = {
 	"timestamp", "device_id", "metric_name", "value", "unit", "tags", "metadata"};
 
-static bool
-is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static TlSlice
-trim(TlSlice s)
-{
-	while (s.len > 0 && is_space(*s.data))
-	{
-		s.data++;
-		s.len--;
-	}
-	while (s.len > 0 && is_space(s.data[s.len - 1]))
-		s.len--;
-	return s;
-}
-
 /* The words of telemetry.text_nulls: between commas; "" is the empty one. */
 static void
 read_nulls(TlTextIngest *in, const char *list)
@@ -60,7 +41,7 @@ read_nulls(TlTextIngest *in, const char *list)
 	char *copy = pstrdup(list);
 	char *next = copy;
 
-	if (trim((TlSlice){copy, (uint32) strlen(copy)}).len == 0)
+	if (tl_text_trim((TlSlice){copy, (uint32) strlen(copy)}).len == 0)
 		return;
 	for (const char *p = copy; *p != '\0'; p++)
 		in->n_nulls += *p == ',';
@@ -69,7 +50,7 @@ read_nulls(TlTextIngest *in, const char *list)
 	while (next != NULL)
 	{
 		char *word = strsep(&next, ",");
-		TlSlice s = trim((TlSlice){word, (uint32) strlen(word)});
+		TlSlice s = tl_text_trim((TlSlice){word, (uint32) strlen(word)});
 
 		if (s.len == 2 && memcmp(s.data, "\"\"", 2) == 0)
 			s.len = 0;
@@ -122,7 +103,7 @@ read_time(const TlTextIngest *in, TlSlice s, TlIngestRow *row, TlRejection *why)
 {
 	const char *problem;
 
-	s = trim(s);
+	s = tl_text_trim(s);
 	row->has_ts = s.len > 0;
 	if (!row->has_ts || tl_text_time(s, &in->time, &row->ts, &problem))
 		return true;
@@ -153,7 +134,7 @@ read_value(TlTextIngest *in, TlSlice s, TlIngestRow *row, TlRejection *why)
 {
 	const char *problem;
 
-	s = trim(s);
+	s = tl_text_trim(s);
 	if (in->n_nulls > 0 && is_null_word(in, s))
 		return reject(why, TL_REJECT_NO_VALUE,
 					  psprintf("value \"%s\" is one of telemetry.text_nulls", tl_json_quote(s)));
@@ -171,7 +152,7 @@ read_object(TlTextField field, const char *code, TlSlice s, TlSlice *object, TlR
 	const char *problem;
 	Jsonb *json;
 
-	s = trim(s);
+	s = tl_text_trim(s);
 	if (s.len == 0)
 		return true;
 	if (!check_size(field, s, why))

@@ -20,6 +20,25 @@ is_digit(char c)
 }
 
 static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+TlSlice
+tl_text_trim(TlSlice s)
+{
+	while (s.len > 0 && is_space(*s.data))
+	{
+		s.data++;
+		s.len--;
+	}
+	while (s.len > 0 && is_space(s.data[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+static bool
 equals_in_any_case(TlSlice s, const char *word)
 {
 	return s.len == strlen(word) && pg_strncasecmp(s.data, word, s.len) == 0;
@@ -96,6 +115,16 @@ read_number(TlSlice s, char point, double *number)
 		return false;
 	end = tl_value_scan_number(text, number);
 	return end != NULL && *end == '\0';
+}
+
+bool
+tl_text_number(TlSlice s, bool decimal_comma, double *number)
+{
+	if (s.len == 0)
+		return false;
+	if (read_number(s, decimal_comma ? ',' : '.', number))
+		return !isinf(*number);
+	return read_number_word(s, number);
 }
 
 static const struct varlena *

@@ -34,4 +34,10 @@ typedef struct TlTextValue
 extern const struct varlena *tl_text_value(TlSlice text, const TlTextValue *how,
 										   TlNumberValue *number, const char **problem);
 
+/* Whether a text is a number, which may be NaN or an infinity if it is written so. */
+extern bool tl_text_number(TlSlice text, bool decimal_comma, double *number);
+
+/* A text without the spaces, tabs and ends of lines around it. */
+extern TlSlice tl_text_trim(TlSlice text);
+
 #endif

@@ -110,7 +110,7 @@ COMMENT ON COLUMN telemetry.dead_letter.received_at IS 'When their transaction b
 COMMENT ON COLUMN telemetry.dead_letter.kind IS 'What they should have become: point or event.';
 COMMENT ON COLUMN telemetry.dead_letter.code IS
 	'Of events as telemetry.stream_field says, of points missing_field, invalid_key, invalid_timestamp, timestamp_in_future, invalid_value, '
-	'value_too_large, invalid_unit, invalid_tags, invalid_metadata or invalid_json.';
+	'value_too_large, invalid_unit, invalid_tags, invalid_metadata, invalid_json, or by the definition of their metric type_mismatch, out_of_range or value_not_allowed.';
 COMMENT ON COLUMN telemetry.dead_letter.reason IS 'What was wrong, with the field and the limit.';
 COMMENT ON COLUMN telemetry.dead_letter.payload IS
 	'The row: a point by the names of the HTTP interface, without what is over 4 kB in a field, all its fields texts if it came '

@@ -6,6 +6,7 @@
  */
 #include "fdw/fdw_modify.h"
 
+#include "base/slice_text.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "fdw/fdw_option.h"
@@ -150,13 +151,27 @@ is_looked_at(const ResultRelInfo *rinfo)
 		   rinfo->ri_WithCheckOptions != NIL;
 }
 
-/* The row with its column num; its other values are where they were. */
-static TupleTableSlot *
-stored_row(EState *estate, ModifyState *state, const TupleTableSlot *slot, const TlIngestRow *row)
+static void
+set_column(TupleTableSlot *slot, AttrNumber attno, Datum value)
 {
-	AttrNumber num = state->map.attno[TL_POINT_NUM];
+	if (attno == 0)
+		return;
+	slot->tts_values[attno - 1] = value;
+	slot->tts_isnull[attno - 1] = false;
+}
+
+/*
+ * The row with its column num, and with the value and the unit that the metric's definition has made of
+ * what was given; its other values are where they were.
+ */
+static TupleTableSlot *
+stored_row(EState *estate, ModifyState *state, const TupleTableSlot *slot, const TlIngestRow *given,
+		   const TlIngestRow *row)
+{
+	const AttrNumber *attno = state->map.attno;
 	int columns = slot->tts_tupleDescriptor->natts;
 	TupleTableSlot *stored = state->stored;
+	MemoryContext old;
 
 	if (stored == NULL)
 		stored = state->stored = ExecInitExtraTupleSlot(
@@ -164,15 +179,15 @@ stored_row(EState *estate, ModifyState *state, const TupleTableSlot *slot, const
 	ExecClearTuple(stored);
 	memcpy(stored->tts_values, slot->tts_values, sizeof(Datum) * columns);
 	memcpy(stored->tts_isnull, slot->tts_isnull, sizeof(bool) * columns);
-	if (num != 0 && *VARDATA_ANY(row->value) == TL_KIND_NUMERIC)
-	{
-		MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-
-		stored->tts_values[num - 1] =
-			Float8GetDatum(tl_payload_double(VARDATA_ANY(row->value) + 1));
-		stored->tts_isnull[num - 1] = false;
-		MemoryContextSwitchTo(old);
-	}
+	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	if (*VARDATA_ANY(row->value) == TL_KIND_NUMERIC)
+		set_column(stored, attno[TL_POINT_NUM],
+				   Float8GetDatum(tl_payload_double(VARDATA_ANY(row->value) + 1)));
+	if (row->value != given->value)
+		set_column(stored, attno[TL_POINT_VALUE], PointerGetDatum(row->value));
+	if (row->unit.data != given->unit.data)
+		set_column(stored, attno[TL_POINT_UNIT], tl_slice_to_text(row->unit));
+	MemoryContextSwitchTo(old);
 	return ExecStoreVirtualTuple(stored);
 }
 
@@ -183,6 +198,7 @@ tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleT
 	ModifyState *state = rinfo->ri_FdwState;
 	const AttrNumber *attno = state->map.attno;
 	TlIngestRow row;
+	TlIngestRow given;
 
 	slot_getallattrs(slot);
 	if (state->text != NULL)
@@ -200,9 +216,10 @@ tl_fdw_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleT
 	row.unit = slice_of(varlena_of(estate, slot, attno[TL_POINT_UNIT]));
 	row.tags = slice_of(varlena_of(estate, slot, attno[TL_POINT_TAGS]));
 	row.metadata = slice_of(varlena_of(estate, slot, attno[TL_POINT_METADATA]));
+	given = row;
 	if (!tl_ingest_row(state->ingest, &row))
 		return NULL;
-	return is_looked_at(rinfo) ? stored_row(estate, state, slot, &row) : slot;
+	return is_looked_at(rinfo) ? stored_row(estate, state, slot, &given, &row) : slot;
 }
 
 void

@@ -13,6 +13,7 @@
 #include "ingest/dead_letter.h"
 #include "ingest/flush.h"
 #include "ingest/memtable.h"
+#include "ingest/metric_check.h"
 #include "ingest/outbox.h"
 #include "ingest/row_check.h"
 #include "ingest/watch.h"
@@ -25,7 +26,7 @@ const TlWatcher *tl_watcher = NULL;
 struct TlIngest
 {
 	MemoryContext context;
-	MemoryContext row_context; /* for rejections and rare conversions; reset after each row */
+	MemoryContext row_context; /* for rejections and conversions; reset with the next row */
 	TlMemtable *memtable;
 	TlDeadLetters *letters;
 	TlRejectFn on_reject;
@@ -38,7 +39,8 @@ struct TlIngest
 	int64 duplicates;
 	int64 rejected;
 	TlReports *reports;
-	void *watch; /* watch.h; begun with the first flush */
+	TlMetricDefinitions *definitions; /* as of the first row */
+	void *watch;					  /* watch.h; begun with the first flush */
 	bool is_unwatched;
 	TlSlice device;	  /* of all points that were flushed; for telemetry.publish_received */
 	bool has_devices; /* they are of several */
@@ -157,16 +159,27 @@ is_plain(const TlIngest *in, const TlIngestRow *row)
 		   *VARDATA_ANY(row->value) == TL_KIND_NUMERIC;
 }
 
+/* Of a series that is new; of one whose key is bad, for the reason. */
+static bool
+check_series(TlIngest *in, const TlIngestRow *row, TlSeriesCheck *series, TlRejection *why)
+{
+	series->state = TL_SERIES_INVALID;
+	if (!tl_row_check_key(row, why))
+		return false;
+	if (in->definitions == NULL)
+		in->definitions = tl_metric_definitions_at_hand();
+	series->definition = tl_metric_definition_find(in->definitions, row->metric);
+	series->state = series->definition == 0 ? TL_SERIES_VALID : TL_SERIES_DEFINED;
+	return true;
+}
+
 /* Whatever else can be wrong with a row that has its fields; false with the reason. */
 static bool
-check_row(TlIngest *in, const TlIngestRow *row, TlSeriesState *state, TlRejection *why)
+check_row(TlIngest *in, const TlIngestRow *row, TlSeriesCheck *series, TlRejection *why)
 {
-	if (*state != TL_SERIES_VALID)
-	{
-		*state = tl_row_check_key(row, why) ? TL_SERIES_VALID : TL_SERIES_INVALID;
-		if (*state == TL_SERIES_INVALID)
-			return false;
-	}
+	if ((series->state == TL_SERIES_NEW || series->state == TL_SERIES_INVALID) &&
+		!check_series(in, row, series, why))
+		return false;
 	if (row->ts > in->latest || row->ts < TL_TIME_FIRST)
 	{
 		in->latest = latest_timestamp();
@@ -194,30 +207,49 @@ add_point(TlIngest *in, uint32 series, const TlIngestRow *row)
 	}
 }
 
+/* Makes a row that is good by itself what its metric's definition says; false with the reason. */
+static bool
+apply_definition(const TlIngest *in, uint32 number, TlIngestRow *row, TlRejection *why)
+{
+	TlIngestRow made = *row;
+
+	if (!tl_metric_check(tl_metric_definition(in->definitions, number), &made, why))
+		return false;
+	*row = made;
+	return true;
+}
+
 /* Takes a row into the memtable, or tells why not; in the row context. */
 static bool
-take_row(TlIngest *in, const TlIngestRow *row, TlRejection *why)
+take_row(TlIngest *in, TlIngestRow *row, TlRejection *why)
 {
-	TlSeriesState *state;
+	TlSeriesCheck *check;
 	uint32 series;
 
 	if (!tl_row_check_present(row, why))
 		return false;
-	series = tl_memtable_series(in->memtable, row->device, row->metric, &state);
-	if (unlikely(*state != TL_SERIES_VALID || !is_plain(in, row)) &&
-		!check_row(in, row, state, why))
-		return false;
+	series = tl_memtable_series(in->memtable, row->device, row->metric, &check);
+	if (unlikely(check->state != TL_SERIES_VALID || !is_plain(in, row)))
+	{
+		if (!check_row(in, row, check, why))
+			return false;
+		if (check->state == TL_SERIES_DEFINED && !apply_definition(in, check->definition, row, why))
+			return false;
+	}
 	add_point(in, series, row);
 	return true;
 }
 
 bool
-tl_ingest_row(TlIngest *in, const TlIngestRow *row)
+tl_ingest_row(TlIngest *in, TlIngestRow *row)
 {
 	MemoryContext old = MemoryContextSwitchTo(in->row_context);
 	TlRejection why;
-	bool taken = take_row(in, row, &why);
+	bool taken;
 
+	if (unlikely(!in->row_context->isReset))
+		MemoryContextReset(in->row_context);
+	taken = take_row(in, row, &why);
 	if (unlikely(!taken))
 	{
 		bool whole;
@@ -226,8 +258,6 @@ tl_ingest_row(TlIngest *in, const TlIngestRow *row)
 		reject_row(in, why.code, why.message, payload, whole);
 	}
 	MemoryContextSwitchTo(old);
-	if (unlikely(!in->row_context->isReset))
-		MemoryContextReset(in->row_context);
 	in->received++;
 
 	/* Positions within a memtable are 32 bits wide. */

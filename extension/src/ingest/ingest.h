@@ -44,8 +44,11 @@ extern void tl_ingest_on_reject(TlIngest *ingest, TlRejectFn fn, void *arg);
 typedef void (*TlRepeatFn)(void *arg, int64 row);
 extern void tl_ingest_on_repeat(TlIngest *ingest, TlRepeatFn fn, void *arg);
 
-/* False if the row was rejected. */
-extern bool tl_ingest_row(TlIngest *ingest, const TlIngestRow *row);
+/*
+ * False if the row was rejected.  Else the row is then as it is stored: the definition of its metric may
+ * have made its value another one, or given it a unit.  That is good until the next call.
+ */
+extern bool tl_ingest_row(TlIngest *ingest, TlIngestRow *row);
 
 /*
  * Rejects a row that could not even be made one, such as a JSON point without metric; what is
@@ -68,6 +71,9 @@ extern const TlIngestResult *tl_ingest_end(TlIngest *ingest);
 #define TL_REJECT_UNIT "invalid_unit"
 #define TL_REJECT_TAGS "invalid_tags"
 #define TL_REJECT_METADATA "invalid_metadata"
+#define TL_REJECT_TYPE "type_mismatch" /* these three by the metric's definition */
+#define TL_REJECT_RANGE "out_of_range"
+#define TL_REJECT_NOT_ALLOWED "value_not_allowed"
 #define TL_REJECT_JSON "invalid_json" /* in no field that there is */
 #define TL_REJECT_POINTS                                                                           \
 	"invalid_points" /* of a device of a bulk body, whose points are not taken */

@@ -219,13 +219,13 @@ find_or_make_series(TlMemtable *m, TlSlice device, TlSlice metric)
 	s->count = 0;
 	s->attrs = 0;
 	s->next = NO_SERIES;
-	s->state = TL_SERIES_NEW;
+	s->check = (TlSeriesCheck){TL_SERIES_NEW, 0};
 	insert_slot(m, hash, m->n_series);
 	return m->n_series++;
 }
 
 uint32
-tl_memtable_series(TlMemtable *m, TlSlice device, TlSlice metric, TlSeriesState **state)
+tl_memtable_series(TlMemtable *m, TlSlice device, TlSlice metric, TlSeriesCheck **check)
 {
 	uint32 found = NO_SERIES;
 
@@ -238,7 +238,7 @@ tl_memtable_series(TlMemtable *m, TlSlice device, TlSlice metric, TlSeriesState 
 			m->series[m->last_series].next = found;
 	}
 	m->last_series = found;
-	*state = &m->series[found].state;
+	*check = &m->series[found].check;
 	return found;
 }
 

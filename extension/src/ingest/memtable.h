@@ -45,15 +45,23 @@ typedef enum TlSeriesState
 {
 	TL_SERIES_NEW,
 	TL_SERIES_VALID,
+	TL_SERIES_DEFINED, /* valid, and its metric has a definition */
 	TL_SERIES_INVALID
 } TlSeriesState;
 
+/* What the caller knows of a series. */
+typedef struct TlSeriesCheck
+{
+	TlSeriesState state;
+	uint32 definition; /* its number, if it has one */
+} TlSeriesCheck;
+
 /*
- * The number of a series in the memtable, whose key is copied when it is new.  *state stays valid
+ * The number of a series in the memtable, whose key is copied when it is new.  *check stays valid
  * until the next call.
  */
 extern uint32 tl_memtable_series(TlMemtable *memtable, TlSlice device, TlSlice metric,
-								 TlSeriesState **state);
+								 TlSeriesCheck **check);
 
 /*
  * Appends a point, whose payload is copied.  position is the row's place in the memtable, for

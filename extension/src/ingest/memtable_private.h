@@ -38,8 +38,10 @@ typedef struct Series
 	uint32 next;  /* the series that followed it last time, or NO_SERIES */
 	uint32 attrs; /* of its last point that had any, or 0 */
 	int bucket;
-	TlSeriesState state;
+	TlSeriesCheck check;
 } Series;
+
+StaticAssertDecl(sizeof(Series) == 64, "a series of a memtable has grown");
 
 typedef struct Attrs
 {

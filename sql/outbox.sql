@@ -7,10 +7,10 @@ CREATE ROLE outbox_admin IN ROLE telemetry_admin;
 CREATE ROLE outbox_writer IN ROLE telemetry_writer;
 
 -- a_consumer_is_given_what_is_committed_after_it_was_made
-SELECT telemetry.publish('metric.defined', 'before', '{}') > 0 AS published;
+SELECT telemetry.publish('firmware.found', 'before', '{}') > 0 AS published;
 SELECT telemetry.create_outbox_consumer('first');
-SELECT telemetry.create_outbox_consumer('metrics', '{metric.defined}', true);
-SELECT telemetry.publish('metric.defined', 'm1', '{"metric_name": "m1"}') > 0 AS published;
+SELECT telemetry.create_outbox_consumer('metrics', '{firmware.found}', true);
+SELECT telemetry.publish('firmware.found', 'm1', '{"metric_name": "m1"}') > 0 AS published;
 SELECT telemetry.publish('thing.done', 't1', '{}') > 0 AS published;
 SELECT event_type, key, data, transaction_id < pg_current_xact_id() AS earlier, created_at BETWEEN now() - interval '1 min' AND clock_timestamp() AS now
 FROM telemetry.take_outbox('first');
@@ -136,7 +136,7 @@ SELECT key FROM telemetry.take_outbox('first');
 -- prune_removes_what_every_consumer_has_taken_that_wants_it
 SELECT telemetry.publish('thing.done', 'taken', '{}') > 0 AS published;
 SELECT key FROM telemetry.take_outbox('first');
-SELECT telemetry.publish('metric.defined', 'wanted', '{}') > 0 AS published;
+SELECT telemetry.publish('firmware.found', 'wanted', '{}') > 0 AS published;
 SELECT telemetry.publish('thing.done', 'not taken', '{}') > 0 AS published;
 CALL telemetry.run_jobs('prune');
 SELECT key FROM telemetry.outbox ORDER BY id;

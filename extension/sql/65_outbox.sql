@@ -14,8 +14,8 @@ CREATE TABLE telemetry.outbox (
 CREATE INDEX outbox_transaction ON telemetry.outbox (transaction_id, id);
 COMMENT ON TABLE telemetry.outbox IS
 	'What happened, for other systems: alert.rule.created, alert.rule.changed and alert.rule.deleted; alert.triggered, alert.acknowledged, '
-	'alert.resolved and alert.late; device.deleted and user.deleted; telemetry.data.received; and what telemetry.publish() is called with, such as '
-	'metric.defined. A row is there if and only if what it tells of was committed. '
+	'alert.resolved and alert.late; metric.defined and metric.deleted; device.deleted and user.deleted; telemetry.data.received; and what telemetry.publish() '
+	'is called with. A row is there if and only if what it tells of was committed. '
 	'Read it with telemetry.take_outbox(); channel telemetry_outbox of LISTEN tells of new rows, but not of those of prepared transactions. '
 	'Job prune removes rows that every consumer has taken which wants them, and all after 7 days. Not dumped.';
 COMMENT ON COLUMN telemetry.outbox.id IS 'Names the event: who takes it twice knows it by that. Of one key later ones are higher.';
@@ -127,7 +127,7 @@ BEGIN
 	IF publish.event_type !~ '^[a-z_]+([.][a-z_]+)+$' OR octet_length(publish.event_type) > 128 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('event_type must be words joined by dots, of 128 bytes at most, not "%s"', left(publish.event_type, 128));
-	ELSIF publish.event_type ~ '^(alert|telemetry)[.]|^(device|user)[.]deleted$' THEN
+	ELSIF publish.event_type ~ '^(alert|telemetry)[.]|^metric[.](defined|deleted)$|^(device|user)[.]deleted$' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('event_type "%s" is told by the extension alone', publish.event_type);
 	ELSIF octet_length(publish.key) NOT BETWEEN 1 AND max_key THEN
@@ -148,7 +148,7 @@ $$;
 COMMENT ON FUNCTION telemetry.publish(text, text, jsonb) IS
 	'Writes to telemetry.outbox, in the caller''s transaction, that an event (words joined by dots) has happened to key (1 to 512 bytes), with what there is to '
 	'say of it, an object of up to 256 kB; returns its id. Who wants events of one key in their order writes them while a lock of it is held. Works with its '
-	'owner''s rights; for telemetry_admin. Error: invalid_parameter_value, also for alert., telemetry., device.deleted and user.deleted.';
+	'owner''s rights; for telemetry_admin. Error: invalid_parameter_value, also for alert., telemetry., metric.defined, metric.deleted, device.deleted and user.deleted.';
 
 -- Reading --------------------------------------------------------------------------------------------------------------
 

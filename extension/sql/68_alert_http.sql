@@ -17,7 +17,8 @@ BEGIN ATOMIC
 			AND CASE WHEN value #>> '{}' ~ '^-?[0-9]{1,10}$'
 				THEN (value #>> '{}')::bigint BETWEEN (field ->> 'lowest')::bigint AND (field ->> 'highest')::bigint END
 		WHEN 'number' THEN jsonb_typeof(value) = 'number'
-			AND CASE jsonb_typeof(value) WHEN 'number' THEN abs((value #>> '{}')::numeric) <= 1.7976931348623157e308 END
+			AND CASE jsonb_typeof(value) WHEN 'number' THEN
+				(value #>> '{}')::numeric = 0 OR abs((value #>> '{}')::numeric) BETWEEN 5e-324 AND 1.7976931348623157e308 END
 		WHEN 'scalar' THEN CASE jsonb_typeof(value)
 			WHEN 'number' THEN abs((value #>> '{}')::numeric) <= 1.7976931348623157e308
 			WHEN 'string' THEN octet_length(value #>> '{}') <= (field ->> 'highest')::integer
@@ -31,7 +32,13 @@ BEGIN ATOMIC
 				WHERE jsonb_typeof(i.item) <> 'string'
 					OR octet_length(i.item #>> '{}') NOT BETWEEN 1 AND (field ->> 'highest')::integer)
 		WHEN 'time' THEN jsonb_typeof(value) = 'string' AND isfinite(telemetry.time_parameter(value #>> '{}'))
-		WHEN 'object' THEN jsonb_typeof(value) = 'object' AND value <> '{}'
+		WHEN 'scalars' THEN jsonb_typeof(value) = 'array' AND jsonb_array_length(value) BETWEEN 1 AND (field ->> 'items')::integer
+			AND NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(value) WHEN 'array' THEN value ELSE '[]' END) AS i (item)
+				WHERE CASE jsonb_typeof(i.item)
+					WHEN 'number' THEN abs((i.item #>> '{}')::numeric) > 1.7976931348623157e308
+					WHEN 'string' THEN octet_length(i.item #>> '{}') > (field ->> 'highest')::integer
+					ELSE jsonb_typeof(i.item) <> 'boolean' END)
+		WHEN 'object' THEN jsonb_typeof(value) = 'object' AND (value <> '{}' OR field ? 'empty')
 			AND pg_column_size(value) <= (field ->> 'highest')::integer
 	END, false);
 END;
@@ -53,7 +60,8 @@ BEGIN ATOMIC
 			FROM jsonb_array_elements_text(field -> 'choices') WITH ORDINALITY AS c (choice, n))
 		WHEN 'texts' THEN format('an array of up to %s texts of 1 to %s bytes', field -> 'items', field -> 'highest')
 		WHEN 'time' THEN 'a date or a time in ISO 8601'
-		WHEN 'object' THEN format('an object that is not empty, of up to %s bytes', field -> 'highest')
+		WHEN 'scalars' THEN format('an array of 1 to %s numbers within double precision, texts of up to %s bytes, or booleans', field -> 'items', field -> 'highest')
+		WHEN 'object' THEN format('an object%s of up to %s bytes', CASE WHEN field ? 'empty' THEN '' ELSE ' that is not empty,' END, field -> 'highest')
 	END;
 END;
 COMMENT ON FUNCTION telemetry.field_rule(text, jsonb) IS 'Of telemetry.check_fields(): what a field must be, in words.';
@@ -98,7 +106,8 @@ $$;
 COMMENT ON FUNCTION telemetry.check_fields(jsonb, jsonb, boolean) IS
 	'The first thing that is wrong with a body, as the answer to give (422); null if nothing is. fields describes the members it may have: {name: '
 	'{"kind": text (lowest and highest: how many characters, or bytes with "unit": "bytes"), integer (from lowest to highest), number, '
-	'scalar (a number, a text of up to highest bytes, a boolean), boolean, choice and choices ("choices": texts), texts (up to "items" of 1 to highest bytes), time or object (up to highest bytes), '
+	'scalar (a number, a text of up to highest bytes, a boolean), boolean, choice and choices ("choices": texts), texts (up to "items" of 1 to highest bytes), time, scalars (1 to "items" scalars) or object (up to highest bytes; '
+	'not {} without "empty": true), '
 	'"required": true}}. null counts as not there; with partial, what is required may be left out.';
 
 CREATE FUNCTION telemetry.texts_of(value jsonb) RETURNS text[]

@@ -8,6 +8,7 @@ BEGIN ATOMIC
 		coalesce(nullif(current_setting('telemetry.day_timezone', true), ''), 'UTC')
 	WHERE NOT EXISTS (SELECT FROM telemetry.layout);
 	SELECT telemetry.initialise_alert_routes();
+	SELECT telemetry.initialise_metric_routes();
 	INSERT INTO telemetry.job (name, description, run_every) VALUES
 		('roll_up', 'Adds newly ingested points to the hourly and daily aggregates.', '2 s'),
 		('compact', 'Merges small blocks into larger ones.', '10 s'),

@@ -32,6 +32,7 @@ BEGIN
 END
 $$;
 INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value) VALUES ('rights', 'Rights', 'alert', '>', '0');
+INSERT INTO telemetry.metric_definition (name, data_type, max_value, unit, coerce) VALUES ('rights', 'numeric', 100, 'u', true);
 INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-01', 'rights', 'alert', '1');
 UPDATE telemetry.alert SET alert_id = 'rights', status = 'acknowledged', acknowledged_at = now();
 INSERT INTO telemetry.alert (alert_id, rule_id, rule_name, device_id, metric_name, level, condition, threshold_value, value, message, triggered_at) VALUES
@@ -188,6 +189,15 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.alert_rule_fields()', '{writer,admin}', $$SELECT telemetry.alert_rule_fields()$$),
 	('telemetry.write_alert_rule(text,jsonb,text,text)', '{writer,admin}', $$SELECT telemetry.write_alert_rule(NULL, '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 1}', 'a')$$),
 	('telemetry.caller_name(jsonb)', '{writer,admin}', $$SELECT telemetry.caller_name('{}')$$),
+	('telemetry.metric_definition_of(text)', '{reader,admin}', $$SELECT (telemetry.metric_definition_of('rights')).name$$),
+	('telemetry.metric_fields()', '{writer,admin}', $$SELECT telemetry.metric_fields()$$),
+	('telemetry.metric_definition_json(telemetry.metric_definition)', '{reader,writer,admin}', $$SELECT telemetry.metric_definition_json(NULL)$$),
+	('telemetry.write_metric(text,jsonb,text)', '{writer,admin}', $$SELECT telemetry.write_metric(NULL, '{"name": "n", "data_type": "numeric", "retention_days": 5}', NULL)$$),
+	('telemetry.http_create_metric(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_create_metric('{}', '{"name": "n", "data_type": "string", "allowed_values": ["a"]}')$$),
+	('telemetry.http_change_metric(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_change_metric('{"metric_name": "rights"}', '{"unit": "u"}')$$),
+	('telemetry.http_delete_metric(jsonb,jsonb)', '{writer,admin}', $$SELECT telemetry.http_delete_metric('{"metric_name": "rights"}')$$),
+	('telemetry.http_metric(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_metric('{"metric_name": "rights"}')$$),
+	('telemetry.http_metrics(jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_metrics('{}')$$),
 	('telemetry.alert_rule_json(telemetry.alert_rule)', '{reader,writer,admin}', $$SELECT telemetry.alert_rule_json(NULL)$$),
 	('telemetry.alert_json(telemetry.alert)', '{reader,writer,admin}', $$SELECT telemetry.alert_json(NULL)$$),
 	('telemetry.maintenance_json(telemetry.maintenance)', '{reader,writer,admin}', $$SELECT telemetry.maintenance_json(NULL)$$),
@@ -381,6 +391,10 @@ CROSS JOIN (
 		($$INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES ('GET', '/rights', '', 'core', 'telemetry.http_health(jsonb, jsonb)')$$),
 		($$UPDATE telemetry.dialect SET name = 'rights' WHERE name OPERATOR(pg_catalog.=) 'core'$$),
 		($$INSERT INTO telemetry.retention (metric, retention_days) VALUES ('m', 30)$$),
+		($$INSERT INTO telemetry.metric_definition (name, data_type, retention_days, allowed_values, tags) VALUES ('n', 'numeric', 5, '[1, 2]', '{t}')$$),
+		($$UPDATE telemetry.metric_definition SET unit = 'v', retention_days = 6 WHERE name OPERATOR(pg_catalog.=) 'rights'$$),
+		($$DELETE FROM telemetry.metric_definition$$),
+		($$INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2024-01-01', 'd', 'rights', '"1"'), ('2024-01-01', 'd', 'rights', '200')$$),
 		($$DELETE FROM telemetry.dead_letter$$),
 		($$INSERT INTO telemetry.alert_rule (name, metric_name, condition, threshold_value, resolve_threshold, active_hours) VALUES ('n', 'm', '>', '2', '1', '{mon 08:00-09:00}')$$),
 		($$UPDATE telemetry.alert_rule SET threshold_value = '3' WHERE rule_id OPERATOR(pg_catalog.=) 'rights'$$),
@@ -437,7 +451,7 @@ WHERE f.call IS NOT NULL;
 CREATE TEMP TABLE readable (name text, roles text[]);
 INSERT INTO readable
 SELECT name, '{reader,admin}' FROM unnest(ARRAY['alert', 'alert_engine_status', 'alert_pending', 'alert_recount', 'alert_rule', 'alert_rule_error', 'alert_rule_status', 'alert_rule_total', 'alert_state',
-	'device_group', 'maintenance', 'pending_point', 'point', 'rolled_up_point', 'audit', 'audit_run', 'batch_log', 'compaction',
+	'metric', 'metric_definition', 'device_group', 'maintenance', 'pending_point', 'point', 'rolled_up_point', 'audit', 'audit_run', 'batch_log', 'compaction',
 	'compaction_state', 'conflict', 'dead_letter', 'dialect', 'drop_log', 'event_drop', 'receipt', 'retention', 'route', 'series', 'stream',
 	'stream_field', 'audit_status', 'core_module_daily', 'event', 'event_daily', 'event_daily_live', 'event_freshness',
 	'event_hourly', 'event_hourly_live', 'event_partition', 'flash_count_daily', 'freshness', 'job_status', 'listener_daily', 'live_day',

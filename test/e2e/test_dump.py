@@ -15,6 +15,8 @@ RULES = ["SELECT * FROM telemetry.stream ORDER BY name",
          "SELECT * FROM telemetry.route ORDER BY method, path",
          "SELECT * FROM telemetry.job ORDER BY name",
          "SELECT * FROM telemetry.layout",
+         "SELECT * FROM telemetry.metric_definition ORDER BY name",
+         "SELECT * FROM telemetry.retention ORDER BY metric",
          "SELECT * FROM telemetry.subject ORDER BY stream, subject_id",
          "SELECT extname FROM pg_extension ORDER BY extname"]
 LETTERS = "SELECT id, received_at, kind, code, reason, payload, sender FROM telemetry.dead_letter ORDER BY id"
@@ -103,6 +105,10 @@ class Dump(support.SharedClusterTestCase):
             DELETE FROM telemetry.job WHERE name = 'compact';
             INSERT INTO telemetry.job (name, description, run_every) VALUES ('mine', 'Does not exist.', '1 h');
             INSERT INTO telemetry.stream (name, description) VALUES ('a_door', 'Doors.');
+            INSERT INTO telemetry.metric_definition (name, data_type, unit, min_value, max_value, allowed_values, retention_days, tags, metadata)
+            VALUES ('gear', 'numeric', 'step', 1, 6, '[1, 2, 3]', 90, '{car}', '{"a": [null]}');
+            INSERT INTO telemetry.metric_definition (name, name_pattern, data_type, coerce) VALUES ('Doors', 'door.%', 'string', true);
+            UPDATE telemetry.metric_definition SET description = 'Changed.' WHERE name = 'gear';
             INSERT INTO telemetry.stream_field (stream, field, required) VALUES ('a_door', 'subject_id', true);
             INSERT INTO telemetry.dialect (name, description, fields)
             VALUES ('z_door', 'Doors.', '{"event_type": "what", "subject_id": "door"}');
@@ -121,6 +127,11 @@ class Dump(support.SharedClusterTestCase):
         answer = self.target("""SELECT status FROM telemetry.http_events(
             'POST /a/door', '{}', '{"what": "closed"}')""")
         self.assertEqual(answer, "400\n")
+        # Definitions judge what comes, and nothing was told anew of them.
+        self.assertEqual(self.target("""WITH stored AS (INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES
+            ('2024-01-01', 'new', 'gear', '2'), ('2024-01-02', 'new', 'gear', '4'), ('2024-01-01', 'new', 'door.a', '1') RETURNING format('%s', value) AS v, unit)
+            SELECT * FROM stored"""), '2,step\n"""1""",\n')
+        self.assertEqual(self.target("SELECT count(*) FROM telemetry.outbox"), "0\n")
         # Numbers go on where they were, and an app that is gone comes back to its stream.
         self.target("INSERT INTO telemetry.stream (name, description) VALUES ('new', 'New.')")
         self.assertEqual(self.target("SELECT number = max(number) OVER () FROM telemetry.stream WHERE name = 'new'"), "t\n")

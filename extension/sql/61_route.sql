@@ -97,14 +97,17 @@ CREATE TABLE telemetry.route (
 	log_batches boolean NOT NULL DEFAULT false,
 	beacon boolean NOT NULL DEFAULT false,
 	app text COLLATE "C",
+	compiled boolean NOT NULL DEFAULT false,
+	documentation jsonb CONSTRAINT documentation_is_a_json_object CHECK (jsonb_typeof(documentation) = 'object'),
 	PRIMARY KEY (method, path),
-	CONSTRAINT it_brings_events_or_calls_a_function CHECK ((stream IS NULL) <> (function IS NULL)),
+	CONSTRAINT it_brings_events_calls_a_function_or_is_compiled
+		CHECK (num_nonnulls(stream, function) = CASE WHEN compiled THEN 0 ELSE 1 END),
 	CONSTRAINT events_are_posted CHECK (stream IS NULL OR method = 'POST'),
 	CONSTRAINT beacons_are_posted CHECK (NOT beacon OR method = 'POST')
 );
 COMMENT ON TABLE telemetry.route IS
-	'Routes of the HTTP interface: each brings events of a stream, or calls a function. The proxy follows a change within '
-	'seconds; a route that is compiled into it cannot be changed here.';
+	'Routes of the HTTP interface, all of them: each brings events of a stream, or calls a function, or is compiled into the proxy. The proxy '
+	'follows a change within seconds; one that is compiled into it is here for its documentation. telemetry.openapi() describes them all.';
 COMMENT ON COLUMN telemetry.route.path IS
 	'/name/{parameter}/…: what stands for {parameter} is a member of params.';
 COMMENT ON COLUMN telemetry.route.dialect IS 'Whose shape answers have; of a function, failures before it is called.';
@@ -130,6 +133,10 @@ COMMENT ON COLUMN telemetry.route.beacon IS
 	'Whether JSON may also come as text/plain, as navigator.sendBeacon() of browsers sends it when a page goes. Browsers send that without asking '
 	'first; the proxy takes it from pages that its option cors-origins lists, and of what is no page.';
 COMMENT ON COLUMN telemetry.route.app IS 'The extension that it came with, and goes with; null: none.';
+COMMENT ON COLUMN telemetry.route.compiled IS
+	'Whether the proxy serves it by itself: the rows of telemetry.compiled_routes(), and no others.';
+COMMENT ON COLUMN telemetry.route.documentation IS
+	'What telemetry.openapi() says of it beyond what it knows; null: nothing. See telemetry.check_documentation().';
 COMMENT ON COLUMN telemetry.route.method IS 'The method of the request: GET, with which HEAD goes, POST, PUT, PATCH or DELETE; events come by POST only.';
 COMMENT ON COLUMN telemetry.route.description IS 'What it does, for people.';
 
@@ -140,11 +147,50 @@ COMMENT ON FUNCTION telemetry.check_dialect() IS
 CREATE TRIGGER check_dialect BEFORE INSERT OR UPDATE ON telemetry.dialect
 	FOR EACH ROW EXECUTE FUNCTION telemetry.check_dialect();
 
+CREATE FUNCTION telemetry.compiled_routes()
+	RETURNS TABLE (method text, path text, description text)
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT r.method, r.path, r.description
+	FROM (VALUES
+		('POST', '/api/v1/telemetry/devices/{device_id}/telemetry', 'Stores a point.'),
+		('POST', '/api/v1/telemetry/devices/{device_id}/telemetry/batch', 'Stores up to 1000 points of a device.'),
+		('POST', '/api/v1/telemetry/bulk', 'Stores points of several devices.'),
+		('GET', '/api/v1/telemetry/batches/{batch_id}', 'What became of a batch.'),
+		('GET', '/health', 'Whether points can be stored now.'),
+		('GET', '/health/live', 'Whether the proxy runs.'),
+		('GET', '/health/detailed', 'The state of each component.')
+	) AS r (method, path, description);
+END;
+COMMENT ON FUNCTION telemetry.compiled_routes() IS
+	'The routes that are compiled into the proxy of this version.';
+
+CREATE FUNCTION telemetry.route_shape(path text) RETURNS text
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT regexp_replace(route_shape.path, '[{][^{}]*[}]', '{}', 'g');
+END;
+COMMENT ON FUNCTION telemetry.route_shape(text) IS 'A path whose parameters have no names: two of one shape are the same to a request.';
+
 CREATE FUNCTION telemetry.check_route() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	-- A dump may be of a version whose proxy serves others by itself.
+	IF NOT telemetry.is_restoring() AND (TG_OP = 'INSERT' OR (new.method, new.path, new.compiled) IS DISTINCT FROM (old.method, old.path, old.compiled)) THEN
+		IF new.compiled AND NOT EXISTS (
+				SELECT FROM telemetry.compiled_routes() AS c WHERE c.method = new.method AND c.path = new.path) THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('route "%s %s" is not compiled into the proxy', new.method, new.path),
+				HINT = 'A row of telemetry.route brings events of a stream or calls a function.';
+		ELSIF NOT new.compiled AND EXISTS (
+				SELECT FROM telemetry.compiled_routes() AS c
+				WHERE c.method = new.method AND telemetry.route_shape(c.path) = telemetry.route_shape(new.path)) THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('route "%s %s" is compiled into the proxy, which would not look at this row', new.method, new.path);
+		END IF;
+	END IF;
 	IF TG_OP = 'INSERT' OR (new.method, new.function) IS DISTINCT FROM (old.method, old.function) THEN
 		new.function := telemetry.function_signature(new.function, 'jsonb', 'telemetry.http_response', 'serve a route',
 			CASE new.method WHEN 'GET' THEN 'telemetry.http_part'::regtype END);
@@ -159,7 +205,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION telemetry.check_route() IS
-	'Trigger of telemetry.route: refuses a function that cannot serve one, and an unknown dialect. '
+	'Trigger of telemetry.route: refuses a function that cannot serve one, an unknown dialect, and what is compiled into the proxy without being '
+	'told so, or the other way round. '
 	'Errors: undefined_function, invalid_parameter_value, foreign_key_violation.';
 CREATE TRIGGER add_schema BEFORE INSERT OR UPDATE OF function ON telemetry.route
 	FOR EACH ROW WHEN (new.function IS NOT NULL) EXECUTE FUNCTION telemetry.add_schema('function');
@@ -211,7 +258,9 @@ CREATE FUNCTION telemetry.http_routes(known text DEFAULT NULL) RETURNS jsonb
 BEGIN ATOMIC
 	WITH current AS MATERIALIZED (
 		SELECT md5(concat(
-			(SELECT string_agg(r::text, E'\n' ORDER BY r.method, r.path) FROM telemetry.route AS r), E'\n\n',
+			(SELECT string_agg(concat_ws(E'\t', r.method, r.path, r.dialect, coalesce(r.stream, ''), coalesce(r.function, ''), r.params,
+					coalesce(r.caller, ''), r.beacon), E'\n' ORDER BY r.method, r.path)
+				FROM telemetry.route AS r WHERE NOT r.compiled), E'\n\n',
 			(SELECT string_agg(d::text, E'\n' ORDER BY d.name) FROM telemetry.dialect AS d))) AS version
 	), failure AS (
 		SELECT d.name, jsonb_object_agg(s.key, replace(p.body::text, '"$status"', '$status')) AS templates
@@ -248,7 +297,7 @@ BEGIN ATOMIC
 		JOIN telemetry.dialect AS d ON d.name = r.dialect
 		JOIN failure AS f ON f.name = r.dialect
 		LEFT JOIN header AS h ON h.name = r.dialect
-		WHERE r.function IS NULL OR to_regprocedure(r.function) IS NOT NULL
+		WHERE NOT r.compiled AND (r.function IS NULL OR to_regprocedure(r.function) IS NOT NULL)
 		ORDER BY r.method, r.path
 	)
 	SELECT CASE WHEN c.version IS DISTINCT FROM http_routes.known
@@ -257,7 +306,7 @@ BEGIN ATOMIC
 	FROM current AS c;
 END;
 COMMENT ON FUNCTION telemetry.http_routes(text) IS
-	'What the proxy serves: {"version": text, "routes": [{"method", "path", "name", "kind": "events", "call" or '
+	'What the proxy serves beside what is compiled into it: {"version": text, "routes": [{"method", "path", "name", "kind": "events", "call" or '
 	'"stream" (a function that answers in parts), '
 	'"params", "caller", "beacon", "headers": names, in lower case, of headers that params is to have as its member headers, "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
 	'null if the version is the one that is known. The bodies are texts in which $detail stands for what is wrong, '
@@ -281,7 +330,20 @@ COMMENT ON FUNCTION telemetry.http_parts(text, jsonb, jsonb) IS
 	'In a select list, rows are asked for as they are fetched (a function in SQL then makes them so), and nothing holds all of the answer. Errors: as of telemetry.http_call(), '
 	'no_data_found if the function returns no row.';
 
-REVOKE ALL ON FUNCTION telemetry.http_call(text, jsonb, jsonb), telemetry.http_parts(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text), telemetry.http_routes(text) FROM PUBLIC;
+CREATE FUNCTION telemetry.initialise_compiled_routes() RETURNS void
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+	INSERT INTO telemetry.dialect (name, description, failure, problems) VALUES
+		('telemetry', 'The words of the engine''s own routes.', '{"detail": "$detail"}', '{}')
+	ON CONFLICT (name) DO NOTHING;
+	INSERT INTO telemetry.route (method, path, description, dialect, compiled)
+	SELECT c.method, c.path, c.description, 'telemetry', true FROM telemetry.compiled_routes() AS c
+	ON CONFLICT (method, path) DO NOTHING;
+END;
+COMMENT ON FUNCTION telemetry.initialise_compiled_routes() IS
+	'Of telemetry.initialise(): rows for the routes that are compiled into the proxy, as far as they are not there.';
+
+REVOKE ALL ON FUNCTION telemetry.compiled_routes(), telemetry.route_shape(text), telemetry.initialise_compiled_routes(), telemetry.http_call(text, jsonb, jsonb), telemetry.http_parts(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text), telemetry.http_routes(text) FROM PUBLIC;
 GRANT SELECT ON telemetry.dialect, telemetry.route TO telemetry_reader;
 GRANT INSERT, UPDATE, DELETE ON telemetry.dialect, telemetry.route TO telemetry_admin;
 GRANT EXECUTE ON FUNCTION telemetry.http_call(text, jsonb, jsonb), telemetry.http_parts(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text) TO telemetry_reader, telemetry_writer;

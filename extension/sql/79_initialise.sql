@@ -7,6 +7,7 @@ BEGIN ATOMIC
 	SELECT coalesce(current_setting('telemetry.buckets', true), '64')::smallint,
 		coalesce(nullif(current_setting('telemetry.day_timezone', true), ''), 'UTC')
 	WHERE NOT EXISTS (SELECT FROM telemetry.layout);
+	SELECT telemetry.initialise_compiled_routes();
 	SELECT telemetry.initialise_alert_routes();
 	SELECT telemetry.initialise_metric_routes();
 	INSERT INTO telemetry.job (name, description, run_every) VALUES

@@ -2,7 +2,8 @@
  * route.c
  *		Paths and methods to endpoints.
  *
- * Those of seed 004 are compiled in; all others are rows of telemetry.route, see app.h.
+ * Those of seed 004 that store points or tell of the service are compiled in, and listed in
+ * telemetry.compiled_routes() for their documentation; all others are rows of telemetry.route, see app.h.
  *
  * Errors here: {"detail": text}; of a path that nobody has, in the words of the app whose paths have most
  * of it, if those here have less.  Any endpoint may answer

@@ -32,6 +32,18 @@ END;
 COMMENT ON FUNCTION telemetry.http_device_group(jsonb, jsonb) IS
 	'GET of a device group: params name. 200 {"name", "description", "device_ids", "tags"}; 404 {"detail"}.';
 
+CREATE FUNCTION telemetry.device_group_fields() RETURNS jsonb
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{
+		"description": {"kind": "text", "lowest": 0, "highest": 2000},
+		"device_ids": {"kind": "texts", "items": 10000, "highest": 1024},
+		"tags": {"kind": "object", "highest": 10000}
+	}'::jsonb;
+END;
+COMMENT ON FUNCTION telemetry.device_group_fields() IS
+	'What a device group over HTTP has beside its name, for telemetry.check_fields().';
+
 CREATE FUNCTION telemetry.http_put_device_group(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -41,10 +53,7 @@ DECLARE
 		telemetry.check_privileges('telemetry.device_group', '{INSERT,UPDATE,SELECT}'),
 		telemetry.check_fields(jsonb_build_object('name', params -> 'name'),
 			'{"name": {"kind": "text", "lowest": 1, "highest": 128, "unit": "bytes", "required": true}}', false),
-		telemetry.check_fields(body, '{
-			"description": {"kind": "text", "lowest": 0, "highest": 2000},
-			"device_ids": {"kind": "texts", "items": 10000, "highest": 1024},
-			"tags": {"kind": "object", "highest": 10000}}', false));
+		telemetry.check_fields(body, telemetry.device_group_fields(), false));
 	device_group telemetry.device_group;
 	is_new boolean;
 BEGIN
@@ -130,6 +139,22 @@ END;
 COMMENT ON FUNCTION telemetry.http_maintenance(jsonb, jsonb) IS
 	'GET of maintenance: params id. 200 and telemetry.maintenance_json(); 404 {"detail"}.';
 
+CREATE FUNCTION telemetry.maintenance_fields() RETURNS jsonb
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{
+		"starts_at": {"kind": "time"},
+		"ends_at": {"kind": "time", "required": true},
+		"reason": {"kind": "text", "lowest": 0, "highest": 2000},
+		"rule_ids": {"kind": "texts", "items": 1000, "highest": 128},
+		"levels": {"kind": "choices", "choices": ["info", "warning", "error", "critical", "emergency"]},
+		"device_ids": {"kind": "texts", "items": 10000, "highest": 1024},
+		"device_groups": {"kind": "texts", "items": 100, "highest": 128}
+	}'::jsonb;
+END;
+COMMENT ON FUNCTION telemetry.maintenance_fields() IS
+	'What maintenance over HTTP has, for telemetry.check_fields().';
+
 CREATE FUNCTION telemetry.http_create_maintenance(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -137,14 +162,7 @@ AS $$
 DECLARE
 	answer telemetry.http_response := coalesce(
 		telemetry.check_privileges('telemetry.maintenance', '{INSERT,SELECT}'),
-		telemetry.check_fields(body, '{
-			"starts_at": {"kind": "time"},
-			"ends_at": {"kind": "time", "required": true},
-			"reason": {"kind": "text", "lowest": 0, "highest": 2000},
-			"rule_ids": {"kind": "texts", "items": 1000, "highest": 128},
-			"levels": {"kind": "choices", "choices": ["info", "warning", "error", "critical", "emergency"]},
-			"device_ids": {"kind": "texts", "items": 10000, "highest": 1024},
-			"device_groups": {"kind": "texts", "items": 100, "highest": 128}}', false));
+		telemetry.check_fields(body, telemetry.maintenance_fields(), false));
 	maintenance telemetry.maintenance;
 BEGIN
 	IF answer.status IS NOT NULL THEN

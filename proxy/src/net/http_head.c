@@ -4,6 +4,7 @@
  */
 #include "net/http_head.h"
 
+#include <strings.h>
 #include <time.h>
 
 /* Of the text of a Date header, RFC 9110, 5.6.7. */
@@ -83,6 +84,21 @@ date_text(void)
 	return date;
 }
 
+/*
+ * A page runs no script, fetches nothing, and is in no other page's frame, whatever is in it: what devices
+ * sent may be.
+ */
+static void
+add_page_policy(TlBuf *out, const char *content_type)
+{
+	if (content_type == NULL || strncasecmp(content_type, "text/html", 9) != 0)
+		return;
+	tl_buf_add_text(out, "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
+						 "img-src data:; base-uri 'none'; form-action 'none'; "
+						 "frame-ancestors 'none'\r\n"
+						 "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n");
+}
+
 static void
 add_framing(TlBuf *out, const TlHeadOptions *options)
 {
@@ -111,6 +127,7 @@ tl_http_compose_head(TlBuf *out, const TlAnswer *answer, const TlHeadOptions *op
 	if (tl_http_status_has_body(answer->status))
 		tl_buf_printf(out, "Content-Type: %s\r\n",
 					  answer->content_type != NULL ? answer->content_type : "application/json");
+	add_page_policy(out, answer->content_type);
 	if (options->gzip)
 		tl_buf_add_text(out, "Content-Encoding: gzip\r\n");
 	if (options->varies)

@@ -24,6 +24,7 @@ BEGIN ATOMIC
 		('prune', 'Removes expired receipts, dead letters and other leftovers.', '1 min')
 	ON CONFLICT (name) DO NOTHING;
 	SELECT telemetry.initialise_event_routes();
+	SELECT telemetry.initialise_openapi_routes();
 END;
 COMMENT ON FUNCTION telemetry.initialise() IS
 	'Inserts what CREATE EXTENSION begins with, as far as it is not there: the row of telemetry.layout, the jobs, and the engine''s own routes. For a '

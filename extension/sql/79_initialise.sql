@@ -25,6 +25,9 @@ BEGIN ATOMIC
 	ON CONFLICT (name) DO NOTHING;
 	SELECT telemetry.initialise_event_routes();
 	SELECT telemetry.initialise_openapi_routes();
+	SELECT telemetry.document_point_routes();
+	SELECT telemetry.document_alert_routes();
+	SELECT telemetry.document_group_routes();
 END;
 COMMENT ON FUNCTION telemetry.initialise() IS
 	'Inserts what CREATE EXTENSION begins with, as far as it is not there: the row of telemetry.layout, the jobs, and the engine''s own routes. For a '

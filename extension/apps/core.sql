@@ -287,5 +287,68 @@ BEGIN
 			'core', 'telemetry.http_core_events(jsonb, jsonb)', '{"dialect": "core"}'),
 		('telemetry_core', 'GET', '/api/reporting/events.csv', 'Single events, as CSV.',
 			'core', 'telemetry.http_core_events_csv(jsonb, jsonb)', '{"dialect": "core"}');
+
+	PERFORM telemetry.document_routes('{
+		"POST /api/telemetry/events": {
+			"description": "The body may also be the array of events alone. The device is named once, in each event, or by X-Device-Id.",
+			"request": {"example": {"deviceId": "device_001", "appVersion": "2.1.0", "events": [
+				{"eventId": "event_001", "moduleId": "module_001", "type": "shown", "occurredUtc": "$now", "details": {"slot": 1}}]}}},
+		"GET /api/reporting/summary": {
+			"parameters": [
+				{"name": "from", "in": "query", "description": "The first day.", "schema": {"type": "string", "format": "date"}, "example": "$today - 7 days"},
+				{"name": "to", "in": "query", "description": "The last day.", "schema": {"type": "string", "format": "date"}, "example": "$today"},
+				{"name": "moduleId", "in": "query", "description": "Only this module.", "schema": {"type": "string"}, "example": "module_001"},
+				{"name": "top", "in": "query", "description": "How many modules to list.", "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "example": 10}],
+			"responses": {"200": {"description": "Totals, of the last 30 days unless from and to say otherwise.", "schema": {"type": "object",
+				"required": ["from", "to", "totalEvents", "byType", "uniqueDevices", "uniqueModules", "modules"], "properties": {
+					"from": {"type": "string", "format": "date"}, "to": {"type": "string", "format": "date"}, "totalEvents": {"type": "integer"},
+					"byType": {"type": "object", "additionalProperties": {"type": "integer"}}, "uniqueDevices": {"type": "integer"}, "uniqueModules": {"type": "integer"},
+					"modules": {"type": "array", "items": {"type": "object", "required": ["moduleId", "total"], "properties": {
+						"moduleId": {"type": ["string", "null"]}, "total": {"type": "integer"}, "shown": {"type": "integer"}, "okClick": {"type": "integer"},
+						"moreInfoClick": {"type": "integer"}, "expired": {"type": "integer"}, "dismissed": {"type": "integer"}, "uniqueDevices": {"type": "integer"},
+						"clickThrough": {"type": ["number", "null"], "description": "Clicks for each time shown; null if it never was."}}}}}}}}},
+		"GET /api/reporting/summary.csv": {
+			"parameters": [
+				{"name": "from", "in": "query", "description": "The first day.", "schema": {"type": "string", "format": "date"}, "example": "$today - 7 days"},
+				{"name": "to", "in": "query", "description": "The last day.", "schema": {"type": "string", "format": "date"}, "example": "$today"},
+				{"name": "moduleId", "in": "query", "description": "Only this module.", "schema": {"type": "string"}, "example": "module_001"}],
+			"responses": {"200": {"description": "A line for each module.", "content_type": "text/csv; charset=utf-8", "schema": {"type": "string"},
+				"example": "moduleId,total,shown,okClick,moreInfoClick,expired,dismissed,uniqueDevices,clickThrough\r\nmodule_001,1,1,0,0,0,0,1,\r\n"}}},
+		"GET /api/reporting/modules/{moduleId}/timeline": {
+			"parameters": [
+				{"name": "moduleId", "in": "path", "description": "The module.", "schema": {"type": "string"}, "example": "module_001"},
+				{"name": "from", "in": "query", "description": "From when on; the last week.", "schema": {"type": "string", "format": "date-time"}, "example": "$now - 7 days"},
+				{"name": "to", "in": "query", "description": "Before when.", "schema": {"type": "string", "format": "date-time"}, "example": "$now"},
+				{"name": "interval", "in": "query", "description": "What to count by.", "schema": {"type": "string", "enum": ["hour", "day"], "default": "hour"}, "example": "day"},
+				{"name": "type", "in": "query", "description": "Only events of this type.", "schema": {"type": "string"}, "example": "shown"}],
+			"responses": {"200": {"description": "Counts by hour or day and type, 10000 at most.", "schema": {"type": "object", "required": ["moduleId", "interval", "points"], "properties": {
+				"moduleId": {"type": "string"}, "interval": {"type": "string", "enum": ["hour", "day"]},
+				"points": {"type": "array", "items": {"type": "object", "required": ["at", "type", "count", "uniqueDevices"], "properties": {
+					"at": {"type": "string", "format": "date-time"}, "type": {"type": "string"}, "count": {"type": "integer"}, "uniqueDevices": {"type": ["integer", "null"]}}}}}}}}},
+		"GET /api/reporting/events": {
+			"parameters": [
+				{"name": "moduleId", "in": "query", "description": "Only events of this module.", "schema": {"type": "string"}, "example": "module_001"},
+				{"name": "deviceId", "in": "query", "description": "Only events of this device.", "schema": {"type": "string"}, "example": "device_001"},
+				{"name": "type", "in": "query", "description": "Only events of this type.", "schema": {"type": "string"}, "example": "shown"},
+				{"name": "from", "in": "query", "description": "Received then or later.", "schema": {"type": "string", "format": "date-time"}, "example": "$now - 1 day"},
+				{"name": "to", "in": "query", "description": "Received earlier.", "schema": {"type": "string", "format": "date-time"}, "example": "$now"},
+				{"name": "limit", "in": "query", "description": "How many to answer with.", "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "example": 10},
+				{"name": "cursor", "in": "query", "description": "What the page before said.", "schema": {"type": "string", "pattern": "^[^|]+[|][0-9]{1,19}$"}, "example": "2099-01-01T00:00:00.000000Z|1"}],
+			"responses": {"200": {"description": "Events, those received last first.", "schema": {"type": "object", "required": ["events", "cursor"], "properties": {
+				"events": {"type": "array", "items": {"type": "object", "required": ["eventId", "type", "receivedUtc"], "properties": {
+					"eventId": {"type": ["string", "null"]}, "type": {"type": "string"}, "moduleId": {"type": ["string", "null"]}, "deviceId": {"type": ["string", "null"]},
+					"occurredUtc": {"type": ["string", "null"], "format": "date-time"}, "receivedUtc": {"type": "string", "format": "date-time"},
+					"appVersion": {"type": ["string", "null"]}, "details": {"type": ["object", "null"], "additionalProperties": true}}}},
+				"cursor": {"type": ["string", "null"], "description": "For the next page; null: there is none."}}}}}},
+		"GET /api/reporting/events.csv": {
+			"parameters": [
+				{"name": "moduleId", "in": "query", "description": "Only events of this module.", "schema": {"type": "string"}, "example": "module_001"},
+				{"name": "deviceId", "in": "query", "description": "Only events of this device.", "schema": {"type": "string"}, "example": "device_001"},
+				{"name": "type", "in": "query", "description": "Only events of this type.", "schema": {"type": "string"}, "example": "shown"},
+				{"name": "from", "in": "query", "description": "Received then or later.", "schema": {"type": "string", "format": "date-time"}, "example": "$now - 1 day"},
+				{"name": "to", "in": "query", "description": "Received earlier.", "schema": {"type": "string", "format": "date-time"}, "example": "$now"},
+				{"name": "limit", "in": "query", "description": "How many to answer with.", "schema": {"type": "integer", "minimum": 1, "maximum": 100000, "default": 100000}, "example": 10}],
+			"responses": {"200": {"description": "A line for each event, those received last first.", "content_type": "text/csv; charset=utf-8", "schema": {"type": "string"}}}}
+	}');
 END
 $$;

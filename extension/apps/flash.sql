@@ -279,5 +279,44 @@ BEGIN
 			'flash', 'telemetry.http_flash_count(jsonb, jsonb)', '{"dialect": "flash"}', NULL),
 		('telemetry_flash', 'GET', '/admin/recent-failures', 'The newest failures.',
 			'flash', 'telemetry.http_recent_failures(jsonb, jsonb)', '{"dialect": "flash"}', 'user');
+
+	PERFORM telemetry.document_routes('{
+		"POST /event": {
+			"description": "An event of a type and session is stored once. The body may come as text/plain, as beacons of browsers do.",
+			"request": {"example": {"event_type": "flash_success", "occurred_at": "$now", "session_id": "session_001", "app_version": "1.0.0", "message": "Flash complete",
+				"model": "UV-K5", "write_mode": 1, "connected": 1, "log_lines_json": "[]", "metadata_json": "{}"}},
+			"responses": {"200": {
+				"description": "It is stored, or was before.",
+				"schema": {"type": "object", "required": ["ok", "id", "duplicate"], "properties": {
+					"ok": {"type": "boolean", "const": true}, "id": {"type": ["string", "null"]}, "duplicate": {"type": "boolean", "description": "Whether it was there before."}}}}}},
+		"POST /client-log": {
+			"description": "Any object with a message. The body may come as text/plain, as beacons of browsers do.",
+			"request": {"example": {"message": "The port was closed.", "sessionId": "session_001", "appVersion": "1.0.0"}}},
+		"POST /increment": {
+			"description": "A session counts once; what names no session counts each time, or once an Idempotency-Key. The body may be left out.",
+			"request": {"required": false, "example": {"session_id": "session_002"}, "schema": {"type": "object", "properties": {
+				"session_id": {"type": ["string", "null"], "maxLength": 246}, "sessionId": {"type": ["string", "null"], "maxLength": 246},
+				"app_version": {"type": ["string", "null"], "maxLength": 128}, "message": {"type": ["string", "null"], "maxLength": 2000}, "model": {"type": ["string", "null"], "maxLength": 128}}}},
+			"responses": {"200": {"description": "It is counted.", "schema": {"$ref": "#/components/schemas/flash.Count"}, "example": {"ok": true, "count": 1, "total": 1}}},
+			"schemas": {"flash.Count": {"type": "object", "required": ["ok", "count", "total"], "properties": {
+				"ok": {"type": "boolean", "const": true}, "count": {"type": "integer"}, "total": {"type": "integer", "description": "The same: successes by any route."}}}}},
+		"GET /count": {
+			"responses": {"200": {"description": "The count, as of now.", "schema": {"$ref": "#/components/schemas/flash.Count"}, "example": {"ok": true, "count": 1, "total": 1}}}},
+		"GET /metrics/flash-count": {
+			"responses": {"200": {"description": "The count, as of now.", "example": {"ok": true, "total": 1}, "schema": {"type": "object", "required": ["ok", "total"], "properties": {
+				"ok": {"type": "boolean", "const": true}, "total": {"type": "integer"}}}}}},
+		"GET /admin/recent-failures": {
+			"parameters": [
+				{"name": "limit", "in": "query", "description": "How many to answer with.", "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}, "example": 10},
+				{"name": "source", "in": "query", "description": "Which routes they came by.", "schema": {"type": "string", "enum": ["unified", "legacy"], "default": "unified"}, "example": "legacy"}],
+			"responses": {"200": {"description": "Failures, the newest first.", "schema": {"type": "object", "required": ["ok", "failures"], "properties": {
+				"ok": {"type": "boolean", "const": true},
+				"failures": {"type": "array", "items": {"type": "object", "required": ["event_id", "event_type", "received_at"], "properties": {
+					"event_id": {"type": ["string", "null"]}, "event_type": {"type": "string"},
+					"occurred_at": {"type": ["string", "null"], "format": "date-time"}, "received_at": {"type": "string", "format": "date-time"},
+					"session_id": {"type": ["string", "null"]}, "app_version": {"type": ["string", "null"]}, "message": {"type": ["string", "null"]},
+					"model": {"type": ["string", "null"]}, "error_name": {"type": ["string", "null"]}, "stack": {"type": ["string", "null"]},
+					"data": {"type": ["object", "null"], "additionalProperties": true}}}}}}}}}
+	}');
 END
 $$;

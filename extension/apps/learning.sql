@@ -149,5 +149,32 @@ BEGIN
 			'learning', 'telemetry.http_sync_status(jsonb, jsonb)', '{"dialect": "learning"}', 'user'),
 		('telemetry_learning', 'GET', '/api/health', 'Whether the application is healthy.',
 			'learning', 'telemetry.http_app_health(jsonb, jsonb)', '{"dialect": "learning"}', NULL);
+
+	PERFORM telemetry.document_routes('{
+		"POST /api/telemetry/track": {
+			"description": "An event that comes again is the same event; another one of its id that is newer takes its place.",
+			"request": {"example": {"eventType": "interview_started", "eventData": {"interviewId": "interview_001", "duration": 60},
+				"metadata": {"eventId": "event_001", "clientTimestamp": "$now", "deviceId": "device_001", "appVersion": "3.0.0"}}}},
+		"POST /api/telemetry/batch": {
+			"description": "Each item is stored or rejected for itself.",
+			"request": {"example": {"batchId": "batch_001", "items": [
+				{"itemType": "event", "timestamp": "$now", "priority": 1, "itemData": {"eventType": "interview_ended", "eventData": {"interviewId": "interview_001"}, "metadata": {"eventId": "event_002"}}},
+				{"itemType": "progress", "timestamp": "$now", "itemData": {"eventData": {"interviewId": "interview_001", "percent": 50}, "metadata": {"eventId": "event_003"}}}]}}},
+		"GET /api/telemetry/status": {
+			"responses": {"200": {"description": "How it goes.", "example": {"syncStatus": {"lastSyncTime": "$now", "pendingItems": 0, "totalItems": 3, "syncHealth": "good"}},
+				"schema": {"type": "object", "required": ["syncStatus"], "properties": {"syncStatus": {"type": "object",
+					"required": ["lastSyncTime", "pendingItems", "totalItems", "syncHealth"], "properties": {
+						"lastSyncTime": {"type": ["string", "null"], "format": "date-time", "description": "The end of the last batch."},
+						"pendingItems": {"type": "integer", "description": "Items that were rejected and not given up."},
+						"totalItems": {"type": "integer", "description": "These and those stored."},
+						"syncHealth": {"type": "string", "enum": ["good", "degraded", "poor"]}}}}}}}},
+		"GET /api/health": {
+			"responses": {"200": {"description": "It is.", "example": {"status": "healthy", "uptime": 3600, "services": {"database": "connected", "cache": "connected", "scheduler": "running"}},
+				"schema": {"type": "object", "required": ["status", "uptime", "services"], "properties": {
+					"status": {"type": "string", "const": "healthy"},
+					"uptime": {"type": "number", "description": "Seconds since the database was started."},
+					"services": {"type": "object", "required": ["database", "cache", "scheduler"], "properties": {
+						"database": {"type": "string"}, "cache": {"type": "string"}, "scheduler": {"type": "string", "enum": ["running", "stopped"]}}}}}}}}
+	}');
 END
 $$;

@@ -311,5 +311,61 @@ BEGIN
 			'playback', 'telemetry.http_recent_activity(jsonb, jsonb)', '{"dialect": "playback"}', 'user'),
 		('telemetry_playback', 'GET', '/admin/analytics/overview', 'Plays of all tracks.',
 			'playback', 'telemetry.http_analytics_overview(jsonb, jsonb)', '{"dialect": "playback"}', 'user');
+
+	PERFORM telemetry.document_routes('{
+		"POST /telemetry/playback": {
+			"request": {"example": {"eventType": "play_start", "trackId": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "clientTimestamp": "$now", "positionSeconds": 0,
+				"sessionId": "session_001", "deviceId": "device_001", "clientVersion": "1.2.0"}}},
+		"POST /telemetry/playback/batch": {
+			"description": "Each event is stored or rejected for itself.",
+			"request": {"example": {"events": [
+				{"eventType": "play_complete", "trackId": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "clientTimestamp": "$now", "positionSeconds": 180, "durationPlayedSeconds": 180}]}}},
+		"GET /admin/analytics/tracks/{id}": {
+			"parameters": [
+				{"name": "id", "in": "path", "description": "The track, a ULID.", "schema": {"type": "string"}, "example": "01ARZ3NDEKTSV4RRFFQ69G5FAV"},
+				{"name": "startDate", "in": "query", "description": "The first day; 30 days ago.", "schema": {"type": "string", "format": "date"}, "example": "$today - 7 days"},
+				{"name": "endDate", "in": "query", "description": "The last day; today.", "schema": {"type": "string", "format": "date"}, "example": "$today"}],
+			"responses": {"200": {"description": "Its plays in these days.", "schema": {"type": "object",
+				"required": ["trackId", "startDate", "endDate", "totalPlays", "completedPlays", "totalListenTime", "totalSecondsPlayed", "uniqueListeners", "dailyBreakdown"], "properties": {
+					"trackId": {"type": "string"}, "startDate": {"type": "string", "format": "date"}, "endDate": {"type": "string", "format": "date"},
+					"totalPlays": {"type": "integer"}, "completedPlays": {"type": "integer"},
+					"totalListenTime": {"$ref": "#/components/schemas/playback.TimeSpan"}, "totalSecondsPlayed": {"type": "number"}, "uniqueListeners": {"type": "integer"},
+					"dailyBreakdown": {"type": "array", "items": {"type": "object", "required": ["date", "plays", "completed"], "properties": {
+						"date": {"type": "string", "format": "date"}, "plays": {"type": "integer"}, "completed": {"type": "integer"}}}}}}}},
+			"schemas": {"playback.TimeSpan": {"type": ["string", "null"], "description": "[days.]hh:mm:ss[.fffffff]", "pattern": "^([0-9]+[.])?[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,7})?$"}}},
+		"GET /admin/analytics/top-tracks": {
+			"parameters": [
+				{"name": "count", "in": "query", "description": "How many tracks.", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}, "example": 5},
+				{"name": "since", "in": "query", "description": "The first day; 30 days ago.", "schema": {"type": "string", "format": "date"}, "example": "$today - 7 days"}],
+			"responses": {"200": {"description": "Tracks, the one started most first.", "schema": {"type": "array", "items": {"type": "object", "required": ["trackId", "title", "playCount"], "properties": {
+				"trackId": {"type": "string"}, "title": {"type": "string"}, "artist": {"type": ["string", "null"]}, "userId": {"type": ["string", "null"], "description": "Whose track it is."},
+				"playCount": {"type": "integer"}, "totalListenTime": {"$ref": "#/components/schemas/playback.TimeSpan"}, "totalSecondsPlayed": {"type": ["number", "null"]}}}}}}},
+		"GET /admin/analytics/users/{id}": {
+			"parameters": [
+				{"name": "id", "in": "path", "description": "The user.", "schema": {"type": "string"}, "example": "ann"},
+				{"name": "startDate", "in": "query", "description": "The first day; 30 days ago.", "schema": {"type": "string", "format": "date"}, "example": "$today - 7 days"},
+				{"name": "endDate", "in": "query", "description": "The last day; today.", "schema": {"type": "string", "format": "date"}, "example": "$today"}],
+			"responses": {"200": {"description": "What the user has played in these days.", "schema": {"type": "object",
+				"required": ["userId", "startDate", "endDate", "tracksPlayed", "totalPlays", "totalListenTime", "totalSecondsPlayed", "lastActivityAt"], "properties": {
+					"userId": {"type": "string"}, "startDate": {"type": "string", "format": "date"}, "endDate": {"type": "string", "format": "date"},
+					"tracksPlayed": {"type": "integer"}, "totalPlays": {"type": "integer"},
+					"totalListenTime": {"$ref": "#/components/schemas/playback.TimeSpan"}, "totalSecondsPlayed": {"type": "number"},
+					"lastActivityAt": {"type": ["string", "null"], "format": "date-time"}}}}}},
+		"GET /admin/analytics/recent": {
+			"parameters": [{"name": "count", "in": "query", "description": "How many events.", "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}, "example": 10}],
+			"responses": {"200": {"description": "Events, those received last first.", "schema": {"type": "array", "items": {"type": "object", "required": ["userId", "trackId", "eventType", "timestamp"], "properties": {
+				"userId": {"type": ["string", "null"]}, "trackId": {"type": ["string", "null"]}, "eventType": {"type": "string"}, "timestamp": {"type": "string", "format": "date-time"}}}}}}},
+		"GET /admin/analytics/overview": {
+			"parameters": [
+				{"name": "startDate", "in": "query", "description": "The first day; 30 days ago.", "schema": {"type": "string", "format": "date"}, "example": "$today - 7 days"},
+				{"name": "endDate", "in": "query", "description": "The last day; today.", "schema": {"type": "string", "format": "date"}, "example": "$today"}],
+			"responses": {"200": {"description": "Plays of all tracks in these days.", "schema": {"type": "object",
+				"required": ["startDate", "endDate", "totalEvents", "totalPlays", "completedPlays", "totalListenTime", "totalSecondsPlayed", "uniqueListeners", "uniqueTracks", "dailyBreakdown"], "properties": {
+					"startDate": {"type": "string", "format": "date"}, "endDate": {"type": "string", "format": "date"}, "totalEvents": {"type": "integer"},
+					"totalPlays": {"type": "integer"}, "completedPlays": {"type": "integer"}, "totalListenTime": {"$ref": "#/components/schemas/playback.TimeSpan"},
+					"totalSecondsPlayed": {"type": "number"}, "uniqueListeners": {"type": "integer"}, "uniqueTracks": {"type": "integer"},
+					"dailyBreakdown": {"type": "array", "items": {"type": "object", "required": ["date", "plays", "completed", "uniqueListeners"], "properties": {
+						"date": {"type": "string", "format": "date"}, "plays": {"type": "integer"}, "completed": {"type": "integer"}, "uniqueListeners": {"type": ["integer", "null"]}}}}}}}}}
+	}');
 END
 $$;

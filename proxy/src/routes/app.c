@@ -6,8 +6,8 @@
  * there is beside the body, and the body as it came, once it is known to be JSON.  What is not
  * plain to jsonb goes alone, so that nobody else's rows fail with it.
  *
- * params has, the later ones winning: the query's parameters and the path's by their names, the
- * route's own, "headers" {name in lower case: text} if the dialect reads some, "caller" {"user_id",
+ * params has, the later ones winning: the query's parameters and the path's by their names, "repeated"
+ * {name: [text, …]} of names that the query has several times, the route's own, "headers" {name in lower case: text} if the dialect reads some, "caller" {"user_id",
  * "device_id", "correlation_id", "user_agent", "certificate",
  * "idempotency_key"}, and for events "under_load": true while much is waiting
  * for the database.
@@ -20,6 +20,7 @@
 #include "database/copy_encode.h"
 #include "database/deadline.h"
 #include "database/sqlstate.h"
+#include "routes/app_query.h"
 #include "routes/app_route.h"
 #include "routes/body.h"
 #include "routes/stream.h"
@@ -31,7 +32,6 @@
 #include <stdlib.h>
 
 #define POLL_SECONDS 2
-#define QUERY_PARAMETERS_MAX 64
 #define CALLER_TEXT_MAX 256
 #define HEADER_TEXT_MAX 1024
 
@@ -56,7 +56,6 @@ static bool polling;
 static bool poll_failed; /* and that has been logged */
 static TlAppTable *table;
 static TlBuf params;
-static TlBuf decoded; /* a parameter of the query */
 
 /* Routes ---------------------------------------------------------------------------------- */
 
@@ -136,7 +135,7 @@ tl_app_shutdown(void)
 {
 	tl_app_table_free(table);
 	tl_buf_free(&params);
-	tl_buf_free(&decoded);
+	tl_app_query_shutdown();
 }
 
 /* Parameters ------------------------------------------------------------------------------ */
@@ -155,36 +154,6 @@ add_text(const char *name, size_t name_len, const char *text, size_t len)
 {
 	add_name(name, name_len);
 	tl_buf_add_json_string(&params, text, len);
-}
-
-/* False if the query is malformed, or has too many parameters. */
-static bool
-add_query(const char *query)
-{
-	unsigned int count = 0;
-
-	while (query != NULL && *query != '\0')
-	{
-		size_t len = strcspn(query, "&");
-		size_t name_len = strcspn(query, "&=");
-		char *out;
-		long name;
-		long value = 0;
-
-		decoded.len = 0;
-		out = tl_buf_reserve(&decoded, len + 1);
-		name = tl_url_decode(query, name_len, true, out);
-		if (name >= 0 && name_len < len)
-			value = tl_url_decode(query + name_len + 1, len - name_len - 1, true, out + name);
-		if (name < 0 || value < 0 || ++count > QUERY_PARAMETERS_MAX)
-			return false;
-		if (name > 0)
-			add_text(out, (size_t) name, out + name, (size_t) value);
-		query += len;
-		if (*query == '&')
-			query++;
-	}
-	return true;
 }
 
 /* What can be stored of a header. */
@@ -270,7 +239,7 @@ compose_params(const TlRequest *request, const TlAppRoute *route, const TlBacken
 {
 	params.len = 0;
 	tl_buf_add_text(&params, "{");
-	if (!add_query(request->query))
+	if (!tl_app_query_add(&params, request->query))
 		return false;
 	for (unsigned int i = 0; i < route->segment_count; i++)
 	{
@@ -481,7 +450,16 @@ app_work_free(TlBodyWork *base)
 	free(work);
 }
 
-/* What a file that comes by the route is called: the last name of its path, with its ending. */
+static bool
+is_segment(const TlAppSegment *segment, const char *name)
+{
+	return segment->len == strlen(name) && memcmp(segment->name, name, segment->len) == 0;
+}
+
+/*
+ * What a file that comes by the route is called: the last name of its path, with its ending; of a path
+ * that ends in /csv, the name before.
+ */
 static void
 name_file(TlRequest *request, const TlAppRoute *route)
 {
@@ -492,7 +470,8 @@ name_file(TlRequest *request, const TlAppRoute *route)
 	size_t len;
 
 	for (unsigned int i = 0; i < route->segment_count; i++)
-		if (!route->segments[i].is_parameter)
+		if (!route->segments[i].is_parameter &&
+			(last == NULL || !is_segment(&route->segments[i], ending + 1)))
 			last = &route->segments[i];
 	if (last == NULL)
 		return;

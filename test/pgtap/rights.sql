@@ -241,6 +241,13 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.time_weighted_average(timestamptz,float8,text,timestamptz,timestamptz)', '{reader,writer,admin,nobody}', $$SELECT telemetry.time_weighted_average(now(), 1, 'locf', now(), NULL)$$),
 	('telemetry.first(anyelement,timestamptz)', '{reader,writer,admin,nobody}', 'SELECT telemetry.first(1, now())'),
 	('telemetry.last(anyelement,timestamptz)', '{reader,writer,admin,nobody}', 'SELECT telemetry.last(1, now())'),
+	('telemetry.export_series(text[],text[],timestamptz,timestamptz)', '{reader,admin}', $$SELECT telemetry.export_series('{rights}', '{m}', '2024-01-01', '2024-01-02')$$),
+	('telemetry.export_points(text[],text[],timestamptz,timestamptz,text)', '{reader,admin}', $$SELECT telemetry.export_points('{rights}', '{m}', '2024-01-01', '2024-01-02')$$),
+	('telemetry.list_parameter(jsonb,text)', '{reader,writer,admin}', $$SELECT telemetry.list_parameter('{"l": "a,b"}', 'l')$$),
+	('telemetry.http_export_csv(jsonb,jsonb)', '{reader,writer,admin}',
+		$$SELECT telemetry.http_export_csv('{"device_ids": "rights,=1", "metric_names": "m", "start_time": "2024-01-01", "end_time": "2024-01-02"}')$$),
+	('telemetry.http_export_ndjson(jsonb,jsonb)', '{reader,writer,admin}',
+		$$SELECT telemetry.http_export_ndjson('{"device_ids": "rights", "metric_names": "m", "start_time": "2024-01-01", "end_time": "2024-01-02"}')$$),
 	('telemetry.compact()', '{admin}', 'CALL telemetry.compact()'),
 	('telemetry.refresh(text,text,timestamptz,timestamptz)', '{admin}', $$CALL telemetry.refresh('rights', NULL, NULL, NULL)$$),
 	('telemetry.run_jobs(text,boolean,interval)', '{admin}', $$CALL telemetry.run_jobs('roll_up')$$);

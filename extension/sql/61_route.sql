@@ -125,7 +125,8 @@ COMMENT ON COLUMN telemetry.route.takes_array IS
 	'Whether the body may also be an array of events, without what else there is around them: of a batch the list itself, and '
 	'where single events come, a batch, which counts and is answered as one.';
 COMMENT ON COLUMN telemetry.route.max_events IS 'How many it may hold; null: 10000.';
-COMMENT ON COLUMN telemetry.route.params IS 'Members that params always has, whatever the path and the query say.';
+COMMENT ON COLUMN telemetry.route.params IS
+	'Members that params always has, whatever the path and the query say. In place of "proxy": true it has what the proxy counts, as GET /health/detailed tells it.';
 COMMENT ON COLUMN telemetry.route.caller IS
 	'Who must be known to ask, a user or a device, else the answer is 401; null: anyone may.';
 COMMENT ON COLUMN telemetry.route.log_batches IS 'Whether each batch leaves a row in telemetry.batch_log.';
@@ -287,6 +288,7 @@ BEGIN ATOMIC
 				'params', r.params,
 				'caller', r.caller,
 				'beacon', r.beacon,
+				'counters', coalesce(r.params -> 'proxy' = 'true', false),
 				'headers', coalesce(h.names, '[]'),
 				'error_type', d.failure_type,
 				'errors', f.templates)
@@ -308,7 +310,7 @@ END;
 COMMENT ON FUNCTION telemetry.http_routes(text) IS
 	'What the proxy serves beside what is compiled into it: {"version": text, "routes": [{"method", "path", "name", "kind": "events", "call" or '
 	'"stream" (a function that answers in parts), '
-	'"params", "caller", "beacon", "headers": names, in lower case, of headers that params is to have as its member headers, "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
+	'"params", "caller", "beacon", "counters": whether params is to have the proxy''s counters as its member proxy, "headers": names, in lower case, of headers that params is to have as its member headers, "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
 	'null if the version is the one that is known. The bodies are texts in which $detail stands for what is wrong, '
 	'as part of a JSON string, and $status for the status. Routes whose function is gone are left out.';
 

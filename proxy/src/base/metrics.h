@@ -5,7 +5,7 @@
 #ifndef TL_METRICS_H
 #define TL_METRICS_H
 
-#include <stdint.h>
+#include "base/latency.h"
 
 typedef struct TlMetrics
 {
@@ -18,7 +18,7 @@ typedef struct TlMetrics
 	uint64_t requests;	/* answered */
 	uint64_t responses_4xx;
 	uint64_t responses_5xx;
-	uint64_t latency_us;	  /* sum over all answered requests */
+	TlLatency latency;		  /* of all answered requests */
 	uint64_t points_received; /* in requests the database has confirmed */
 	uint64_t points_rejected;
 	uint64_t event_requests; /* that brought events, confirmed */

@@ -23,7 +23,7 @@ static void
 count_answer(const HttpRequest *request, int status)
 {
 	tl_metrics.requests++;
-	tl_metrics.latency_us += tl_clock_us() - request->base.arrived_us;
+	tl_latency_add(&tl_metrics.latency, tl_clock_us() - request->base.arrived_us);
 	if (status >= 500)
 		tl_metrics.responses_5xx++;
 	else if (status >= 400)

@@ -7,10 +7,10 @@
  * plain to jsonb goes alone, so that nobody else's rows fail with it.
  *
  * params has, the later ones winning: the query's parameters and the path's by their names, "repeated"
- * {name: [text, …]} of names that the query has several times, the route's own, "headers" {name in lower case: text} if the dialect reads some, "caller" {"user_id",
- * "device_id", "correlation_id", "user_agent", "certificate",
- * "idempotency_key"}, and for events "under_load": true while much is waiting
- * for the database.
+ * {name: [text, …]} of names that the query has several times, the route's own, "proxy", what is counted
+ * here, if the route wants that, "headers" {name in lower case: text} if the dialect reads some, "caller"
+ * {"user_id", "device_id", "correlation_id", "user_agent", "certificate", "idempotency_key"}, and for
+ * events "under_load": true while much is waiting for the database.
  */
 #include "routes/app.h"
 
@@ -23,6 +23,7 @@
 #include "routes/app_query.h"
 #include "routes/app_route.h"
 #include "routes/body.h"
+#include "routes/counters.h"
 #include "routes/stream.h"
 #include "routes/cors.h"
 #include "routes/retry.h"
@@ -254,6 +255,11 @@ compose_params(const TlRequest *request, const TlAppRoute *route, const TlBacken
 		if (params.data[params.len - 1] != '{')
 			tl_buf_add_text(&params, ",");
 		tl_buf_add_text(&params, route->params);
+	}
+	if (route->counters)
+	{
+		add_name("proxy", 5);
+		tl_counters_add(&params, backend);
 	}
 	add_headers(request, route);
 	add_caller(request, route, key, alone);

@@ -149,6 +149,7 @@ read_route(struct json_object *object, TlAppRoute *route)
 	else if (caller != NULL)
 		return false;
 	route->beacon = flag_member(object, "beacon");
+	route->counters = flag_member(object, "counters");
 	if (!read_headers(object, route))
 		return false;
 	json_object_object_get_ex(object, "errors", &errors);

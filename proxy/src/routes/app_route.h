@@ -38,6 +38,7 @@ typedef struct TlAppRoute
 	TlAppKind kind;
 	TlAppCaller caller;	  /* who must be known */
 	bool beacon;		  /* JSON may come as text/plain */
+	bool counters;		  /* params are to have what the proxy counts */
 	const char **headers; /* names, in lower case, of those that params are to have */
 	unsigned int header_count;
 	TlAppSegment segments[TL_SEGMENTS_MAX];

@@ -13,10 +13,10 @@
 #include "base/metrics.h"
 #include "base/url.h"
 #include "database/deadline.h"
+#include "routes/counters.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define PROBE_SECONDS 1
 
@@ -117,52 +117,6 @@ reason_unhealthy(const TlBackend *backend)
 	return NULL;
 }
 
-/* The proxy's part of the detailed answer. */
-static void
-add_proxy_numbers(TlBuf *out, const TlBackend *backend)
-{
-	TlPoolCounts counts = tl_pool_counts(backend->ingest.pool);
-	TlPoolCounts reads = tl_pool_counts(backend->reads.pool);
-	TlPoolCounts exports = tl_pool_counts(backend->exports.pool);
-	double seconds = (double) (tl_clock_us() - tl_metrics.started_us) / 1e6;
-	double answered = (double) tl_metrics.requests;
-
-	tl_buf_printf(
-		out,
-		"{\"process\":%d,\"uptime_seconds\":%.1f,\"connections_idle\":%u,\"connections_busy\":%u,"
-		"\"connections_down\":%u,\"read_connections_busy\":%u,\"export_connections_busy\":%u,"
-		"\"clients\":%llu,\"requests_in_flight\":%llu,\"answers_under_way\":%llu,"
-		"\"pending_rows\":%zu,\"pending_bytes\":%zu,",
-		(int) getpid(), seconds, counts.idle, counts.busy, counts.down, reads.busy, exports.busy,
-		(unsigned long long) tl_metrics.clients, (unsigned long long) tl_metrics.in_flight,
-		(unsigned long long) tl_metrics.exports, tl_lane_pending_rows(backend->points),
-		tl_backend_pending_bytes(backend, &backend->ingest));
-	tl_buf_printf(
-		out,
-		"\"requests_total\":%llu,\"responses_4xx\":%llu,\"responses_5xx\":%llu,"
-		"\"points_total\":%llu,\"points_rejected\":%llu,\"event_requests_total\":%llu,\"copies_"
-		"total\":%llu,"
-		"\"copies_failed\":%llu,\"calls_total\":%llu,\"tls_handshakes_total\":%llu,"
-		"\"tls_handshakes_failed\":%llu,\"clients_refused_total\":%llu,"
-		"\"clients_cut_off_total\":%llu,\"notifications_under_way\":%llu,"
-		"\"notifications_sent_total\":%llu,\"notifications_failed_total\":%llu,"
-		"\"latency_avg_ms\":%.3f}",
-		(unsigned long long) tl_metrics.requests, (unsigned long long) tl_metrics.responses_4xx,
-		(unsigned long long) tl_metrics.responses_5xx,
-		(unsigned long long) tl_metrics.points_received,
-		(unsigned long long) tl_metrics.points_rejected,
-		(unsigned long long) tl_metrics.event_requests, (unsigned long long) tl_metrics.copies,
-		(unsigned long long) tl_metrics.copies_failed, (unsigned long long) tl_metrics.calls,
-		(unsigned long long) tl_metrics.handshakes,
-		(unsigned long long) tl_metrics.handshakes_failed,
-		(unsigned long long) tl_metrics.clients_refused,
-		(unsigned long long) tl_metrics.clients_cut_off,
-		(unsigned long long) tl_metrics.notifications_under_way,
-		(unsigned long long) tl_metrics.notifications_sent,
-		(unsigned long long) tl_metrics.notifications_failed,
-		answered > 0 ? (double) tl_metrics.latency_us / answered / 1000 : 0.0);
-}
-
 static void
 detailed_answer_away(TlRequest *request, const TlBackend *backend, const char *detail)
 {
@@ -177,7 +131,7 @@ detailed_answer_away(TlRequest *request, const TlBackend *backend, const char *d
 				  "\"alert_engine\":{\"status\":\"unknown\"},"
 				  "\"real_time_stream\":{\"status\":\"unknown\"}},\"performance\":{\"proxy\":",
 				  backend->report_port, detail);
-	add_proxy_numbers(body, backend);
+	tl_counters_add(body, backend);
 	tl_buf_add_text(body, "}}");
 	answer.body = body->data;
 	answer.len = body->len;
@@ -249,7 +203,7 @@ tl_health_detailed(TlRequest *request, const TlBackend *backend)
 	}
 	params = tl_request_scratch();
 	tl_buf_printf(params, "{\"port\":%u,\"proxy\":", backend->report_port);
-	add_proxy_numbers(params, backend);
+	tl_counters_add(params, backend);
 	tl_buf_add_text(params, "}");
 	request->waiting = true;
 	request->call = tl_rpc_call(backend->health.rpc, TL_RPC_HEALTH_DETAILED, params->data,

@@ -11,6 +11,7 @@ BEGIN ATOMIC
 	SELECT telemetry.initialise_alert_routes();
 	SELECT telemetry.initialise_metric_routes();
 	SELECT telemetry.initialise_export_routes();
+	SELECT telemetry.initialise_statistics();
 	INSERT INTO telemetry.job (name, description, run_every) VALUES
 		('roll_up', 'Adds newly ingested points to the hourly and daily aggregates.', '2 s'),
 		('compact', 'Merges small blocks into larger ones.', '10 s'),

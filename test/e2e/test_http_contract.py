@@ -171,6 +171,31 @@ class SeedTest(ContractTestCase):
         self.assertEqual((after["pending_rows"], after["pending_bytes"]), (0, 0))
 
 
+class StatisticsTest(ContractTestCase):
+    def test_e6_us1_statistics_of_a_device(self):
+        self.post(BATCH, {"data_points": points(10)})
+        answer = self.proxy.get(DEVICE.removesuffix("/telemetry") + "/stats")
+        self.assertEqual((answer.status, answer.json["data_points_count"]), (200, 10))
+        answer = self.proxy.get("/api/v1/telemetry/devices/none/stats")
+        self.assertEqual((answer.status, answer.json["data_points_count"], answer.json["last_update"]), (200, 0, None))
+
+    def test_e6_us2_statistics_of_the_service_have_the_proxys_latency(self):
+        self.post(BATCH, {"data_points": points(10)})
+        # What a client says of it does not count.
+        answer = self.proxy.get("/api/v1/telemetry/stats?proxy=1&latency_avg_ms=1")
+        self.assertEqual((answer.status, answer.json["total_data_points"], answer.json["total_devices"]), (200, 10, 1))
+        self.assertGreater(answer.json["avg_latency"], 0)
+        self.assertNotIn("one_row", answer.json)
+        self.assertEqual(len(answer.json["data_by_hour"]), 24)
+
+    def test_e6_us4_latency_has_percentiles(self):
+        for _ in range(20):
+            self.proxy.get("/health")
+        numbers = self.proxy.get("/health/detailed").json["performance"]["proxy"]
+        self.assertGreater(numbers["latency_p50_ms"], 0)
+        self.assertGreaterEqual(numbers["latency_p95_ms"], numbers["latency_p50_ms"])
+
+
 class ValueTest(ContractTestCase):
     """What is sent is what is read back with SQL."""
 

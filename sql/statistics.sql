@@ -52,6 +52,12 @@ SELECT (body ->> 'data_points_count')::bigint AS points FROM pg_temp.stats('devi
 SELECT count(telemetry.delete_points('device_001', 'door', NULL, NULL)) AS deletions;
 SELECT body -> 'data_points_count' AS points, body -> 'total_metrics' AS metrics, body -> 'last_24h_points' AS last_24h FROM pg_temp.stats('device_001');
 
+-- E6-US1 AC5, E6-US2 AC5: types of metrics are those of their definitions.
+BEGIN;
+INSERT INTO telemetry.metric_definition (name, data_type, metric_type) VALUES ('temperature', 'numeric', 'counter'), ('nobody''s', 'numeric', 'histogram');
+SELECT d.body -> 'metrics_by_type' AS of_device, s.body -> 'metrics_by_type' AS of_all FROM pg_temp.stats('device_001') AS d, pg_temp.service() AS s;
+ROLLBACK;
+
 -- E6-US1: a device that cannot be.
 SELECT * FROM pg_temp.stats(repeat('d', 129));
 SELECT * FROM pg_temp.stats('''; DROP TABLE telemetry.block') AS s WHERE s.body ->> 'data_points_count' <> '0';

@@ -3,11 +3,11 @@
 -- Devices --------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION telemetry.metric_type(metric text) RETURNS text
-	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
 BEGIN ATOMIC
-	SELECT 'gauge'::text;
+	SELECT coalesce((SELECT d.metric_type FROM telemetry.metric_definition_of(metric_type.metric) AS d), 'gauge');
 END;
-COMMENT ON FUNCTION telemetry.metric_type(text) IS 'What a metric''s numbers mean: gauge, counter or histogram; gauge if nothing is said of it.';
+COMMENT ON FUNCTION telemetry.metric_type(text) IS 'What a metric''s numbers mean, by its definition: gauge, counter or histogram; gauge if it has none.';
 
 -- Pending points only add to what is rolled up, unless they fall into hours that have later ones: of these the points are counted.
 CREATE FUNCTION telemetry.device_metric_statistics(device_id text)

@@ -9,7 +9,7 @@ CREATE FUNCTION telemetry.fdw_validator(options text[], catalog oid) RETURNS voi
 	LANGUAGE C STRICT
 	AS 'MODULE_PATHNAME', 'telemetry_fdw_validator';
 COMMENT ON FUNCTION telemetry.fdw_validator(text[], oid) IS
-	'Accepts the options rolled_up and text of a foreign table, booleans that exclude each other, and refuses all others.';
+	'Accepts the options rolled_up, newest and text of a foreign table, booleans of which the last excludes the others, and refuses all others.';
 
 CREATE FOREIGN DATA WRAPPER telemetry_fdw
 	HANDLER telemetry.fdw_handler

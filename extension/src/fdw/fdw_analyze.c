@@ -142,7 +142,8 @@ tl_fdw_analyze(Relation table, AcquireSampleRowsFunc *func, BlockNumber *pages)
 	double blocks;
 	double points;
 
-	if (tl_fdw_is_text(RelationGetRelid(table)))
+	/* Of the newest points, the planner knows as much as of the others. */
+	if (tl_fdw_is_text(RelationGetRelid(table)) || tl_fdw_is_newest(RelationGetRelid(table)))
 		return false;
 	tl_store_totals(tl_fdw_levels(RelationGetRelid(table)), &blocks, &points);
 	*func = acquire_sample;

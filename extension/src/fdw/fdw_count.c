@@ -106,8 +106,9 @@ tl_fdw_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input
 	double cost;
 
 	if (stage != UPPERREL_GROUP_AGG || input->reloptkind != RELOPT_BASEREL ||
-		input->fdw_private == NULL || output->fdw_private != NULL || query->groupClause != NIL ||
-		query->groupingSets != NIL || root->hasHavingQual || !has_only_keys(input))
+		input->fdw_private == NULL || ((TlRelPlan *) input->fdw_private)->newest ||
+		output->fdw_private != NULL || query->groupClause != NIL || query->groupingSets != NIL ||
+		root->hasHavingQual || !has_only_keys(input))
 		return;
 	aggregates = counts_wanted(output->reltarget, input);
 	if (aggregates == NIL)

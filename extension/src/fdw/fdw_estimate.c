@@ -210,6 +210,8 @@ tl_estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, TlScanSize *
 	}
 	if (plan->distinct.devices == 0)
 		plan->distinct = distinct;
+	if (plan->newest)
+		size->tuples = clamp_row_est(Min(size->tuples, distinct.devices * distinct.metrics));
 	/* What is no key the planner judges by its own means, which look at the above. */
 	size->rows =
 		clamp_row_est(size->tuples * clauselist_selectivity(root, rest, 0, JOIN_INNER, NULL));

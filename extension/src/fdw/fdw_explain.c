@@ -5,6 +5,7 @@
  *	Aggregate		when the scan gives a count instead of rows, and of which table
  *	Pushed Down		the clauses that the scan decides by itself
  *	Order			when the scan delivers its rows in the order of time
+ *	Points			which, if they are not all
  * and with ANALYZE
  *	Blocks			opened, or counted without, of all that the store holds
  *	Frames, Series Runs, Bytes	fetched and decompressed, decoded, and read from blocks
@@ -93,7 +94,9 @@ tl_fdw_explain(ForeignScanState *node, ExplainState *es)
 	if (is_count)
 		explain_count(plan, es);
 	explain_pushed(node, es, NIL);
-	if (order != TL_SCAN_ANY)
+	if (order == TL_SCAN_NEWEST)
+		ExplainPropertyText("Points", "newest of each series", es);
+	else if (order != TL_SCAN_ANY)
 		ExplainPropertyText("Order", order == TL_SCAN_TIME ? "ts" : "ts backward", es);
 	if (!es->analyze)
 		return;

@@ -54,10 +54,11 @@ tl_fdw_updatable(Relation table)
 static void
 refuse_part_of_store(Oid table)
 {
-	if (tl_fdw_levels(table) != TL_LEVELS_ALL)
+	if (tl_fdw_levels(table) != TL_LEVELS_ALL || tl_fdw_is_newest(table))
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("foreign table \"%s\" can only be read", get_rel_name(table)),
-						errdetail("Its option \"rolled_up\" makes it show a part of the points."),
+						errdetail("Its option \"%s\" makes it show a part of the points.",
+								  tl_fdw_is_newest(table) ? "newest" : "rolled_up"),
 						errhint("Insert into telemetry.point.")));
 }
 

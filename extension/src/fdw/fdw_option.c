@@ -18,6 +18,8 @@ typedef struct Option
 static const Option options[] = {
 	/* Only points that are in the rollups (true), or only those that are not yet (false). */
 	{"rolled_up", ForeignTableRelationId},
+	/* Only the newest of these points of each series. */
+	{"newest", ForeignTableRelationId},
 	/* Whether its columns are texts, to be written only. */
 	{"text", ForeignTableRelationId},
 };
@@ -68,13 +70,12 @@ telemetry_fdw_validator(PG_FUNCTION_ARGS)
 		}
 		if (defGetBoolean(option) && strcmp(option->defname, "text") == 0)
 			is_text = true;
-		is_part |= strcmp(option->defname, "rolled_up") == 0;
+		is_part |= strcmp(option->defname, "text") != 0;
 	}
 	if (is_text && is_part)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("options \"rolled_up\" and \"text\" exclude each other"),
-				 errdetail("The first makes a table read only, the second makes it write only.")));
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						errmsg("option \"text\" excludes \"rolled_up\" and \"newest\""),
+						errdetail("It makes a table write only, and those make it read only.")));
 	PG_RETURN_VOID();
 }
 
@@ -93,8 +94,9 @@ tl_fdw_levels(Oid table)
 	return TL_LEVELS_ALL;
 }
 
-bool
-tl_fdw_is_text(Oid table)
+/* A boolean option that a table may have. */
+static bool
+has_option(Oid table, const char *name)
 {
 	ListCell *lc;
 
@@ -102,8 +104,20 @@ tl_fdw_is_text(Oid table)
 	{
 		DefElem *option = lfirst_node(DefElem, lc);
 
-		if (strcmp(option->defname, "text") == 0)
+		if (strcmp(option->defname, name) == 0)
 			return defGetBoolean(option);
 	}
 	return false;
+}
+
+bool
+tl_fdw_is_newest(Oid table)
+{
+	return has_option(table, "newest");
+}
+
+bool
+tl_fdw_is_text(Oid table)
+{
+	return has_option(table, "text");
 }

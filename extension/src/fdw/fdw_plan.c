@@ -58,6 +58,10 @@ tl_fdw_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table)
 	tl_point_map(RelationGetDescr(relation), RelationGetRelationName(relation), &plan->map);
 	table_close(relation, NoLock);
 	plan->levels = tl_fdw_levels(table);
+	plan->newest = tl_fdw_is_newest(table);
+	/* What the scan decides by itself are series: of the newest points, others may be in a range of time. */
+	if (plan->newest)
+		plan->map.attno[TL_POINT_TS] = 0;
 	rel->fdw_private = plan;
 	tl_estimate_scan(root, rel, rel->baserestrictinfo, &size);
 	/* To the planner, the table is what the keys let through: so are the different values of it. */
@@ -91,11 +95,18 @@ add_path_with(PlannerInfo *root, RelOptInfo *rel, double rows, double blocks, Li
 			  Relids outer, TlScanOrder order)
 {
 	/* An ordered scan opens its blocks one by one: it may stop after the first. */
-	double startup = COST_START + (order == TL_SCAN_ANY ? COST_BLOCK * blocks : COST_BLOCK);
+	bool all_at_once = order == TL_SCAN_ANY || order == TL_SCAN_NEWEST;
+	double startup = COST_START + (all_at_once ? COST_BLOCK * blocks : COST_BLOCK);
 	double total = COST_START + COST_BLOCK * Max(blocks, 1) + (COST_POINT + cpu_tuple_cost) * rows;
 
 	add_path(rel, (Path *) tl_create_foreignscan_path(root, rel, rows, startup, total, pathkeys,
 													  outer, list_make2_int(order, false)));
+}
+
+static TlScanOrder
+any_order(const TlRelPlan *plan)
+{
+	return plan->newest ? TL_SCAN_NEWEST : TL_SCAN_ANY;
 }
 
 /* The order that the query wants first, if it is that of ts; false if it is another or none. */
@@ -115,7 +126,7 @@ wanted_time_order(PlannerInfo *root, RelOptInfo *rel, const TlPointMap *map, TlS
 		EquivalenceMember *em = lfirst_node(EquivalenceMember, lc);
 		Var *var = (Var *) em->em_expr;
 
-		if (IsA(var, Var) && var->varno == (int) rel->relid &&
+		if (IsA(var, Var) && var->varno == (int) rel->relid && var->varattno != 0 &&
 			var->varattno == map->attno[TL_POINT_TS])
 		{
 			*order = tl_pathkey_is_descending(pathkey) ? TL_SCAN_TIME_BACKWARD : TL_SCAN_TIME;
@@ -174,7 +185,7 @@ add_join_path(PlannerInfo *root, RelOptInfo *rel, const TlRelPlan *plan, const R
 	info = get_baserel_parampathinfo(root, rel, outer);
 	tl_estimate_scan(root, rel, list_concat_copy(rel->baserestrictinfo, info->ppi_clauses), &size);
 	info->ppi_rows = Min(size.rows, rel->rows);
-	add_path_with(root, rel, info->ppi_rows, size.blocks, NIL, outer, TL_SCAN_ANY);
+	add_path_with(root, rel, info->ppi_rows, size.blocks, NIL, outer, any_order(plan));
 }
 
 /* Paths for joins that give the device or metric, such as one row of devices after another. */
@@ -216,7 +227,7 @@ tl_fdw_paths(PlannerInfo *root, RelOptInfo *rel, Oid table)
 	}
 	one_device = has_equality(rel->baserestrictinfo, rel->relid, &plan->map, TL_POINT_DEVICE_ID);
 
-	add_path_with(root, rel, rel->rows, plan->blocks, NIL, rel->lateral_relids, TL_SCAN_ANY);
+	add_path_with(root, rel, rel->rows, plan->blocks, NIL, rel->lateral_relids, any_order(plan));
 	if (!wanted_time_order(root, rel, &plan->map, &order))
 		;
 	else if (one_device &&

@@ -39,6 +39,7 @@ typedef struct TlRelPlan
 {
 	TlPointMap map;
 	TlLevels levels;
+	bool newest;   /* one point of each series */
 	double blocks; /* that a scan opens */
 	double days;   /* that its range has */
 	TlDistinct distinct;

@@ -89,7 +89,7 @@ tl_fdw_begin_scan(ForeignScanState *node, int eflags)
 	s->order = linitial_int(list_nth(plan->fdw_private, TL_PRIVATE_ORDER));
 	s->by_windows = lsecond_int(list_nth(plan->fdw_private, TL_PRIVATE_ORDER));
 	s->ts = map.attno[TL_POINT_TS];
-	if (s->by_windows)
+	if (s->by_windows || s->order == TL_SCAN_NEWEST)
 		wanted |= TL_POINT_BIT(TL_POINT_TS);
 	s->maker = tl_row_maker_create(&map, wanted);
 	/* What is not wanted stays null from row to row. */

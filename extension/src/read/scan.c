@@ -9,6 +9,7 @@
 
 #include "base/statement.h"
 #include "read/merge_day.h"
+#include "read/newest.h"
 #include "utils/memutils.h"
 
 struct TlScan
@@ -24,6 +25,7 @@ struct TlScan
 	uint32 n_blocks;
 	uint32 next_block;
 	TlStoreCursor *cursor;
+	TlNewest *newest;
 	bool started;
 };
 
@@ -111,7 +113,8 @@ tl_scan_begin(const TlFilter *filter, TlScanOrder order)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	TlScan *scan = palloc0(sizeof(TlScan));
 
-	Assert(order == TL_SCAN_ANY || (filter->n_devices == 1 && filter->n_metrics == 1));
+	Assert(order == TL_SCAN_ANY || order == TL_SCAN_NEWEST ||
+		   (filter->n_devices == 1 && filter->n_metrics == 1));
 	scan->context = context;
 	scan->filter = filter;
 	scan->order = order;
@@ -171,8 +174,24 @@ next_day(TlScan *scan)
 }
 
 static bool
+next_newest(TlScan *scan, TlRun *run)
+{
+	if (scan->newest == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(scan->context);
+
+		scan->newest =
+			tl_newest_read(scan->filter, scan->buckets, &scan->stats, scan->blocks, scan->n_blocks);
+		MemoryContextSwitchTo(old);
+	}
+	return tl_newest_next(scan->newest, run);
+}
+
+static bool
 next_run(TlScan *scan, TlRun *run)
 {
+	if (scan->order == TL_SCAN_NEWEST)
+		return next_newest(scan, run);
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -9,16 +9,17 @@
 
 typedef enum TlScanOrder
 {
-	TL_SCAN_ANY,		  /* day by day, within a day by series */
-	TL_SCAN_TIME,		  /* one series, oldest point first */
-	TL_SCAN_TIME_BACKWARD /* one series, newest point first */
+	TL_SCAN_ANY,		   /* day by day, within a day by series */
+	TL_SCAN_TIME,		   /* one series, oldest point first */
+	TL_SCAN_TIME_BACKWARD, /* one series, newest point first */
+	TL_SCAN_NEWEST		   /* the newest point of each series alone, in any order */
 } TlScanOrder;
 
 typedef struct TlScan TlScan;
 
 /*
  * The filter must outlive the scan.  An order by time needs a filter of one device and one
- * metric.  Everything is allocated under the current memory context.
+ * metric, the newest points one without a range of time.  Everything is allocated under the current memory context.
  */
 extern TlScan *tl_scan_begin(const TlFilter *filter, TlScanOrder order);
 

@@ -541,6 +541,18 @@ tl_source_next_undecoded(TlSource *s, TlRun *run)
 	return found;
 }
 
+const TlEntry *
+tl_source_previous_entry(TlSource *s)
+{
+	ErrorContextCallback context;
+	const TlEntry *e;
+
+	enter(s, &context);
+	e = next_entry(s, true);
+	leave(&context);
+	return e;
+}
+
 void
 tl_source_decode(TlSource *s, TlRun *run)
 {

@@ -71,6 +71,12 @@ extern void tl_source_decode(TlSource *source, TlRun *run);
 extern const TlEntry *tl_source_entry(const TlSource *source);
 
 /*
+ * For readers that decide by what the directory says of an entry: steps backward to the next one
+ * that may hold what is wanted, NULL at the end.  It may be decoded then.
+ */
+extern const TlEntry *tl_source_previous_entry(TlSource *source);
+
+/*
  * The block's index; a frame of it, in the current memory context and apart from the steps; and
  * which frames the steps to come shall pass over.
  */

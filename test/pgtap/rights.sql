@@ -81,6 +81,8 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.job_compact()', '{admin}', 'SELECT telemetry.job_compact()'),
 	('telemetry.compact_step(boolean)', '{admin}', 'SELECT telemetry.compact_step(true)'),
 	('telemetry.refresh_device(text,text,timestamptz,timestamptz)', '{admin}', $$SELECT telemetry.refresh_device('rights', NULL, NULL, NULL)$$),
+	('telemetry.newest_until(text,text,timestamptz)', '{reader,admin}', $$SELECT telemetry.newest_until('rights', 'm', 'infinity')$$),
+	('telemetry.is_out_of_reach(text,timestamptz)', '{reader,admin}', $$SELECT telemetry.is_out_of_reach('m', '2024-01-01')$$),
 	('telemetry.retry_set_aside()', '{admin}', $$SELECT telemetry.retry_set_aside()$$),
 	('telemetry.set_day_timezone(text)', '{admin}', $$SELECT telemetry.set_day_timezone('Europe/Paris')$$),
 	('telemetry.ingest_text(text,text,text,text)', '{writer,admin}', $$SELECT telemetry.ingest_text('{"timestamp": 1, "metric_name": "m", "value": "\u0000"}', 'rights', 'single')$$),
@@ -487,6 +489,13 @@ SELECT name, '{reader,admin}' FROM unnest(ARRAY['alert', 'alert_engine_status', 
 	'event_hourly', 'event_hourly_live', 'event_partition', 'flash_count_daily', 'freshness', 'job_status', 'listener_daily', 'live_day',
 	'live_hour', 'metric_daily', 'metric_daily_live', 'metric_hourly', 'metric_hourly_live', 'out_of_reach', 'playback_daily', 'progress',
 	'notification_status', 'recent_failures', 'set_aside', 'statistics_hour', 'statistics_state', 'store_part', 'stream_daily', 'stream_daily_live', 'sync_health', 'track_daily', 'user_daily', 'user_daily_live', 'worker']) AS n (name);
+SELECT name, '{reader,admin}' FROM unnest(ARRAY['alert', 'alert_pending', 'alert_recount', 'alert_rule', 'alert_rule_error', 'alert_rule_status', 'alert_rule_total', 'alert_state',
+	'device_group', 'maintenance', 'pending_latest', 'pending_point', 'point', 'rolled_up_point', 'audit', 'audit_run', 'batch_log', 'compaction',
+	'compaction_state', 'conflict', 'dead_letter', 'dialect', 'drop_log', 'event_drop', 'receipt', 'retention', 'route', 'series', 'stream',
+	'stream_field', 'audit_status', 'core_module_daily', 'event', 'event_daily', 'event_daily_live', 'event_freshness',
+	'event_hourly', 'event_hourly_live', 'event_partition', 'flash_count_daily', 'freshness', 'job_status', 'listener_daily', 'live_day',
+	'latest', 'live_hour', 'metric_daily', 'metric_daily_live', 'metric_hourly', 'metric_hourly_live', 'out_of_reach', 'playback_daily', 'progress',
+	'notification_status', 'recent_failures', 'set_aside', 'store_part', 'stream_daily', 'stream_daily_live', 'sync_health', 'track_daily', 'user_daily', 'user_daily_live', 'worker']) AS n (name);
 INSERT INTO readable
 SELECT name, '{admin}' FROM unnest(ARRAY['block', 'event_log', 'erasure', 'event_batch', 'event_change', 'event_key', 'event_rollup_day',
 	'event_rollup_hour', 'layout', 'retention_state', 'retention_todo', 'rollup_day', 'rollup_hour', 'stream_rollup_day',

@@ -223,16 +223,9 @@ SELECT telemetry.copy_comments('telemetry.rollup_day', 'telemetry.metric_daily')
 SELECT telemetry.copy_comments('telemetry.metric_hourly', 'telemetry.metric_daily');
 
 -- The hours as they would be if everything were rolled up now: stored ones that no pending point
--- falls into; those that pending points only add to; those that stay because retention has dropped
--- points of them; and those that must be computed again.
-CREATE VIEW telemetry.live_hour AS
-	SELECT h.device_id, h.metric, h.hour, h.day,
-		ROW(h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts, h.sketch)::telemetry.rollup AS rollup
-	FROM telemetry.rollup_hour AS h
-	WHERE NOT EXISTS (
-		SELECT FROM telemetry.pending_point AS p
-		WHERE p.device_id = h.device_id AND p.metric = h.metric AND telemetry.hour_of(p.ts) = h.hour)
-	UNION ALL
+-- falls into, and all others, telemetry.pending_hour: those that pending points only add to; those that stay because retention
+-- has dropped points of them; and those that must be computed again.
+CREATE VIEW telemetry.pending_hour AS
 	SELECT f.device_id, f.metric, f.hour, f.day, whole.rollup
 	FROM (
 		SELECT p.device_id, p.metric, telemetry.hour_of(p.ts) AS hour, telemetry.day_of(p.ts) AS day,
@@ -273,6 +266,21 @@ CREATE VIEW telemetry.live_hour AS
 			END AS rollup
 		OFFSET 0
 	) AS whole;
+COMMENT ON VIEW telemetry.pending_hour IS
+	'The state of the hours that have points which are not rolled up yet, with these.';
+COMMENT ON COLUMN telemetry.pending_hour.rollup IS 'What is kept of the points of the hour.';
+SELECT telemetry.copy_comments('telemetry.rollup_hour', 'telemetry.pending_hour');
+
+CREATE VIEW telemetry.live_hour AS
+	SELECT h.device_id, h.metric, h.hour, h.day,
+		ROW(h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts, h.sketch)::telemetry.rollup AS rollup
+	FROM telemetry.rollup_hour AS h
+	WHERE NOT EXISTS (
+		SELECT FROM telemetry.pending_point AS p
+		WHERE p.device_id = h.device_id AND p.metric = h.metric AND telemetry.hour_of(p.ts) = h.hour)
+	UNION ALL
+	SELECT p.device_id, p.metric, p.hour, p.day, p.rollup
+	FROM telemetry.pending_hour AS p;
 COMMENT ON VIEW telemetry.live_hour IS
 	'The state of every hour, points not rolled up yet included; what telemetry.metric_hourly_live is made of.';
 COMMENT ON COLUMN telemetry.live_hour.rollup IS 'What is kept of the points of the hour.';
@@ -601,7 +609,7 @@ REVOKE ALL ON FUNCTION telemetry.job_roll_up(), telemetry.job_compact(), telemet
 	telemetry.set_day_timezone(text), telemetry.retry_set_aside() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE telemetry.compact(), telemetry.refresh(text, text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT SELECT ON telemetry.metric_hourly, telemetry.metric_daily, telemetry.metric_hourly_live, telemetry.metric_daily_live,
-	telemetry.live_hour, telemetry.live_day, telemetry.series, telemetry.compaction,
+	telemetry.live_hour, telemetry.live_day, telemetry.pending_hour, telemetry.series, telemetry.compaction,
 	telemetry.compaction_state, telemetry.freshness, telemetry.set_aside TO telemetry_reader;
 GRANT SELECT ON telemetry.rollup_hour, telemetry.rollup_day TO telemetry_admin;
 GRANT EXECUTE ON FUNCTION telemetry.job_roll_up(), telemetry.job_compact(), telemetry.compact_step(boolean),

@@ -1,0 +1,344 @@
+-- Aggregates of queries: the points of some series, by buckets.
+
+CREATE TYPE telemetry.query_aggregate AS (
+	device_id text,
+	metric text,
+	ts timestamptz,
+	num double precision,
+	n bigint
+);
+COMMENT ON TYPE telemetry.query_aggregate IS 'What telemetry.query() finds of a bucket.';
+COMMENT ON COLUMN telemetry.query_aggregate.device_id IS 'The device; null: all that the query is of.';
+COMMENT ON COLUMN telemetry.query_aggregate.metric IS 'What was measured.';
+COMMENT ON COLUMN telemetry.query_aggregate.ts IS 'Start of the bucket.';
+COMMENT ON COLUMN telemetry.query_aggregate.num IS 'The aggregate of the numbers; null if it is of none.';
+COMMENT ON COLUMN telemetry.query_aggregate.n IS 'Points in the bucket, whatever their kind.';
+
+-- A step is of series in order, whose devices and metrics are beside each other in two lists; first and last are the ends of these.
+CREATE TYPE telemetry.query_scope AS (
+	devices text[],
+	metrics text[],
+	start_time timestamptz,
+	end_time timestamptz,
+	bucket interval,
+	zone text,
+	group_devices boolean
+);
+COMMENT ON TYPE telemetry.query_scope IS 'Series, range and buckets of a step of telemetry.query().';
+COMMENT ON COLUMN telemetry.query_scope.devices IS 'The devices of its series, which are in order.';
+COMMENT ON COLUMN telemetry.query_scope.metrics IS 'The metrics of its series, beside the devices.';
+COMMENT ON COLUMN telemetry.query_scope.start_time IS 'Start of the range.';
+COMMENT ON COLUMN telemetry.query_scope.end_time IS 'End of the range, which is not part of it.';
+COMMENT ON COLUMN telemetry.query_scope.bucket IS 'Width of the buckets.';
+COMMENT ON COLUMN telemetry.query_scope.zone IS 'By whose clock buckets begin.';
+COMMENT ON COLUMN telemetry.query_scope.group_devices IS 'Whether all devices are one series.';
+
+CREATE FUNCTION telemetry.rollup_number(rollup telemetry.rollup, aggregation text) RETURNS double precision
+	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE aggregation
+		WHEN 'avg' THEN telemetry.mean_of((rollup).sum, (rollup).n)
+		WHEN 'min' THEN (rollup).min
+		WHEN 'max' THEN (rollup).max
+		WHEN 'sum' THEN (rollup).sum
+		WHEN 'count' THEN (rollup).n + (rollup).others
+		WHEN 'first' THEN (rollup).first
+		WHEN 'last' THEN (rollup).last
+		WHEN 'stddev' THEN telemetry.stddev_of((rollup).m2, (rollup).n)
+		ELSE least(greatest(telemetry.quantile((rollup).sketch, CASE aggregation WHEN 'median' THEN 0.5 WHEN 'p95' THEN 0.95 WHEN 'p99' THEN 0.99 END),
+			(rollup).min), (rollup).max)
+	END;
+END;
+COMMENT ON FUNCTION telemetry.rollup_number(telemetry.rollup, text) IS
+	'The avg, min, max, sum, count (of all points), first, last, stddev, median, p95 or p99 that a rollup says; null if it is of no numbers.';
+
+-- By rollups -----------------------------------------------------------------------------------------------------------------
+
+-- The start of the first hour that begins at a time or later; hours are up to two long where clocks are changed by parts of one.
+CREATE FUNCTION telemetry.hour_from(ts timestamptz) RETURNS timestamptz
+	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT min(h.hour)
+	FROM (SELECT telemetry.hour_of(hour_from.ts + k.k * interval '1 hour') AS hour FROM generate_series(0, 2) AS k (k)) AS h
+	WHERE h.hour >= hour_from.ts;
+END;
+COMMENT ON FUNCTION telemetry.hour_from(timestamptz) IS 'Start of the first hour of rollups (telemetry.hour_of) that begins at a time or later.';
+
+-- What telemetry.live_hour and live_day are made of.
+CREATE VIEW telemetry.stored_hour AS
+	SELECT h.device_id, h.metric, h.hour, h.day,
+		ROW(h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts, h.sketch)::telemetry.rollup AS rollup
+	FROM telemetry.rollup_hour AS h;
+COMMENT ON VIEW telemetry.stored_hour IS 'The state of every hour, as of the last round of job roll_up.';
+COMMENT ON COLUMN telemetry.stored_hour.rollup IS 'What is kept of the points of the hour.';
+SELECT telemetry.copy_comments('telemetry.rollup_hour', 'telemetry.stored_hour');
+
+CREATE VIEW telemetry.stored_day AS
+	SELECT d.device_id, d.metric, d.day,
+		ROW(d.n, d.sum, d.m2, d.min, d.max, d.first, d.last, d.others, d.first_ts, d.last_ts, d.sketch)::telemetry.rollup AS rollup
+	FROM telemetry.rollup_day AS d;
+COMMENT ON VIEW telemetry.stored_day IS 'The state of every day, as of the last round of job roll_up.';
+COMMENT ON COLUMN telemetry.stored_day.rollup IS 'What is kept of the points of the day.';
+SELECT telemetry.copy_comments('telemetry.rollup_day', 'telemetry.stored_day');
+
+CREATE FUNCTION telemetry.query_by_hour(scope telemetry.query_scope, aggregation text, row_limit integer) RETURNS telemetry.query_aggregate[]
+	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$
+DECLARE
+	metrics CONSTANT text[] := ARRAY(SELECT DISTINCT m.metric FROM unnest(scope.metrics) AS m (metric));
+	last_device CONSTANT text := scope.devices[cardinality(scope.devices)];
+	last_metric CONSTANT text := scope.metrics[cardinality(scope.metrics)];
+	start_time CONSTANT timestamptz := scope.start_time;
+	end_time CONSTANT timestamptz := scope.end_time;
+	-- Hours from first_hour on, days from first_day on, hours from last_day on, and points before and after.
+	last_hour CONSTANT timestamptz := greatest(telemetry.hour_of(end_time), start_time);
+	first_hour CONSTANT timestamptz := least(telemetry.hour_from(start_time), last_hour);
+	first_day timestamptz := last_hour;
+	last_day timestamptz := last_hour;
+BEGIN
+	IF telemetry.is_of_days(scope.bucket) AND scope.zone = telemetry.day_timezone() THEN
+		first_day := telemetry.time_bucket('1 day', first_hour, scope.zone);
+		IF first_day < first_hour THEN
+			-- The middle of the next day, which has 23 to 25 hours.
+			first_day := telemetry.time_bucket('1 day', first_day + interval '36 hours', scope.zone);
+		END IF;
+		last_day := telemetry.time_bucket('1 day', last_hour, scope.zone);
+		IF first_day >= last_day THEN
+			first_day := last_hour;
+			last_day := last_hour;
+		END IF;
+	END IF;
+	-- Of several devices as one, it matters in which order those come that have points of the same time.
+	IF scope.group_devices AND aggregation IN ('first', 'last') THEN
+		RETURN ARRAY(
+			WITH pending AS MATERIALIZED (
+				SELECT l.device_id, l.metric, l.hour, l.day, l.rollup
+				FROM telemetry.pending_hour AS l
+				WHERE first_hour < last_hour AND l.hour >= first_hour AND l.hour < last_hour
+					AND l.device_id = ANY (scope.devices) AND l.metric = ANY (metrics)
+					AND (scope.group_devices OR ((l.device_id, l.metric) >= (scope.devices[1], scope.metrics[1]) AND (l.device_id, l.metric) <= (last_device, last_metric)))
+			), part AS (
+				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.hour, scope.zone) AS ts, p.rollup
+				FROM pending AS p
+				UNION ALL
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
+				JOIN telemetry.stored_hour AS h ON h.device_id = s.device_id AND h.metric = s.metric AND h.hour >= first_hour AND h.hour < first_day
+				WHERE (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
+				UNION ALL
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
+				JOIN telemetry.stored_hour AS h ON h.device_id = s.device_id AND h.metric = s.metric AND h.hour >= last_day AND h.hour < last_hour
+				WHERE last_day < last_hour AND (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
+				UNION ALL
+				-- Days with pending points are made of their hours, of which those are among the above.
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				FROM (SELECT DISTINCT p.device_id, p.metric, p.day FROM pending AS p WHERE p.hour >= first_day AND p.hour < last_day) AS d
+				JOIN telemetry.stored_hour AS h ON h.device_id = d.device_id AND h.metric = d.metric AND h.day = d.day
+					AND h.hour >= (d.day - 1)::timestamp AT TIME ZONE scope.zone AND h.hour < (d.day + 2)::timestamp AT TIME ZONE scope.zone
+				WHERE first_day < last_day AND (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
+				UNION ALL
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, (h.day + time '12:00') AT TIME ZONE scope.zone, scope.zone), h.rollup
+				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
+				JOIN telemetry.stored_day AS h ON h.device_id = s.device_id AND h.metric = s.metric
+					AND h.day >= telemetry.day_of(first_day) AND h.day < telemetry.day_of(last_day)
+				WHERE first_day < last_day AND (h.device_id, h.metric, h.day) NOT IN (SELECT p.device_id, p.metric, p.day FROM pending AS p)
+				UNION ALL
+				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone), telemetry.rollup(p.ts, p.value)
+				FROM telemetry.point AS p
+				WHERE start_time < first_hour AND p.ts >= start_time AND p.ts < first_hour
+					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
+					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+				GROUP BY 1, 2, 3
+				UNION ALL
+				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone), telemetry.rollup(p.ts, p.value)
+				FROM telemetry.point AS p
+				WHERE last_hour < end_time AND p.ts >= last_hour AND p.ts < end_time
+					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
+					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+				GROUP BY 1, 2, 3
+			)
+			SELECT (a.device_id, a.metric, a.ts, telemetry.rollup_number(a.rollup, aggregation), (a.rollup).n + (a.rollup).others)::telemetry.query_aggregate
+			FROM (
+				SELECT CASE WHEN NOT scope.group_devices THEN t.device_id END AS device_id, t.metric, t.ts, telemetry.rollup_merge(t.rollup ORDER BY t.device_id) AS rollup
+				FROM part AS t
+				GROUP BY 1, 2, 3
+				ORDER BY 1, 2, 3
+				LIMIT row_limit
+			) AS a);
+	ELSE
+		RETURN ARRAY(
+			WITH pending AS MATERIALIZED (
+				SELECT l.device_id, l.metric, l.hour, l.day, l.rollup
+				FROM telemetry.pending_hour AS l
+				WHERE first_hour < last_hour AND l.hour >= first_hour AND l.hour < last_hour
+					AND l.device_id = ANY (scope.devices) AND l.metric = ANY (metrics)
+					AND (scope.group_devices OR ((l.device_id, l.metric) >= (scope.devices[1], scope.metrics[1]) AND (l.device_id, l.metric) <= (last_device, last_metric)))
+			), part AS (
+				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.hour, scope.zone) AS ts, p.rollup
+				FROM pending AS p
+				UNION ALL
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
+				JOIN telemetry.stored_hour AS h ON h.device_id = s.device_id AND h.metric = s.metric AND h.hour >= first_hour AND h.hour < first_day
+				WHERE (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
+				UNION ALL
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
+				JOIN telemetry.stored_hour AS h ON h.device_id = s.device_id AND h.metric = s.metric AND h.hour >= last_day AND h.hour < last_hour
+				WHERE last_day < last_hour AND (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
+				UNION ALL
+				-- Days with pending points are made of their hours, of which those are among the above.
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				FROM (SELECT DISTINCT p.device_id, p.metric, p.day FROM pending AS p WHERE p.hour >= first_day AND p.hour < last_day) AS d
+				JOIN telemetry.stored_hour AS h ON h.device_id = d.device_id AND h.metric = d.metric AND h.day = d.day
+					AND h.hour >= (d.day - 1)::timestamp AT TIME ZONE scope.zone AND h.hour < (d.day + 2)::timestamp AT TIME ZONE scope.zone
+				WHERE first_day < last_day AND (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
+				UNION ALL
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, (h.day + time '12:00') AT TIME ZONE scope.zone, scope.zone), h.rollup
+				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
+				JOIN telemetry.stored_day AS h ON h.device_id = s.device_id AND h.metric = s.metric
+					AND h.day >= telemetry.day_of(first_day) AND h.day < telemetry.day_of(last_day)
+				WHERE first_day < last_day AND (h.device_id, h.metric, h.day) NOT IN (SELECT p.device_id, p.metric, p.day FROM pending AS p)
+				UNION ALL
+				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone), telemetry.rollup(p.ts, p.value)
+				FROM telemetry.point AS p
+				WHERE start_time < first_hour AND p.ts >= start_time AND p.ts < first_hour
+					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
+					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+				GROUP BY 1, 2, 3
+				UNION ALL
+				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone), telemetry.rollup(p.ts, p.value)
+				FROM telemetry.point AS p
+				WHERE last_hour < end_time AND p.ts >= last_hour AND p.ts < end_time
+					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
+					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+				GROUP BY 1, 2, 3
+			)
+			SELECT (a.device_id, a.metric, a.ts, telemetry.rollup_number(a.rollup, aggregation), (a.rollup).n + (a.rollup).others)::telemetry.query_aggregate
+			FROM (
+				SELECT CASE WHEN NOT scope.group_devices THEN t.device_id END AS device_id, t.metric, t.ts, telemetry.rollup_merge(t.rollup) AS rollup
+				FROM part AS t
+				GROUP BY 1, 2, 3
+				ORDER BY 1, 2, 3
+				LIMIT row_limit
+			) AS a);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION telemetry.query_by_hour(telemetry.query_scope, text, integer) IS
+	'Of telemetry.query(): the first buckets of some series, from rollups where hours, or days, lie in the range as a whole, and from points elsewhere. '
+	'Of several devices as one, those with an earlier name come first where times are the same.';
+
+-- By points -------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION telemetry.query_by_point(scope telemetry.query_scope, aggregation text, filters jsonb, row_limit integer)
+	RETURNS telemetry.query_aggregate[]
+	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$
+DECLARE
+	metrics CONSTANT text[] := ARRAY(SELECT DISTINCT m.metric FROM unnest(scope.metrics) AS m (metric));
+	last_device CONSTANT text := scope.devices[cardinality(scope.devices)];
+	last_metric CONSTANT text := scope.metrics[cardinality(scope.metrics)];
+BEGIN
+	RETURN ARRAY(
+		SELECT (a.device_id, a.metric, a.ts, telemetry.rollup_number(a.rollup, aggregation), (a.rollup).n + (a.rollup).others)::telemetry.query_aggregate
+		FROM (
+			SELECT CASE WHEN NOT scope.group_devices THEN t.device_id END AS device_id, t.metric, t.ts, telemetry.rollup_merge(t.rollup ORDER BY t.device_id) AS rollup
+			FROM (
+				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone) AS ts, telemetry.rollup(p.ts, p.value) AS rollup
+				FROM telemetry.point AS p
+				WHERE p.ts >= scope.start_time AND p.ts < scope.end_time AND (filters IS NULL OR p.tags @> filters)
+					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
+					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+				GROUP BY 1, 2, 3
+			) AS t
+			GROUP BY 1, 2, 3
+			ORDER BY 1, 2, 3
+			LIMIT row_limit
+		) AS a);
+END
+$$;
+COMMENT ON FUNCTION telemetry.query_by_point(telemetry.query_scope, text, jsonb, integer) IS
+	'Of telemetry.query(): the first buckets of some series, from points, those with the tags of filters if it is not null.';
+
+CREATE FUNCTION telemetry.query_changes(scope telemetry.query_scope, aggregation text, filters jsonb)
+	RETURNS telemetry.query_aggregate[]
+	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$
+DECLARE
+	metrics CONSTANT text[] := ARRAY(SELECT DISTINCT m.metric FROM unnest(scope.metrics) AS m (metric));
+	last_device CONSTANT text := scope.devices[cardinality(scope.devices)];
+	last_metric CONSTANT text := scope.metrics[cardinality(scope.metrics)];
+BEGIN
+	RETURN ARRAY(
+		SELECT (a.device_id, a.metric, a.ts, CASE aggregation WHEN 'rate' THEN a.increase / a.seconds ELSE a.increase END, a.n)::telemetry.query_aggregate
+		FROM (
+			SELECT CASE WHEN NOT scope.group_devices THEN c.device_id END AS device_id, c.metric, c.bucket AS ts,
+				sum(CASE WHEN c.num >= c.before THEN c.num - c.before WHEN c.before IS NOT NULL THEN c.num END) AS increase,
+				sum(extract(epoch FROM c.ts - c.ts_before))::float8 AS seconds, count(*) AS n
+			FROM (
+				SELECT p.device_id, p.metric, p.ts, p.num, lag(p.num) OVER series AS before, lag(p.ts) OVER series AS ts_before,
+					telemetry.time_bucket(scope.bucket, p.ts, scope.zone) AS bucket
+				FROM telemetry.point AS p
+				WHERE p.ts >= scope.start_time AND p.ts < scope.end_time AND p.num IS NOT NULL AND (filters IS NULL OR p.tags @> filters)
+					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
+					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+				WINDOW series AS (PARTITION BY p.device_id, p.metric ORDER BY p.ts)
+			) AS c
+			GROUP BY 1, 2, 3
+			ORDER BY 1, 2, 3
+		) AS a);
+END
+$$;
+COMMENT ON FUNCTION telemetry.query_changes(telemetry.query_scope, text, jsonb) IS
+	'Of telemetry.query(): delta and rate of counters. Each number adds what it is more than the one before in the range to its bucket, all of it if it is less, '
+	'since the counter began anew then; rate is that by the seconds between them. The first number of a series adds nothing; n counts numbers.';
+
+-- Fill -----------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION telemetry.fill_query(scope telemetry.query_scope, series telemetry.query_series[], found telemetry.query_aggregate[], fill text)
+	RETURNS telemetry.query_aggregate[]
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT array_agg((r.device_id, r.metric, r.ts,
+			CASE
+				WHEN r.num IS NOT NULL OR fill = 'null' THEN r.num
+				WHEN fill = 'previous' THEN r.num_before
+				WHEN isfinite(r.ts_before) AND isfinite(r.ts_after) THEN r.num_before + (r.num_after - r.num_before) * (
+					extract(epoch FROM r.ts - r.ts_before)::float8 / extract(epoch FROM r.ts_after - r.ts_before)::float8)
+			END, coalesce(r.n, 0))::telemetry.query_aggregate ORDER BY r.device_id COLLATE "C", r.metric COLLATE "C", r.ts)
+	FROM (
+		SELECT b.device_id, b.metric, b.ts, b.num, b.n,
+			first_value(b.num) OVER before AS num_before, first_value(CASE WHEN b.num IS NOT NULL THEN b.ts END) OVER before AS ts_before,
+			first_value(b.num) OVER after AS num_after, first_value(CASE WHEN b.num IS NOT NULL THEN b.ts END) OVER after AS ts_after
+		FROM (
+			SELECT s.device_id, s.metric, g.ts, f.num, f.n,
+				count(f.num) OVER (PARTITION BY s.device_id, s.metric ORDER BY g.ts) AS known_before,
+				count(f.num) OVER (PARTITION BY s.device_id, s.metric ORDER BY g.ts DESC) AS known_after
+			FROM unnest(fill_query.series) AS s
+			CROSS JOIN telemetry.gapfill((scope).bucket, (scope).start_time, (scope).end_time, (scope).zone) AS g (ts)
+			LEFT JOIN unnest(fill_query.found) AS f
+				ON f.device_id IS NOT DISTINCT FROM s.device_id AND f.metric = s.metric AND f.ts = g.ts
+		) AS b
+		WINDOW before AS (PARTITION BY b.device_id, b.metric, b.known_before ORDER BY b.ts),
+			after AS (PARTITION BY b.device_id, b.metric, b.known_after ORDER BY b.ts DESC)
+	) AS r;
+END;
+COMMENT ON FUNCTION telemetry.fill_query(telemetry.query_scope, telemetry.query_series[], telemetry.query_aggregate[], text) IS
+	'Of telemetry.query(): a row for each bucket of each series. What no number is known of becomes null, what the bucket before has (previous), or what lies on the line '
+	'between the buckets before and after (linear); n tells that it was filled.';
+
+REVOKE ALL ON FUNCTION telemetry.hour_from(timestamptz),
+	telemetry.query_by_hour(telemetry.query_scope, text, integer), telemetry.query_by_point(telemetry.query_scope, text, jsonb, integer),
+	telemetry.query_changes(telemetry.query_scope, text, jsonb),
+	telemetry.fill_query(telemetry.query_scope, telemetry.query_series[], telemetry.query_aggregate[], text) FROM PUBLIC;
+GRANT SELECT ON telemetry.stored_hour, telemetry.stored_day TO telemetry_reader;
+GRANT EXECUTE ON FUNCTION telemetry.hour_from(timestamptz),
+	telemetry.query_by_hour(telemetry.query_scope, text, integer), telemetry.query_by_point(telemetry.query_scope, text, jsonb, integer),
+	telemetry.query_changes(telemetry.query_scope, text, jsonb),
+	telemetry.fill_query(telemetry.query_scope, telemetry.query_series[], telemetry.query_aggregate[], text) TO telemetry_reader;

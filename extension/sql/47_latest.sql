@@ -21,7 +21,7 @@ CREATE TYPE telemetry.timed_value AS (
 );
 COMMENT ON TYPE telemetry.timed_value IS 'A time and the value of that time.';
 COMMENT ON COLUMN telemetry.timed_value.ts IS 'The time.';
-COMMENT ON COLUMN telemetry.timed_value.value IS 'The value.';
+COMMENT ON COLUMN telemetry.timed_value.value IS 'What was measured at that time.';
 
 CREATE FUNCTION telemetry.newest_until(device text, metric text, until timestamptz) RETURNS telemetry.timed_value
 	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 10

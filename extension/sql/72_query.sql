@@ -116,8 +116,8 @@ BEGIN
 		-- Raises if the width is none.
 		WHEN bucket IS NOT NULL AND telemetry.time_bucket(bucket, start_time) IS NULL THEN 'bucket must be a width'
 		WHEN extract(epoch FROM end_time - start_time) / extract(epoch FROM bucket) > 10000
-			THEN format('bucket must be longer: there are %s buckets of %s between start_time and end_time, more than 10000',
-				ceil(extract(epoch FROM end_time - start_time) / extract(epoch FROM bucket)), bucket)
+			THEN format('bucket must be longer: there are %s buckets of %s seconds between start_time and end_time, more than 10000',
+				ceil(extract(epoch FROM end_time - start_time) / extract(epoch FROM bucket)), trim_scale(extract(epoch FROM bucket)))
 	END;
 	IF wrong IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = wrong;

@@ -12,6 +12,7 @@ BEGIN ATOMIC
 	SELECT telemetry.initialise_metric_routes();
 	SELECT telemetry.initialise_export_routes();
 	SELECT telemetry.initialise_statistics();
+	SELECT telemetry.initialise_query_routes();
 	INSERT INTO telemetry.job (name, description, run_every) VALUES
 		('roll_up', 'Adds newly ingested points to the hourly and daily aggregates.', '2 s'),
 		('compact', 'Merges small blocks into larger ones.', '10 s'),

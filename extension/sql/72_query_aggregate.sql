@@ -64,6 +64,23 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION telemetry.hour_from(timestamptz) IS 'Start of the first hour of rollups (telemetry.hour_of) that begins at a time or later.';
 
+CREATE FUNCTION telemetry.rollup_merge_fields(internal, bigint, float8, float8, float8, float8, float8, float8, bigint, timestamptz, timestamptz, telemetry.sketch)
+	RETURNS internal
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_rollup_merge_fields';
+COMMENT ON FUNCTION telemetry.rollup_merge_fields(internal, bigint, float8, float8, float8, float8, float8, float8, bigint, timestamptz, timestamptz, telemetry.sketch) IS
+	'Of the aggregate rollup_merge_fields: adds a rollup, given by its fields, to the state.';
+
+CREATE AGGREGATE telemetry.rollup_merge_fields(n bigint, sum float8, m2 float8, min float8, max float8, first float8, last float8, others bigint,
+		first_ts timestamptz, last_ts timestamptz, sketch telemetry.sketch) (
+	SFUNC = telemetry.rollup_merge_fields,
+	STYPE = internal,
+	SSPACE = 1024,
+	FINALFUNC = telemetry.rollup_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE telemetry.rollup_merge_fields(bigint, float8, float8, float8, float8, float8, float8, bigint, timestamptz, timestamptz, telemetry.sketch) IS
+	'As telemetry.rollup_merge(), of the fields of rollups: many of them are merged faster so, and without sketches faster still; then the result has none.';
+
 -- What telemetry.live_hour and live_day are made of.
 CREATE VIEW telemetry.stored_hour AS
 	SELECT h.device_id, h.metric, h.hour, h.day,
@@ -96,6 +113,7 @@ DECLARE
 	first_hour CONSTANT timestamptz := least(telemetry.hour_from(start_time), last_hour);
 	first_day timestamptz := last_hour;
 	last_day timestamptz := last_hour;
+	wants_sketch CONSTANT boolean := aggregation IN ('median', 'p95', 'p99');
 BEGIN
 	IF telemetry.is_of_days(scope.bucket) AND scope.zone = telemetry.day_timezone() THEN
 		first_day := telemetry.time_bucket('1 day', first_hour, scope.zone);
@@ -119,49 +137,72 @@ BEGIN
 					AND l.device_id = ANY (scope.devices) AND l.metric = ANY (metrics)
 					AND (scope.group_devices OR ((l.device_id, l.metric) >= (scope.devices[1], scope.metrics[1]) AND (l.device_id, l.metric) <= (last_device, last_metric)))
 			), part AS (
-				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.hour, scope.zone) AS ts, p.rollup
+				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.hour, scope.zone) AS ts,
+					(p.rollup).n, (p.rollup).sum, (p.rollup).m2, (p.rollup).min, (p.rollup).max, (p.rollup).first, (p.rollup).last, (p.rollup).others, (p.rollup).first_ts, (p.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (p.rollup).sketch END AS sketch
 				FROM pending AS p
 				UNION ALL
-				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone),
+					(h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (h.rollup).sketch END
 				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
 				JOIN telemetry.stored_hour AS h ON h.device_id = s.device_id AND h.metric = s.metric AND h.hour >= first_hour AND h.hour < first_day
 				WHERE (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
 				UNION ALL
-				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone),
+					(h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (h.rollup).sketch END
 				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
 				JOIN telemetry.stored_hour AS h ON h.device_id = s.device_id AND h.metric = s.metric AND h.hour >= last_day AND h.hour < last_hour
 				WHERE last_day < last_hour AND (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
 				UNION ALL
 				-- Days with pending points are made of their hours, of which those are among the above.
-				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone),
+					(h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (h.rollup).sketch END
 				FROM (SELECT DISTINCT p.device_id, p.metric, p.day FROM pending AS p WHERE p.hour >= first_day AND p.hour < last_day) AS d
 				JOIN telemetry.stored_hour AS h ON h.device_id = d.device_id AND h.metric = d.metric AND h.day = d.day
 					AND h.hour >= (d.day - 1)::timestamp AT TIME ZONE scope.zone AND h.hour < (d.day + 2)::timestamp AT TIME ZONE scope.zone
 				WHERE first_day < last_day AND (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
 				UNION ALL
-				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, (h.day + time '12:00') AT TIME ZONE scope.zone, scope.zone), h.rollup
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, (h.day + time '12:00') AT TIME ZONE scope.zone, scope.zone),
+					(h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (h.rollup).sketch END
 				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
 				JOIN telemetry.stored_day AS h ON h.device_id = s.device_id AND h.metric = s.metric
 					AND h.day >= telemetry.day_of(first_day) AND h.day < telemetry.day_of(last_day)
 				WHERE first_day < last_day AND (h.device_id, h.metric, h.day) NOT IN (SELECT p.device_id, p.metric, p.day FROM pending AS p)
 				UNION ALL
-				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone), telemetry.rollup(p.ts, p.value)
-				FROM telemetry.point AS p
-				WHERE start_time < first_hour AND p.ts >= start_time AND p.ts < first_hour
-					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
-					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
-				GROUP BY 1, 2, 3
+				SELECT d.device_id, d.metric, d.ts,
+					(d.rollup).n, (d.rollup).sum, (d.rollup).m2, (d.rollup).min, (d.rollup).max, (d.rollup).first, (d.rollup).last, (d.rollup).others, (d.rollup).first_ts, (d.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (d.rollup).sketch END
+				FROM (
+					SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone) AS ts, telemetry.rollup(p.ts, p.value) AS rollup
+					FROM telemetry.point AS p
+					WHERE start_time < first_hour AND p.ts >= start_time AND p.ts < first_hour
+						AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
+						AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+					GROUP BY 1, 2, 3
+					OFFSET 0
+				) AS d
 				UNION ALL
-				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone), telemetry.rollup(p.ts, p.value)
-				FROM telemetry.point AS p
-				WHERE last_hour < end_time AND p.ts >= last_hour AND p.ts < end_time
-					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
-					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
-				GROUP BY 1, 2, 3
+				SELECT d.device_id, d.metric, d.ts,
+					(d.rollup).n, (d.rollup).sum, (d.rollup).m2, (d.rollup).min, (d.rollup).max, (d.rollup).first, (d.rollup).last, (d.rollup).others, (d.rollup).first_ts, (d.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (d.rollup).sketch END
+				FROM (
+					SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone) AS ts, telemetry.rollup(p.ts, p.value) AS rollup
+					FROM telemetry.point AS p
+					WHERE last_hour < end_time AND p.ts >= last_hour AND p.ts < end_time
+						AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
+						AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+					GROUP BY 1, 2, 3
+					OFFSET 0
+				) AS d
 			)
 			SELECT (a.device_id, a.metric, a.ts, telemetry.rollup_number(a.rollup, aggregation), (a.rollup).n + (a.rollup).others)::telemetry.query_aggregate
 			FROM (
-				SELECT CASE WHEN NOT scope.group_devices THEN t.device_id END AS device_id, t.metric, t.ts, telemetry.rollup_merge(t.rollup ORDER BY t.device_id) AS rollup
+				SELECT CASE WHEN NOT scope.group_devices THEN t.device_id END AS device_id, t.metric, t.ts,
+					telemetry.rollup_merge_fields(t.n, t.sum, t.m2, t.min, t.max, t.first, t.last, t.others, t.first_ts, t.last_ts, t.sketch ORDER BY t.device_id) AS rollup
 				FROM part AS t
 				GROUP BY 1, 2, 3
 				ORDER BY 1, 2, 3
@@ -176,49 +217,72 @@ BEGIN
 					AND l.device_id = ANY (scope.devices) AND l.metric = ANY (metrics)
 					AND (scope.group_devices OR ((l.device_id, l.metric) >= (scope.devices[1], scope.metrics[1]) AND (l.device_id, l.metric) <= (last_device, last_metric)))
 			), part AS (
-				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.hour, scope.zone) AS ts, p.rollup
+				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.hour, scope.zone) AS ts,
+					(p.rollup).n, (p.rollup).sum, (p.rollup).m2, (p.rollup).min, (p.rollup).max, (p.rollup).first, (p.rollup).last, (p.rollup).others, (p.rollup).first_ts, (p.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (p.rollup).sketch END AS sketch
 				FROM pending AS p
 				UNION ALL
-				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone),
+					(h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (h.rollup).sketch END
 				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
 				JOIN telemetry.stored_hour AS h ON h.device_id = s.device_id AND h.metric = s.metric AND h.hour >= first_hour AND h.hour < first_day
 				WHERE (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
 				UNION ALL
-				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone),
+					(h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (h.rollup).sketch END
 				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
 				JOIN telemetry.stored_hour AS h ON h.device_id = s.device_id AND h.metric = s.metric AND h.hour >= last_day AND h.hour < last_hour
 				WHERE last_day < last_hour AND (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
 				UNION ALL
 				-- Days with pending points are made of their hours, of which those are among the above.
-				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone), h.rollup
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, h.hour, scope.zone),
+					(h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (h.rollup).sketch END
 				FROM (SELECT DISTINCT p.device_id, p.metric, p.day FROM pending AS p WHERE p.hour >= first_day AND p.hour < last_day) AS d
 				JOIN telemetry.stored_hour AS h ON h.device_id = d.device_id AND h.metric = d.metric AND h.day = d.day
 					AND h.hour >= (d.day - 1)::timestamp AT TIME ZONE scope.zone AND h.hour < (d.day + 2)::timestamp AT TIME ZONE scope.zone
 				WHERE first_day < last_day AND (h.device_id, h.metric, h.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p)
 				UNION ALL
-				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, (h.day + time '12:00') AT TIME ZONE scope.zone, scope.zone), h.rollup
+				SELECT h.device_id, h.metric, telemetry.time_bucket(scope.bucket, (h.day + time '12:00') AT TIME ZONE scope.zone, scope.zone),
+					(h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (h.rollup).sketch END
 				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
 				JOIN telemetry.stored_day AS h ON h.device_id = s.device_id AND h.metric = s.metric
 					AND h.day >= telemetry.day_of(first_day) AND h.day < telemetry.day_of(last_day)
 				WHERE first_day < last_day AND (h.device_id, h.metric, h.day) NOT IN (SELECT p.device_id, p.metric, p.day FROM pending AS p)
 				UNION ALL
-				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone), telemetry.rollup(p.ts, p.value)
-				FROM telemetry.point AS p
-				WHERE start_time < first_hour AND p.ts >= start_time AND p.ts < first_hour
-					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
-					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
-				GROUP BY 1, 2, 3
+				SELECT d.device_id, d.metric, d.ts,
+					(d.rollup).n, (d.rollup).sum, (d.rollup).m2, (d.rollup).min, (d.rollup).max, (d.rollup).first, (d.rollup).last, (d.rollup).others, (d.rollup).first_ts, (d.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (d.rollup).sketch END
+				FROM (
+					SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone) AS ts, telemetry.rollup(p.ts, p.value) AS rollup
+					FROM telemetry.point AS p
+					WHERE start_time < first_hour AND p.ts >= start_time AND p.ts < first_hour
+						AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
+						AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+					GROUP BY 1, 2, 3
+					OFFSET 0
+				) AS d
 				UNION ALL
-				SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone), telemetry.rollup(p.ts, p.value)
-				FROM telemetry.point AS p
-				WHERE last_hour < end_time AND p.ts >= last_hour AND p.ts < end_time
-					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
-					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
-				GROUP BY 1, 2, 3
+				SELECT d.device_id, d.metric, d.ts,
+					(d.rollup).n, (d.rollup).sum, (d.rollup).m2, (d.rollup).min, (d.rollup).max, (d.rollup).first, (d.rollup).last, (d.rollup).others, (d.rollup).first_ts, (d.rollup).last_ts,
+					CASE WHEN wants_sketch THEN (d.rollup).sketch END
+				FROM (
+					SELECT p.device_id, p.metric, telemetry.time_bucket(scope.bucket, p.ts, scope.zone) AS ts, telemetry.rollup(p.ts, p.value) AS rollup
+					FROM telemetry.point AS p
+					WHERE last_hour < end_time AND p.ts >= last_hour AND p.ts < end_time
+						AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
+						AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+					GROUP BY 1, 2, 3
+					OFFSET 0
+				) AS d
 			)
 			SELECT (a.device_id, a.metric, a.ts, telemetry.rollup_number(a.rollup, aggregation), (a.rollup).n + (a.rollup).others)::telemetry.query_aggregate
 			FROM (
-				SELECT CASE WHEN NOT scope.group_devices THEN t.device_id END AS device_id, t.metric, t.ts, telemetry.rollup_merge(t.rollup) AS rollup
+				SELECT CASE WHEN NOT scope.group_devices THEN t.device_id END AS device_id, t.metric, t.ts,
+					telemetry.rollup_merge_fields(t.n, t.sum, t.m2, t.min, t.max, t.first, t.last, t.others, t.first_ts, t.last_ts, t.sketch) AS rollup
 				FROM part AS t
 				GROUP BY 1, 2, 3
 				ORDER BY 1, 2, 3

@@ -292,6 +292,7 @@ SELECT signature, '{reader,writer,admin,nobody}'
 FROM unnest(ARRAY[
 	'telemetry.sketch(float8)', 'telemetry.sketch_merge(telemetry.sketch)', 'telemetry.uniques_of(text)',
 	'telemetry.uniques_of_all(hll)', 'telemetry.rollup(timestamptz,telemetry.value)', 'telemetry.rollup_merge(telemetry.rollup)',
+	'telemetry.rollup_merge_fields(bigint,float8,float8,float8,float8,float8,float8,bigint,timestamptz,timestamptz,telemetry.sketch)',
 	'telemetry.value_out(telemetry.value)', 'telemetry.value_send(telemetry.value)', 'telemetry.float8_to_value(float8)',
 	'telemetry.float4_to_value(real)', 'telemetry.int2_to_value(smallint)', 'telemetry.int4_to_value(integer)',
 	'telemetry.int8_to_value(bigint)', 'telemetry.numeric_to_value(numeric)', 'telemetry.text_to_value(text)',

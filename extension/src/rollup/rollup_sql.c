@@ -103,6 +103,7 @@ typedef struct RollupState
 	TlSketch scratch;
 	int64 first_number_ts;
 	int64 last_number_ts;
+	bool without_sketch;
 } RollupState;
 
 static RollupState *
@@ -202,6 +203,14 @@ count_field(HeapTupleHeader tuple, AttrNumber number)
 }
 
 static void
+check_counts(const TlRollup *r)
+{
+	if (r->n < 0 || r->others < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a rollup has counts that cannot be")));
+}
+
+static void
 read_rollup(HeapTupleHeader tuple, TlRollup *r)
 {
 	bool isnull;
@@ -224,7 +233,8 @@ read_rollup(HeapTupleHeader tuple, TlRollup *r)
 
 		r->sketch = (TlSlice){VARDATA_ANY(v), (uint32) VARSIZE_ANY_EXHDR(v)};
 	}
-	if (r->n < 0 || r->others < 0 || (r->n > 0 && r->sketch.len == 0))
+	check_counts(r);
+	if (r->n > 0 && r->sketch.len == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("a rollup has counts that cannot be")));
 }
@@ -247,6 +257,53 @@ telemetry_rollup_merge(PG_FUNCTION_ARGS)
 	if (more.n > 0)
 		tl_sketch_merge_bytes(&state->builder.sketch, more.sketch.data, more.sketch.len);
 	MemoryContextSwitchTo(old);
+	tl_rollup_append_sums(&state->builder.rollup, &more);
+	add_ends(state, &more, &before);
+	PG_RETURN_POINTER(state);
+}
+
+static double
+number_argument(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? 0 : PG_GETARG_FLOAT8(number);
+}
+
+/* The arguments are the fields of a rollup; without a sketch of one there is none of all. */
+PG_FUNCTION_INFO_V1(telemetry_rollup_merge_fields);
+Datum
+telemetry_rollup_merge_fields(PG_FUNCTION_ARGS)
+{
+	RollupState *state = state_of(fcinfo);
+	TlRollup before = state->builder.rollup;
+	TlRollup more = {0};
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(8) || PG_ARGISNULL(9) || PG_ARGISNULL(10))
+		PG_RETURN_POINTER(state);
+	more.n = PG_GETARG_INT64(1);
+	more.sum = number_argument(fcinfo, 2);
+	more.m2 = number_argument(fcinfo, 3);
+	more.min = number_argument(fcinfo, 4);
+	more.max = number_argument(fcinfo, 5);
+	more.first = number_argument(fcinfo, 6);
+	more.last = number_argument(fcinfo, 7);
+	more.others = PG_GETARG_INT64(8);
+	more.first_ts = PG_GETARG_TIMESTAMPTZ(9);
+	more.last_ts = PG_GETARG_TIMESTAMPTZ(10);
+	more.sketch = (TlSlice){"", 0};
+	check_counts(&more);
+	if (tl_rollup_empty(&more))
+		PG_RETURN_POINTER(state);
+	if (more.n > 0 && PG_ARGISNULL(11))
+		state->without_sketch = true;
+	else if (more.n > 0)
+	{
+		struct varlena *sketch = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(11));
+		MemoryContext old = MemoryContextSwitchTo(state->context);
+
+		tl_sketch_merge_bytes(&state->builder.sketch, VARDATA_ANY(sketch),
+							  (uint32) VARSIZE_ANY_EXHDR(sketch));
+		MemoryContextSwitchTo(old);
+	}
 	tl_rollup_append_sums(&state->builder.rollup, &more);
 	add_ends(state, &more, &before);
 	PG_RETURN_POINTER(state);
@@ -285,7 +342,7 @@ telemetry_rollup_final(PG_FUNCTION_ARGS)
 	values[10] = PointerGetDatum(sketch);
 	for (int i = 1; i <= 6; i++)
 		nulls[i] = r.n == 0;
-	nulls[10] = r.n == 0;
+	nulls[10] = r.n == 0 || state->without_sketch;
 	desc = BlessTupleDesc(desc);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
 }

@@ -509,19 +509,12 @@ WHERE f.call IS NOT NULL;
 CREATE TEMP TABLE readable (name text, roles text[]);
 INSERT INTO readable
 SELECT name, '{reader,admin}' FROM unnest(ARRAY['alert', 'alert_engine_status', 'alert_pending', 'alert_recount', 'alert_rule', 'alert_rule_error', 'alert_rule_status', 'alert_rule_total', 'alert_state',
-	'metric', 'metric_definition', 'device_group', 'maintenance', 'pending_point', 'point', 'rolled_up_point', 'audit', 'audit_run', 'batch_log', 'compaction',
+	'latest', 'metric', 'metric_definition', 'device_group', 'maintenance', 'pending_latest', 'pending_point', 'point', 'rolled_up_point', 'audit', 'audit_run', 'batch_log', 'compaction',
 	'compaction_state', 'conflict', 'dead_letter', 'dialect', 'drop_log', 'event_drop', 'receipt', 'retention', 'route', 'series', 'stream',
 	'stream_field', 'audit_status', 'core_module_daily', 'event', 'event_daily', 'event_daily_live', 'event_freshness',
 	'event_hourly', 'event_hourly_live', 'event_partition', 'flash_count_daily', 'freshness', 'job_status', 'listener_daily', 'live_day',
 	'live_hour', 'metric_daily', 'metric_daily_live', 'metric_hourly', 'metric_hourly_live', 'out_of_reach', 'playback_daily', 'progress',
 	'notification_status', 'recent_failures', 'set_aside', 'statistics_hour', 'statistics_state', 'store_part', 'stream_daily', 'stream_daily_live', 'sync_health', 'track_daily', 'user_daily', 'user_daily_live', 'worker']) AS n (name);
-SELECT name, '{reader,admin}' FROM unnest(ARRAY['alert', 'alert_pending', 'alert_recount', 'alert_rule', 'alert_rule_error', 'alert_rule_status', 'alert_rule_total', 'alert_state',
-	'device_group', 'maintenance', 'pending_hour', 'pending_latest', 'pending_point', 'point', 'rolled_up_point', 'audit', 'audit_run', 'batch_log', 'compaction',
-	'compaction_state', 'conflict', 'dead_letter', 'dialect', 'drop_log', 'event_drop', 'receipt', 'retention', 'route', 'series', 'stream',
-	'stream_field', 'audit_status', 'core_module_daily', 'event', 'event_daily', 'event_daily_live', 'event_freshness',
-	'event_hourly', 'event_hourly_live', 'event_partition', 'flash_count_daily', 'freshness', 'job_status', 'listener_daily', 'live_day',
-	'latest', 'live_hour', 'metric_daily', 'metric_daily_live', 'metric_hourly', 'metric_hourly_live', 'out_of_reach', 'playback_daily', 'progress',
-	'notification_status', 'recent_failures', 'set_aside', 'store_part', 'stored_day', 'stored_hour', 'stream_daily', 'stream_daily_live', 'sync_health', 'track_daily', 'user_daily', 'user_daily_live', 'worker']) AS n (name);
 INSERT INTO readable
 SELECT name, '{admin}' FROM unnest(ARRAY['block', 'event_log', 'erasure', 'event_batch', 'event_change', 'event_key', 'event_rollup_day',
 	'event_rollup_hour', 'layout', 'retention_state', 'retention_todo', 'rollup_day', 'rollup_hour', 'stream_rollup_day',

@@ -79,6 +79,12 @@ SELECT device_id, ts, num, n FROM query('{temperature}', '2025-12-17', '2025-12-
 -- buckets_without_numbers_are_filled
 SELECT f.fill, q.ts, q.num, q.n FROM unnest('{none,"null",previous,linear}'::text[]) AS f (fill), query('{temperature}', '2025-12-17', '2025-12-18', '{device_002}', 'last', '6 hours', fill => f.fill) AS q;
 SELECT * FROM query('{temperature}', '2025-12-17', '2025-12-18', '{nobody}', 'avg', '1 day', fill => 'null');
+-- a_definition_says_the_unit_and_the_interval
+INSERT INTO metric_definition (name, data_type, unit, aggregation_interval) VALUES ('humidity', 'numeric', 'percent', 1800);
+SELECT ts, num, unit FROM query('{humidity}', '2025-12-17', '2025-12-18', '{device_001}', 'avg');
+SELECT query_bucket('{humidity,temperature}', '2025-12-17', '2025-12-18'), query_bucket('{temperature}', '2025-12-17', '2025-12-18'), query_bucket('{temperature}', '2025-12-17', '2026-12-17');
+SELECT unit FROM query('{humidity}', '2025-12-17', '2025-12-18', '{device_001}', 'rate') LIMIT 1;
+DELETE FROM metric_definition;
 -- what_is_wrong_is_named
 SELECT pg_temp.wrong('{"metrics": []}'), pg_temp.wrong('{"metrics": "temperature"}'), pg_temp.wrong(jsonb_build_object('metrics', jsonb_build_array(repeat('m', 129))));
 SELECT pg_temp.wrong('{"start_time": "yesterday"}'), pg_temp.wrong('{"end_time": "2025-12-17T00:00:00Z"}'), pg_temp.wrong('{"end_time": "infinity"}');

@@ -48,10 +48,14 @@ CREATE FUNCTION telemetry.query_bucket(metrics text[], start_time timestamptz, e
 BEGIN ATOMIC
 	SELECT coalesce(bucket, (
 		SELECT greatest(ceil(extract(epoch FROM end_time - start_time) / (10000 * w.seconds)), 1) * w.seconds * interval '1 s'
-		FROM (VALUES (60)) AS w (seconds)));
+		FROM (
+			SELECT coalesce(max((telemetry.metric_definition_of(m.metric)).aggregation_interval), 60) AS seconds
+			FROM unnest(metrics) AS m (metric)
+		) AS w));
 END;
 COMMENT ON FUNCTION telemetry.query_bucket(text[], timestamptz, timestamptz, interval) IS
-	'The width of the buckets that telemetry.query() takes: that which is given, else 60 seconds, or as many times of it as make 10000 buckets of the range at most.';
+	'The width of the buckets that telemetry.query() takes: that which is given, else the aggregation_interval of the metric''s definition, of several metrics the longest, 60 seconds if it has none, or as many times of it as make '
+	'10000 buckets of the range at most.';
 
 CREATE FUNCTION telemetry.query_cursor(device_id text, metric text, ts timestamptz) RETURNS text
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
@@ -233,10 +237,13 @@ CREATE FUNCTION telemetry.query_unit(aggregation text, device text, metric text,
 	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-	unit text;
+	unit text := (telemetry.metric_definition_of(metric)).unit;
 BEGIN
 	IF aggregation = 'count' THEN
 		RETURN NULL;
+	END IF;
+	IF unit IS NOT NULL THEN
+		RETURN unit || CASE aggregation WHEN 'rate' THEN '/s' ELSE '' END;
 	END IF;
 	SELECT p.unit INTO unit
 	FROM telemetry.point AS p
@@ -247,7 +254,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION telemetry.query_unit(text, text, text, timestamptz, timestamptz) IS
-	'Of telemetry.query(): the unit of an aggregate: that of the series'' newest point in the range; by the second for rate, none for count.';
+	'Of telemetry.query(): the unit of an aggregate: that of the metric''s definition, else of the series'' newest point in the range; by the second for rate, none for count.';
 
 CREATE FUNCTION telemetry.query_rows(metrics text[], start_time timestamptz, end_time timestamptz, devices text[], aggregation text, bucket interval,
 		filters jsonb, fill text, zone text, row_limit integer, cursor text, group_devices boolean) RETURNS SETOF telemetry.query_row

@@ -24,7 +24,7 @@ TIMES = {1114, 1184}    # type OIDs: timestamp, timestamptz
 NUMBERS = {20, 21, 23, 700, 701, 1700}
 
 # Panels of these dashboards that may read points; all others must do with aggregates and catalogues.
-OF_POINTS = {("device", "Points"), ("device", "Hours"), ("device", "Latest values")}
+OF_POINTS = {("device", "Points"), ("device", "Hours")}
 
 
 def rfc3339(when):

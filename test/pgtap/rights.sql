@@ -509,7 +509,7 @@ WHERE f.call IS NOT NULL;
 CREATE TEMP TABLE readable (name text, roles text[]);
 INSERT INTO readable
 SELECT name, '{reader,admin}' FROM unnest(ARRAY['alert', 'alert_engine_status', 'alert_pending', 'alert_recount', 'alert_rule', 'alert_rule_error', 'alert_rule_status', 'alert_rule_total', 'alert_state',
-	'latest', 'metric', 'metric_definition', 'device_group', 'maintenance', 'pending_latest', 'pending_point', 'point', 'rolled_up_point', 'audit', 'audit_run', 'batch_log', 'compaction',
+	'latest', 'metric', 'metric_definition', 'device_group', 'maintenance', 'pending_latest', 'pending_hour', 'pending_point', 'point', 'rolled_up_point', 'stored_day', 'stored_hour', 'audit', 'audit_run', 'batch_log', 'compaction',
 	'compaction_state', 'conflict', 'dead_letter', 'dialect', 'drop_log', 'event_drop', 'receipt', 'retention', 'route', 'series', 'stream',
 	'stream_field', 'audit_status', 'core_module_daily', 'event', 'event_daily', 'event_daily_live', 'event_freshness',
 	'event_hourly', 'event_hourly_live', 'event_partition', 'flash_count_daily', 'freshness', 'job_status', 'listener_daily', 'live_day',

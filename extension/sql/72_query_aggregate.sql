@@ -369,28 +369,15 @@ CREATE FUNCTION telemetry.fill_query(scope telemetry.query_scope, series telemet
 	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT array_agg((r.device_id, r.metric, r.ts,
-			CASE
-				WHEN r.num IS NOT NULL OR fill = 'null' THEN r.num
-				WHEN fill = 'previous' THEN r.num_before
-				WHEN isfinite(r.ts_before) AND isfinite(r.ts_after) THEN r.num_before + (r.num_after - r.num_before) * (
-					extract(epoch FROM r.ts - r.ts_before)::float8 / extract(epoch FROM r.ts_after - r.ts_before)::float8)
-			END, coalesce(r.n, 0))::telemetry.query_aggregate ORDER BY r.device_id COLLATE "C", r.metric COLLATE "C", r.ts)
+	SELECT array_agg((r.device_id, r.metric, r.ts, CASE fill WHEN 'previous' THEN r.previous WHEN 'linear' THEN r.linear ELSE r.num END,
+		coalesce(r.n, 0))::telemetry.query_aggregate ORDER BY r.device_id COLLATE "C", r.metric COLLATE "C", r.ts)
 	FROM (
-		SELECT b.device_id, b.metric, b.ts, b.num, b.n,
-			first_value(b.num) OVER before AS num_before, first_value(CASE WHEN b.num IS NOT NULL THEN b.ts END) OVER before AS ts_before,
-			first_value(b.num) OVER after AS num_after, first_value(CASE WHEN b.num IS NOT NULL THEN b.ts END) OVER after AS ts_after
-		FROM (
-			SELECT s.device_id, s.metric, g.ts, f.num, f.n,
-				count(f.num) OVER (PARTITION BY s.device_id, s.metric ORDER BY g.ts) AS known_before,
-				count(f.num) OVER (PARTITION BY s.device_id, s.metric ORDER BY g.ts DESC) AS known_after
-			FROM unnest(fill_query.series) AS s
-			CROSS JOIN telemetry.gapfill((scope).bucket, (scope).start_time, (scope).end_time, (scope).zone) AS g (ts)
-			LEFT JOIN unnest(fill_query.found) AS f
-				ON f.device_id IS NOT DISTINCT FROM s.device_id AND f.metric = s.metric AND f.ts = g.ts
-		) AS b
-		WINDOW before AS (PARTITION BY b.device_id, b.metric, b.known_before ORDER BY b.ts),
-			after AS (PARTITION BY b.device_id, b.metric, b.known_after ORDER BY b.ts DESC)
+		SELECT s.device_id, s.metric, g.ts, f.num, f.n, telemetry.locf(f.num) OVER buckets AS previous, telemetry.interpolate(f.num, g.ts) OVER buckets AS linear
+		FROM unnest(fill_query.series) AS s
+		CROSS JOIN telemetry.gapfill((scope).bucket, (scope).start_time, (scope).end_time, (scope).zone) AS g (ts)
+		LEFT JOIN unnest(fill_query.found) AS f
+			ON f.device_id IS NOT DISTINCT FROM s.device_id AND f.metric = s.metric AND f.ts = g.ts
+		WINDOW buckets AS (PARTITION BY s.device_id, s.metric ORDER BY g.ts)
 	) AS r;
 END;
 COMMENT ON FUNCTION telemetry.fill_query(telemetry.query_scope, telemetry.query_series[], telemetry.query_aggregate[], text) IS

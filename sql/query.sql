@@ -136,6 +136,9 @@ SELECT pg_temp.answer('http_aggregated', params - name)
 FROM (VALUES ('{"metric_name": "temperature", "aggregation_type": "max", "interval": "43200", "start_time": "2025-12-17T00:00:00Z", "end_time": "2025-12-18T00:00:00Z"}'::jsonb)) AS p (params),
 	unnest('{metric_name,aggregation_type,interval,start_time,end_time}'::text[]) AS n (name);
 SELECT pg_temp.answer('http_aggregated', '{"metric_name": "temperature", "aggregation_type": "max", "interval": "1", "start_time": "2025-12-17T00:00:00Z", "end_time": "2025-12-18T00:00:00Z"}');
+-- fill=null_is_a_choice
+SELECT pg_temp.answer('http_aggregated', '{"metric_name": "temperature", "aggregation_type": "max", "interval": "43200", "start_time": "2025-12-17T00:00:00Z", "end_time": "2025-12-19T00:00:00Z", "fill": "null"}');
+SELECT (http_range('{"device_id": "device_002", "metric_name": "temperature", "aggregation": "avg", "fill": "null"}')).status, (http_range('{"device_id": "device_002", "metric_name": "temperature", "aggregation": "avg", "fill": "nothing"}')).body;
 -- E3-US5 AC3: of one device
 SELECT pg_temp.answer('http_aggregated', '{"metric_name": "temperature", "aggregation_type": "max", "interval": "43200", "start_time": "2025-12-17T00:00:00Z", "end_time": "2025-12-18T00:00:00Z", "device_id": "device_002"}');
 TRUNCATE block;

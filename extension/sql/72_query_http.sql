@@ -68,40 +68,50 @@ COMMENT ON FUNCTION telemetry.query_answer(text[], timestamptz, timestamptz, tex
 	'"aggregation", "interval" in seconds, "start_time", "end_time"}, of several series "series": [{"device_id", "metric_name", "count"}], and "next_cursor" if there is more; else '
 	'{"detail"} with status_of_errors.';
 
+CREATE FUNCTION telemetry.query_fields() RETURNS jsonb
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{
+		"metrics": {"kind": "texts", "items": 100, "highest": 128, "required": true, "description": "Metrics to read, one at least."},
+		"devices": {"kind": "texts", "items": 10000, "highest": 128, "description": "Devices to read; none, or left out: all."},
+		"start_time": {"kind": "time", "required": true, "description": "Points of this time or later."},
+		"end_time": {"kind": "time", "required": true, "description": "Points before this time."},
+		"aggregation": {"kind": "choice", "choices": ["avg", "min", "max", "sum", "count", "median", "p95", "p99", "first", "last", "stddev", "rate", "delta"],
+			"description": "What is made of the points of each interval; left out: the points themselves are answered."},
+		"interval": {"kind": "integer", "lowest": 1, "highest": 31622400,
+			"description": "Seconds that each aggregate is of, at most 10000 such intervals in the range. Left out: 60, or as many times that as the range needs."},
+		"filters": {"kind": "object", "highest": 10000, "empty": true, "description": "Only points whose tags have these members with these values."},
+		"fill": {"kind": "choice", "choices": ["none", "null", "previous", "linear"], "default": "none",
+			"description": "What an interval without points has: no aggregate, null, that of the interval before, or what lies on a line between its neighbours. Only with aggregation, unless it is none."},
+		"timezone": {"kind": "text", "lowest": 1, "highest": 100, "default": "UTC", "description": "By whose clock intervals of days and more begin."},
+		"limit": {"kind": "integer", "lowest": 1, "highest": 10000, "default": 1000, "description": "How many to answer with."},
+		"cursor": {"kind": "text", "lowest": 1, "highest": 1000, "description": "next_cursor of an answer to the same query: go on after it."}
+	}'::jsonb;
+END;
+COMMENT ON FUNCTION telemetry.query_fields() IS
+	'What the body of a query over HTTP has, for telemetry.check_fields(), with descriptions.';
+
 CREATE FUNCTION telemetry.http_query(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
 	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	given CONSTANT jsonb := CASE WHEN jsonb_typeof(body) = 'object' AND body -> 'filters' = '{}' THEN body - 'filters' ELSE body END;
-	answer telemetry.http_response := telemetry.check_fields(given, '{
-		"metrics": {"kind": "texts", "items": 100, "highest": 128, "required": true},
-		"devices": {"kind": "texts", "items": 10000, "highest": 128},
-		"start_time": {"kind": "time", "required": true},
-		"end_time": {"kind": "time", "required": true},
-		"aggregation": {"kind": "choice", "choices": ["avg", "min", "max", "sum", "count", "median", "p95", "p99", "first", "last", "stddev", "rate", "delta"]},
-		"interval": {"kind": "integer", "lowest": 1, "highest": 31622400},
-		"filters": {"kind": "object", "highest": 10000},
-		"fill": {"kind": "choice", "choices": ["none", "null", "previous", "linear"]},
-		"timezone": {"kind": "text", "lowest": 1, "highest": 100},
-		"limit": {"kind": "integer", "lowest": 1, "highest": 10000},
-		"cursor": {"kind": "text", "lowest": 1, "highest": 1000}}', false);
+	answer telemetry.http_response := telemetry.check_fields(body, telemetry.query_fields(), false);
 BEGIN
 	IF answer.status IS NOT NULL THEN
 		RETURN answer;
 	END IF;
 	RETURN telemetry.query_answer(
-		ARRAY(SELECT jsonb_array_elements_text(given -> 'metrics')),
-		telemetry.time_parameter(given ->> 'start_time'), telemetry.time_parameter(given ->> 'end_time'),
+		ARRAY(SELECT jsonb_array_elements_text(body -> 'metrics')),
+		telemetry.time_parameter(body ->> 'start_time'), telemetry.time_parameter(body ->> 'end_time'),
 		-- No devices are all devices.
-		nullif(CASE jsonb_typeof(given -> 'devices') WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(given -> 'devices')) END, '{}'),
-		given ->> 'aggregation', (given ->> 'interval')::integer, nullif(given -> 'filters', 'null'), coalesce(given ->> 'fill', 'none'),
-		coalesce(given ->> 'timezone', 'UTC'), coalesce((given ->> 'limit')::integer, 1000), given ->> 'cursor', 422);
+		nullif(CASE jsonb_typeof(body -> 'devices') WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(body -> 'devices')) END, '{}'),
+		body ->> 'aggregation', (body ->> 'interval')::integer, nullif(nullif(body -> 'filters', 'null'), '{}'), coalesce(body ->> 'fill', 'none'),
+		coalesce(body ->> 'timezone', 'UTC'), coalesce((body ->> 'limit')::integer, 1000), body ->> 'cursor', 422);
 END
 $$;
 COMMENT ON FUNCTION telemetry.http_query(jsonb, jsonb) IS
-	'POST of a query: body {"metrics": 1 to 100 names, "start_time", "end_time"}, optional "devices" (none: all), "aggregation", "interval" (seconds, 1 to 31622400), "filters" (tags), '
-	'"fill", "timezone", "limit" (1 to 10000, 1000), "cursor": as of telemetry.query(). 200 telemetry.query_answer(); 422 {"detail"}.';
+	'POST of telemetry.query(): body as telemetry.query_fields() has it. 200 telemetry.query_answer(); 422 {"detail"}.';
 
 CREATE FUNCTION telemetry.http_latest(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
 	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
@@ -152,7 +162,7 @@ DECLARE
 	answer telemetry.http_response := coalesce(
 		telemetry.check_choice(params, 'time_range', '{1h,6h,24h,7d,30d,90d}'),
 		telemetry.check_choice(params, 'aggregation', '{avg,min,max,sum,count,median,p95,p99,first,last,stddev,rate,delta}'),
-		telemetry.check_choice(params, 'fill', '{none,null,previous,linear}'),
+		telemetry.check_choice(params, 'fill', '{none,"null",previous,linear}'),
 		telemetry.check_parameters(params, '{}', '{}', '{"interval": [1, 31622400], "limit": [1, 10000]}'));
 BEGIN
 	IF answer.status IS NOT NULL THEN
@@ -177,7 +187,7 @@ DECLARE
 	answer telemetry.http_response := coalesce(
 		CASE WHEN missing IS NOT NULL THEN telemetry.http_problem('telemetry', 400, 'VALIDATION_ERROR', missing || ' is required') END,
 		telemetry.check_choice(params, 'aggregation_type', '{avg,min,max,sum,count,median,p95,p99,first,last,stddev,rate,delta}'),
-		telemetry.check_choice(params, 'fill', '{none,null,previous,linear}'),
+		telemetry.check_choice(params, 'fill', '{none,"null",previous,linear}'),
 		telemetry.check_parameters(params, '{start_time,end_time}', '{}', '{"interval": [1, 31622400]}'));
 	found jsonb;
 	unit text;
@@ -221,7 +231,7 @@ COMMENT ON FUNCTION telemetry.initialise_query_routes() IS 'Of telemetry.initial
 
 REVOKE ALL ON FUNCTION telemetry.json_timestamp(timestamptz), telemetry.json_points(telemetry.query_row[], boolean),
 	telemetry.query_answer(text[], timestamptz, timestamptz, text[], text, integer, jsonb, text, text, integer, text, integer),
-	telemetry.http_query(jsonb, jsonb), telemetry.http_latest(jsonb, jsonb), telemetry.http_device_metrics(jsonb, jsonb), telemetry.http_range(jsonb, jsonb),
+	telemetry.query_fields(), telemetry.http_query(jsonb, jsonb), telemetry.http_latest(jsonb, jsonb), telemetry.http_device_metrics(jsonb, jsonb), telemetry.http_range(jsonb, jsonb),
 	telemetry.http_aggregated(jsonb, jsonb), telemetry.initialise_query_routes() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION telemetry.json_timestamp(timestamptz), telemetry.json_points(telemetry.query_row[], boolean),
 	telemetry.query_answer(text[], timestamptz, timestamptz, text[], text, integer, jsonb, text, text, integer, text, integer) TO telemetry_reader;

@@ -109,7 +109,7 @@ COMMENT ON TABLE telemetry.route IS
 	'Routes of the HTTP interface, all of them: each brings events of a stream, or calls a function, or is compiled into the proxy. The proxy '
 	'follows a change within seconds; one that is compiled into it is here for its documentation. telemetry.openapi() describes them all.';
 COMMENT ON COLUMN telemetry.route.path IS
-	'/name/{parameter}/…: what stands for {parameter} is a member of params.';
+	'/name/{parameter}/…: what stands for {parameter} is a member of params. Paths of one shape have parameters of the same names.';
 COMMENT ON COLUMN telemetry.route.dialect IS 'Whose shape answers have; of a function, failures before it is called.';
 COMMENT ON COLUMN telemetry.route.stream IS 'Which stream the events of the body are of.';
 COMMENT ON COLUMN telemetry.route.function IS
@@ -215,6 +215,35 @@ CREATE TRIGGER check_route BEFORE INSERT OR UPDATE ON telemetry.route
 	FOR EACH ROW EXECUTE FUNCTION telemetry.check_route();
 CREATE TRIGGER check_stream BEFORE INSERT OR UPDATE ON telemetry.route
 	FOR EACH ROW EXECUTE FUNCTION telemetry.check_stream();
+
+-- After the statement, so that one may rename the parameters of several.
+CREATE FUNCTION telemetry.check_route_shape() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	other text;
+BEGIN
+	-- Of two that come at the same time the later one sees the earlier one.
+	PERFORM pg_advisory_xact_lock(21581, 2);
+	SELECT r.method || ' ' || r.path INTO other
+	FROM telemetry.route AS r
+	WHERE r.path <> new.path AND telemetry.route_shape(r.path) = telemetry.route_shape(new.path)
+	ORDER BY r.path, r.method
+	LIMIT 1;
+	IF other IS NOT NULL AND NOT telemetry.is_restoring() THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('route "%s %s" is "%s" with other names of parameters', new.method, new.path, other),
+			HINT = 'Paths of one shape have parameters of the same names, whatever the method.';
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION telemetry.check_route_shape() IS
+	'Trigger of telemetry.route: refuses a path that differs from another row''s in the names of parameters alone, which to a request, and in a document of OpenAPI, is the same. '
+	'Error: invalid_parameter_value.';
+CREATE TRIGGER check_route_shape AFTER INSERT OR UPDATE OF path ON telemetry.route
+	FOR EACH ROW EXECUTE FUNCTION telemetry.check_route_shape();
 
 CREATE FUNCTION telemetry.follow_dialect() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -56,9 +56,10 @@ INSERT INTO route (method, path, description, dialect, function, documentation) 
 SELECT f.field, field_schema(f.field) FROM (VALUES
 	('{"kind": "text", "lowest": 1, "highest": 9, "unit": "bytes"}'::jsonb), ('{"kind": "integer", "lowest": 0, "highest": 9, "default": 5}'), ('{"kind": "number"}'),
 	('{"kind": "scalar", "highest": 9}'), ('{"kind": "boolean", "default": true}'), ('{"kind": "choice", "choices": ["a", "b"]}'),
-	('{"kind": "choices", "choices": ["a", "b"]}'), ('{"kind": "texts", "items": 3, "highest": 9}'), ('{"kind": "time"}'), ('{"kind": "object", "highest": 9}'), ('{"kind": "new"}')) AS f (field);
+	('{"kind": "choices", "choices": ["a", "b"]}'), ('{"kind": "texts", "items": 3, "highest": 9}'), ('{"kind": "time"}'), ('{"kind": "object", "highest": 9}'),
+	('{"kind": "object", "highest": 9, "empty": true}'), ('{"kind": "scalars", "items": 3, "highest": 9}'), ('{"kind": "new"}')) AS f (field);
 -- each kind that check_fields() knows has one
-SELECT DISTINCT f.value ->> 'kind' AS kind FROM (VALUES (alert_rule_fields()), (device_group_fields()), (maintenance_fields())) AS k (fields), jsonb_each(k.fields) AS f
+SELECT DISTINCT f.value ->> 'kind' AS kind FROM (VALUES (alert_rule_fields()), (device_group_fields()), (maintenance_fields()), (metric_fields()), (query_fields())) AS k (fields), jsonb_each(k.fields) AS f
 WHERE field_schema(f.value) - 'default' = '{}';
 SELECT fields_schema('{"name": {"kind": "text", "lowest": 1, "highest": 9, "required": true}, "level": {"kind": "choice", "choices": ["a"]}}', 'telemetry.alert_rule');
 SELECT fields_schema('{"name": {"kind": "boolean", "required": true, "description": "Its own."}}', 'telemetry.alert_rule', true), fields_schema('{}');
@@ -101,6 +102,14 @@ INSERT INTO route (method, path, description, dialect, stream, batch, max_events
 SELECT o #- '{put,description}' AS put, o #>> '{put,description}' LIKE 'GET of the service%' AS described FROM jsonb_path_query(openapi(), '$.paths."/mine/{id}"') AS o;
 SELECT o -> 'tags' AS tags, o ->> 'description' AS description, o #>> '{requestBody,content,application/json,schema,maxItems}' AS events, o -> 'parameters' AS parameters,
 	(SELECT array_agg(r ORDER BY r) FROM jsonb_object_keys(o -> 'responses') AS r) AS responses FROM jsonb_path_query(openapi(), '$.paths."/mine".post') AS o;
+-- paths_of_one_shape_have_the_same_names, unless all of them change
+INSERT INTO route (method, path, description, dialect, function) VALUES ('GET', '/mine/{key}', 'Mine.', 'telemetry', 'telemetry.http_health(jsonb, jsonb)');
+INSERT INTO route (method, path, description, dialect, function) VALUES ('DELETE', '/mine/{key}', 'Mine.', 'telemetry', 'telemetry.http_health(jsonb, jsonb)');
+INSERT INTO route (method, path, description, dialect, function) VALUES ('GET', '/mine/{id}', 'Mine.', 'telemetry', 'telemetry.http_health(jsonb, jsonb)');
+UPDATE route SET path = '/mine/{key}' WHERE path = '/mine/{id}' AND method = 'GET';
+UPDATE route SET path = '/mine/{key}' WHERE path = '/mine/{id}';
+UPDATE route SET path = '/mine/{id}' WHERE path = '/mine/{key}';
+DELETE FROM route WHERE (method, path) = ('GET', '/mine/{id}');
 -- operation_ids_are_of_the_path, and differ
 INSERT INTO route (method, path, description, dialect, function) VALUES ('PUT', '/mine/by_id', 'Mine.', 'telemetry', 'telemetry.http_health(jsonb, jsonb)');
 SELECT o.key, o.value #> '{put,operationId}' AS id FROM jsonb_each(openapi() -> 'paths') AS o WHERE o.key LIKE '/mine/%' ORDER BY o.key;

@@ -68,7 +68,9 @@ BEGIN ATOMIC
 		WHEN 'texts' THEN jsonb_build_object('type', 'array', 'maxItems', field -> 'items',
 			'items', jsonb_build_object('type', 'string', 'minLength', 1, 'maxLength', field -> 'highest'))
 		WHEN 'time' THEN '{"type": "string", "format": "date-time"}'
-		WHEN 'object' THEN '{"type": "object", "minProperties": 1}'
+		WHEN 'scalars' THEN jsonb_build_object('type', 'array', 'minItems', 1, 'maxItems', field -> 'items',
+			'items', jsonb_build_object('type', '["number", "string", "boolean"]'::jsonb, 'maxLength', field -> 'highest'))
+		WHEN 'object' THEN CASE WHEN field ? 'empty' THEN '{"type": "object"}' ELSE '{"type": "object", "minProperties": 1}' END::jsonb
 		ELSE '{}'
 	END || CASE WHEN coalesce(field -> 'default', 'null') <> 'null' THEN jsonb_build_object('default', field -> 'default') ELSE '{}' END;
 END;

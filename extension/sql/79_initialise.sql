@@ -29,6 +29,9 @@ BEGIN ATOMIC
 	SELECT telemetry.initialise_event_routes();
 	SELECT telemetry.initialise_openapi_routes();
 	SELECT telemetry.document_point_routes();
+	SELECT telemetry.document_metric_routes();
+	SELECT telemetry.document_query_routes();
+	SELECT telemetry.document_statistics_routes();
 	SELECT telemetry.document_alert_routes();
 	SELECT telemetry.document_group_routes();
 END;

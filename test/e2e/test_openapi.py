@@ -19,7 +19,22 @@ WORLD = """
     INSERT INTO telemetry.device_group (name, device_ids) VALUES ('kitchen', '{oven}');
     SELECT setval('telemetry.maintenance_id_seq', 1000);
     INSERT INTO telemetry.maintenance (id, starts_at, ends_at) OVERRIDING SYSTEM VALUE VALUES (1, now(), now() + interval '1 hour');
+    DELETE FROM telemetry.metric_definition;
+    INSERT INTO telemetry.metric_definition (name, data_type, unit) VALUES ('battery_level', 'numeric', 'percent');
+    INSERT INTO telemetry.point (ts, device_id, metric, value, unit, tags, metadata) VALUES
+        (now() - interval '3 hours', 'device_001', 'temperature', '25.5', 'celsius', '{"location": "room_1"}', '{"a": 1}'),
+        (now() - interval '3 hours', 'device_002', 'temperature', '26', NULL, NULL, NULL),
+        (now(), 'device_001', 'temperature', '25.6', 'celsius', NULL, NULL);
 """
+# What must not be there for the example of a route.
+WITHOUT = {("POST", "/api/v1/telemetry/metrics"): "DELETE FROM telemetry.metric_definition WHERE name = 'battery_level'"}
+# An interval is at its limit in a range that has no more of them than an answer may have.
+WITH_LIMIT = {"interval": {"start_time": "2025-12-17T00:00:00Z", "end_time": "2025-12-17T02:00:00Z"}}
+# Of lines, which no schema describes, what the example's has not.
+LINES = {
+    "text/csv; charset=utf-8": lambda line, n, example: [line] if n == 0 and line != example.splitlines()[0] else [],
+    "application/x-ndjson": lambda line, n, example: set(json.loads(line)) ^ set(json.loads(example)),
+}
 LONG = "x" * 2000
 DEEP = "[" * 1000 + "]" * 1000
 # Texts that are no number, no date and no choice.
@@ -35,6 +50,9 @@ class OpenApiTest(support.SharedProxyTestCase):
         super().setUp()
         self.cluster.execute(WORLD)
         self.document = self.proxy.get("/openapi.json").json
+
+    def make_world(self, method, path):
+        self.cluster.execute(WORLD + WITHOUT.get((method, path), ""))
 
     def url(self, path, operation, **changed):
         """The address with the examples of its parameters, or with other values for some."""
@@ -68,6 +86,9 @@ class OpenApiTest(support.SharedProxyTestCase):
         kind = answer.headers["Content-Type"]
         if kind not in content:
             return [f"{said}: {answer.status} has Content-Type {kind}, not {list(content)}"]
+        if kind in LINES and "example" in content[kind]:
+            example = content[kind]["example"]
+            return [f"{said}: {name} of line {n}" for n, line in enumerate(answer.body.decode().splitlines()) for name in LINES[kind](line, n, example)]
         value = answer.json if "json" in kind else answer.body.decode()
         return [f"{said}: {answer.status} {fault}" for fault in openapi.faults(self.document, content[kind]["schema"], value)]
 
@@ -127,10 +148,11 @@ class OpenApiTest(support.SharedProxyTestCase):
         # A receipt, and events to be found.
         for method, path, operation in openapi.operations(self.document):
             if method == "POST":
+                self.make_world(method, path)
                 self.send_example(method, path, operation)
         for method, path, operation in openapi.operations(self.document):
             with self.subTest(method=method, path=path):
-                self.cluster.execute(WORLD)
+                self.make_world(method, path)
                 answer = self.send_example(method, path, operation)
                 self.assertEqual(self.check(operation, answer, "its example", lambda status: status < 300), [])
 
@@ -139,6 +161,7 @@ class OpenApiTest(support.SharedProxyTestCase):
             for parameter in operation["parameters"]:
                 if parameter["in"] != "query":
                     continue
+                within = WITH_LIMIT.get(parameter["name"], {})
                 with self.subTest(method=method, path=path, parameter=parameter["name"]):
                     answer = self.send_example(method, path, operation, **{parameter["name"]: parameter["example"]})
                     faults = self.check(operation, answer, "its example", lambda status: status < 300 or path.endswith("{batch_id}"))
@@ -149,9 +172,9 @@ class OpenApiTest(support.SharedProxyTestCase):
                         faults += self.check(operation, answer, "nonsense", lambda status: status == 400)
                     for bound, beyond in (("minimum", -1), ("maximum", 1)):
                         if bound in schema:
-                            answer = self.send_example(method, path, operation, **{parameter["name"]: schema[bound] + beyond})
+                            answer = self.send_example(method, path, operation, **{**within, parameter["name"]: schema[bound] + beyond})
                             faults += self.check(operation, answer, f"beyond its {bound}", lambda status: status == 400)
-                            answer = self.send_example(method, path, operation, **{parameter["name"]: schema[bound]})
+                            answer = self.send_example(method, path, operation, **{**within, parameter["name"]: schema[bound]})
                             faults += self.check(operation, answer, f"its {bound}", lambda status: status == 200)
                     self.assertEqual(faults, [])
 
@@ -187,13 +210,13 @@ class OpenApiTest(support.SharedProxyTestCase):
             if isinstance(example, dict):
                 schema = resolve_object(self.document, operation["requestBody"]["content"]["application/json"]["schema"])
                 for name in set(example) & set(schema.get("properties", {})):
-                    requests += [(name, [(self.url(path, operation), {**example, name: value}) for value in pair])
+                    requests += [(name, [(self.url(path, operation), {**example, **WITH_LIMIT.get(name, {}), name: value}) for value in pair])
                                  for pair in self.limits(openapi.resolve(self.document, schema["properties"][name]))]
             with self.subTest(method=method, path=path):
                 faults = []
                 for name, pair in requests:
                     for (url, body), is_taken in zip(pair, (True, False)):
-                        self.cluster.execute(WORLD)
+                        self.make_world(method, path)
                         answer = self.proxy.request(method, url, body, headers=self.headers(operation))
                         faults += self.check(operation, answer, f"limit of {name}", lambda status: status < 500)
                         if self.took_all(answer) != is_taken:

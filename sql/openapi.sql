@@ -135,6 +135,8 @@ SELECT curl_command('POST', '/a/{b}', '{"parameters": [{"name": "b", "in": "path
 	{"name": "r", "in": "query", "example": 1}, {"name": "X-User-Id", "in": "header", "required": true, "example": "o''hara"}],
 	"requestBody": {"content": {"application/json": {"example": {"a": "it''s"}}}}}') AS curl;
 SELECT curl_command('GET', '/a', '{"parameters": []}') AS curl;
+SELECT curl_command('GET', '/a', '{"parameters": [{"name": "from", "in": "query", "required": true, "example": "2025-12-18T10:00:00Z"}, {"name": "who", "in": "query", "required": true, "example": "o''hara''s $(id) & co"}]}') AS curl;
+SELECT example_text('{"a": [], "b": {}, "c": [{}], "d": "[\n ]"}') AS example;
 
 -- an_app_that_goes_takes_its_documentation_along
 CREATE EXTENSION telemetry_flash;

@@ -294,6 +294,7 @@ BEGIN
 			"request": {"example": {"message": "The port was closed.", "sessionId": "session_001", "appVersion": "1.0.0"}}},
 		"POST /increment": {
 			"description": "A session counts once; what names no session counts each time, or once an Idempotency-Key. The body may be left out.",
+			"parameters": [{"name": "Idempotency-Key", "in": "header", "description": "Says that a request which comes again under the same key is the same.", "schema": {"type": "string", "minLength": 1, "maxLength": 255}}],
 			"request": {"required": false, "example": {"session_id": "session_002"}, "schema": {"type": "object", "properties": {
 				"session_id": {"type": ["string", "null"], "maxLength": 246}, "sessionId": {"type": ["string", "null"], "maxLength": 246},
 				"app_version": {"type": ["string", "null"], "maxLength": 128}, "message": {"type": ["string", "null"], "maxLength": 2000}, "model": {"type": ["string", "null"], "maxLength": 128}}}},

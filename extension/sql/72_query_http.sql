@@ -79,7 +79,7 @@ BEGIN ATOMIC
 		"aggregation": {"kind": "choice", "choices": ["avg", "min", "max", "sum", "count", "median", "p95", "p99", "first", "last", "stddev", "rate", "delta"],
 			"description": "What is made of the points of each interval; left out: the points themselves are answered."},
 		"interval": {"kind": "integer", "lowest": 1, "highest": 31622400,
-			"description": "Seconds that each aggregate is of, at most 10000 such intervals in the range. Left out: 60, or as many times that as the range needs."},
+			"description": "Seconds that each aggregate is of, at most 10000 such intervals in the range. Left out: the longest aggregation_interval of the metrics'' definitions, or 60; if the range has too many of these, the first multiple of it that makes fewer."},
 		"filters": {"kind": "object", "highest": 10000, "empty": true, "description": "Only points whose tags have these members with these values."},
 		"fill": {"kind": "choice", "choices": ["none", "null", "previous", "linear"], "default": "none",
 			"description": "What an interval without points has: no aggregate, null, that of the interval before, or what lies on a line between its neighbours. Only with aggregation, unless it is none."},

@@ -49,7 +49,7 @@ BEGIN
 				('X-Device-Id', '{"description": "The device that asks.", "example": "device_001"}', 256, 1001,
 					coalesce(route.caller = 'device', false), route.caller = 'device' OR route.stream IS NOT NULL),
 				('Idempotency-Key', '{"description": "Says that a request which comes again under the same key is the same."}', 255, 1002,
-					false, route.method = 'POST')
+					false, route.method = 'POST' AND route.function IS NULL)
 			) AS h (name, parameter, highest, place, is_required, is_there)
 			WHERE h.is_there
 			UNION ALL

@@ -37,7 +37,8 @@ BEGIN
 		RETURN (SELECT string_agg(telemetry.schema_html(a.schema), ', or ') FROM jsonb_array_elements(schema -> 'anyOf') AS a (schema));
 	ELSIF choices IS NOT NULL THEN
 		RETURN 'one of ' || (SELECT string_agg(format('<code>%s</code>', telemetry.html(c.choice #>> '{}')), ', ' ORDER BY c.n)
-			FROM jsonb_array_elements(choices) WITH ORDINALITY AS c (choice, n) WHERE c.choice <> 'null');
+			FROM jsonb_array_elements(choices) WITH ORDINALITY AS c (choice, n) WHERE c.choice <> 'null')
+			|| coalesce(', default <code>' || telemetry.html(nullif(schema -> 'default', 'null')::text) || '</code>', '');
 	END IF;
 	words := telemetry.html(coalesce(nullif(array_to_string(types, ' or '), ''), 'any'));
 	IF 'array' = ANY (types) AND jsonb_typeof(schema -> 'items') = 'object' THEN
@@ -125,12 +126,21 @@ $$;
 COMMENT ON FUNCTION telemetry.schema_table_html(jsonb, jsonb, boolean) IS
 	'A schema as a table of its members; schemas has those that it may refer to by name; asked: somebody has to send it.';
 
+CREATE FUNCTION telemetry.example_text(example jsonb) RETURNS text
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	-- A line ends between members only, never within a text.
+	SELECT regexp_replace(jsonb_pretty(example), E'([\\[{])\n *([\\]}])', '\1\2', 'g');
+END;
+COMMENT ON FUNCTION telemetry.example_text(jsonb) IS 'JSON as people read it: a member a line, what is empty in one.';
+
 CREATE FUNCTION telemetry.curl_command(method text, path text, operation jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
 DECLARE
 	url text := path;
 	query text;
+	lines text;
 	headers text;
 	parameter jsonb;
 	body CONSTANT jsonb := operation #> '{requestBody,content,application/json,example}';
@@ -140,15 +150,21 @@ BEGIN
 	LOOP
 		url := replace(url, '{' || (parameter ->> 'name') || '}', telemetry.url_encoded(parameter ->> 'example'));
 	END LOOP;
-	SELECT string_agg(telemetry.url_encoded(p.parameter ->> 'name') || '=' || telemetry.url_encoded(p.parameter ->> 'example'), '&' ORDER BY p.n) INTO query
+	SELECT string_agg(telemetry.url_encoded(p.parameter ->> 'name') || '=' || telemetry.url_encoded(p.parameter ->> 'example'), '&' ORDER BY p.n),
+		string_agg(E' \\\n  --data-urlencode ''' || replace((p.parameter ->> 'name') || '=' || (p.parameter ->> 'example'), '''', '''\''''') || '''', '' ORDER BY p.n)
+	INTO query, lines
 	FROM jsonb_array_elements(operation -> 'parameters') WITH ORDINALITY AS p (parameter, n)
 	WHERE p.parameter ->> 'in' = 'query' AND p.parameter ? 'example'
 		AND ((p.parameter -> 'required')::boolean OR p.parameter ->> 'name' = 'limit');
 	SELECT string_agg(format(' -H ''%s: %s''', p.parameter ->> 'name', replace(p.parameter ->> 'example', '''', '''\''''')), '' ORDER BY p.n) INTO headers
 	FROM jsonb_array_elements(operation -> 'parameters') WITH ORDINALITY AS p (parameter, n)
 	WHERE p.parameter ->> 'in' = 'header' AND p.parameter ? 'example' AND (p.parameter -> 'required')::boolean;
+	-- What would be too long a line is several.
+	IF method = 'GET' AND length(query) > 40 THEN
+		RETURN concat('curl -G "$TELEMETRY', replace(url, '$', '\$'), '"', headers, lines);
+	END IF;
 	RETURN concat('curl', CASE WHEN method <> 'GET' THEN ' -X ' || method END, ' "$TELEMETRY', replace(url, '$', '\$'), '?' || query, '"', headers,
-		E' \\\n  -H ''Content-Type: application/json'' -d ''' || replace(jsonb_pretty(body), '''', '''\''''') || '''');
+		E' \\\n  -H ''Content-Type: application/json'' -d ''' || replace(telemetry.example_text(body), '''', '''\''''') || '''');
 END
 $$;
 COMMENT ON FUNCTION telemetry.curl_command(text, text, jsonb) IS
@@ -188,8 +204,10 @@ BEGIN
 			FOR media IN SELECT m.key AS content_type, m.value FROM jsonb_each(coalesce(response.value -> 'content', '{}')) AS m LOOP
 				html := html || CASE WHEN media.content_type <> 'application/json' THEN '<p><code>' || telemetry.html(media.content_type) || '</code></p>' ELSE '' END
 					|| CASE WHEN media.value ? 'example' THEN '<pre tabindex="0"><code>' || telemetry.html(CASE jsonb_typeof(media.value -> 'example')
-						WHEN 'string' THEN media.value ->> 'example' ELSE jsonb_pretty(media.value -> 'example') END) || '</code></pre>' ELSE '' END
-					|| coalesce('<details class="shape"><summary>Its members</summary>' || nullif(telemetry.schema_table_html(media.value -> 'schema', schemas), '') || '</details>', '');
+						WHEN 'string' THEN media.value ->> 'example' ELSE telemetry.example_text(media.value -> 'example') END) || '</code></pre>' ELSE '' END
+					|| CASE WHEN media.content_type ~ '[/+]json$' THEN
+						coalesce('<details class="shape"><summary>Its members</summary>' || nullif(telemetry.schema_table_html(media.value -> 'schema', schemas), '') || '</details>', '')
+						ELSE '' END;
 			END LOOP;
 		END IF;
 		html := html || '</div>';
@@ -330,7 +348,7 @@ END;
 COMMENT ON FUNCTION telemetry.initialise_openapi_routes() IS
 	'Of telemetry.initialise(): the routes of the documentation, as far as they are not there.';
 
-REVOKE ALL ON FUNCTION telemetry.html(text), telemetry.url_encoded(text), telemetry.schema_html(jsonb), telemetry.schema_rows_html(jsonb, boolean, text),
+REVOKE ALL ON FUNCTION telemetry.html(text), telemetry.example_text(jsonb), telemetry.url_encoded(text), telemetry.schema_html(jsonb), telemetry.schema_rows_html(jsonb, boolean, text),
 	telemetry.schema_table_html(jsonb, jsonb, boolean), telemetry.curl_command(text, text, jsonb), telemetry.operation_html(text, text, jsonb, jsonb),
 	telemetry.docs_style(), telemetry.docs(jsonb), telemetry.http_openapi(jsonb, jsonb), telemetry.http_docs(jsonb, jsonb),
 	telemetry.initialise_openapi_routes() FROM PUBLIC;

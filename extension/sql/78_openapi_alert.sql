@@ -37,7 +37,8 @@ BEGIN ATOMIC
 			'{"$ref": "#/components/schemas/AlertRule"}'::jsonb AS schema
 	)
 	SELECT telemetry.document_routes(jsonb_build_object(
-		'POST /api/v1/telemetry/alerts/rules', '{"tag": "alert rules", "description": "Either metric_name or metric_pattern says what it is about."}'::jsonb || jsonb_build_object(
+		'POST /api/v1/telemetry/alerts/rules', '{"tag": "alert rules", "description": "Either metric_name or metric_pattern says what it is about.", "parameters": [
+				{"name": "Idempotency-Key", "in": "header", "description": "Says that a request which comes again under the same key is the same: it makes one rule.", "schema": {"type": "string", "minLength": 1, "maxLength": 255}}]}'::jsonb || jsonb_build_object(
 			'request', jsonb_build_object('schema', '{"$ref": "#/components/schemas/AlertRuleFields"}'::jsonb, 'example', rule.example),
 			'responses', jsonb_build_object(
 				'201', jsonb_build_object('description', 'The rule, which judges points from now on.', 'schema', rule.schema),

@@ -75,7 +75,7 @@ BEGIN ATOMIC
 			'responses', jsonb_build_object('200', jsonb_build_object('description', 'What was found, nothing perhaps.', 'schema', '{"$ref": "#/components/schemas/QueryAnswer"}'::jsonb,
 				'example', '{"device_id": "device_001", "metric_name": "temperature", "data_points": [{"timestamp": "$now", "metric_name": "temperature", "value": 25.5, "unit": "celsius", "tags": {"location": "room_1"}}],
 					"count": 1, "aggregation": null, "interval": null, "start_time": "$now - 23 hours", "end_time": "$now"}'::jsonb))),
-		'GET /api/v1/telemetry/aggregated', '{"tag": "queries", "description": "One row of aggregates: of a device, or of all of them as one."}'::jsonb || jsonb_build_object(
+		'GET /api/v1/telemetry/aggregated', '{"tag": "queries", "description": "Of one device, or of all of them as one."}'::jsonb || jsonb_build_object(
 			'parameters', jsonb_build_array(
 				'{"name": "metric_name", "in": "query", "required": true, "description": "The metric, 1 to 128 bytes.", "schema": {"type": "string", "minLength": 1, "maxLength": 128}, "example": "temperature"}'::jsonb,
 				known.parameter -> 'aggregation' || '{"name": "aggregation_type", "required": true, "description": "What is made of the points of each interval.", "example": "avg"}',
@@ -95,7 +95,7 @@ BEGIN ATOMIC
 						"unit": {"type": ["string", "null"]},
 						"start_time": {"type": "string", "format": "date-time"},
 						"end_time": {"type": "string", "format": "date-time"},
-						"data_points": {"type": "array", "items": {"type": "object", "required": ["timestamp", "value", "count"], "properties": {
+						"data_points": {"type": "array", "description": "In the order of time.", "items": {"type": "object", "required": ["timestamp", "value", "count"], "properties": {
 							"timestamp": {"type": "string", "format": "date-time", "description": "Start of the interval."},
 							"value": {"description": "The aggregate; null: there is none."},
 							"count": {"type": "integer", "description": "Points that it is of."}}}},

@@ -126,6 +126,48 @@ SELECT openapi() #> '{components,schemas,Mine}' AS mine, openapi() #>> '{compone
 -- what HTTP serves is what SQL says
 SELECT (http_call('GET /openapi.json', '{}')).body = openapi() AS same;
 SELECT (h).status, (h).content_type, (h).body #>> '{}' = docs(openapi()) AS same FROM http_call('GET /docs', '{}') AS h;
+-- what_was_answered_is_kept until something has changed that it is made of
+CREATE FUNCTION public.kept(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE sql AS 'SELECT 200, NULL::jsonb, NULL::text';
+INSERT INTO route (method, path, description, dialect, function) VALUES ('GET', '/mine/kept', 'Kept.', 'telemetry', 'public.kept(jsonb, jsonb)');
+BEGIN;
+CREATE FUNCTION pg_temp.is_kept() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	kept text;
+	same boolean;
+BEGIN
+	UPDATE telemetry.openapi_state SET body = '"kept"';
+	kept := concat_ws(', ', (SELECT 'document' FROM telemetry.http_call('GET /openapi.json', '{}') AS h WHERE h.body = '"kept"'), (SELECT 'page' FROM telemetry.http_call('GET /docs', '{}') AS h WHERE h.body = '"kept"'));
+	UPDATE telemetry.openapi_state SET version = 'old';
+	SELECT (telemetry.http_call('GET /docs', '{}')).body #>> '{}' = telemetry.docs(telemetry.openapi()) INTO same;
+	RETURN format('kept: %s; then right: %s', kept, same);
+END
+$$;
+SELECT (http_call('GET /docs', '{}')).status;
+SELECT count(*) AS kept FROM openapi_state WHERE version = openapi_version();
+SELECT pg_temp.is_kept();
+UPDATE route SET description = 'Changed.' WHERE path = '/mine/kept';
+SELECT pg_temp.is_kept();
+COMMENT ON FUNCTION public.kept(jsonb, jsonb) IS 'Says nothing.';
+SELECT pg_temp.is_kept();
+UPDATE dialect SET failure = '{"wrong": "$detail"}' WHERE name = 'documented';
+SELECT pg_temp.is_kept();
+UPDATE stream SET description = 'Changed.' WHERE name = 'documented';
+SELECT pg_temp.is_kept();
+UPDATE stream_field SET max_length = 77 WHERE stream = 'documented' AND max_length IS NOT NULL;
+SELECT pg_temp.is_kept();
+DROP FUNCTION public.kept(jsonb, jsonb);
+SELECT pg_temp.is_kept();
+DELETE FROM openapi_state;
+SELECT (http_call('GET /docs', '{}')).body #>> '{}' = docs(openapi()) AS same;
+ROLLBACK;
+-- where nothing can be written it is made each time
+UPDATE openapi_state SET version = 'old';
+BEGIN READ ONLY;
+SELECT (http_call('GET /docs', '{}')).status;
+COMMIT;
+SELECT DISTINCT version FROM openapi_state;
+DROP FUNCTION public.kept(jsonb, jsonb);
+DELETE FROM route WHERE path = '/mine/kept';
 
 -- the_page_escapes
 SELECT html($$<a href="x" title='y'>&amp;$$), url_encoded('a b/ä?{}&''"~.-_') AS url;

@@ -322,34 +322,6 @@ $$;
 COMMENT ON FUNCTION telemetry.docs(jsonb) IS
 	'A document as telemetry.openapi() makes it as a page of HTML, for light and dark screens of any size: no script, nothing that is fetched.';
 
-CREATE FUNCTION telemetry.http_openapi(params jsonb DEFAULT NULL, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
-	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-BEGIN ATOMIC
-	SELECT 200, telemetry.openapi(), NULL::text;
-END;
-COMMENT ON FUNCTION telemetry.http_openapi(jsonb, jsonb) IS 'GET of telemetry.openapi().';
-
-CREATE FUNCTION telemetry.http_docs(params jsonb DEFAULT NULL, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
-	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-BEGIN ATOMIC
-	SELECT 200, to_jsonb(telemetry.docs(telemetry.openapi())), 'text/html; charset=utf-8';
-END;
-COMMENT ON FUNCTION telemetry.http_docs(jsonb, jsonb) IS 'GET of telemetry.docs() of telemetry.openapi(): a page.';
-
-CREATE FUNCTION telemetry.initialise_openapi_routes() RETURNS void
-	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
-BEGIN ATOMIC
-	INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
-		('GET', '/openapi.json', 'This interface as an OpenAPI document.', 'telemetry', 'telemetry.http_openapi(jsonb, jsonb)'),
-		('GET', '/docs', 'This interface as a page.', 'telemetry', 'telemetry.http_docs(jsonb, jsonb)')
-	ON CONFLICT (method, path) DO NOTHING;
-END;
-COMMENT ON FUNCTION telemetry.initialise_openapi_routes() IS
-	'Of telemetry.initialise(): the routes of the documentation, as far as they are not there.';
-
 REVOKE ALL ON FUNCTION telemetry.html(text), telemetry.example_text(jsonb), telemetry.url_encoded(text), telemetry.schema_html(jsonb), telemetry.schema_rows_html(jsonb, boolean, text),
 	telemetry.schema_table_html(jsonb, jsonb, boolean), telemetry.curl_command(text, text, jsonb), telemetry.operation_html(text, text, jsonb, jsonb),
-	telemetry.docs_style(), telemetry.docs(jsonb), telemetry.http_openapi(jsonb, jsonb), telemetry.http_docs(jsonb, jsonb),
-	telemetry.initialise_openapi_routes() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION telemetry.http_openapi(jsonb, jsonb), telemetry.http_docs(jsonb, jsonb) TO telemetry_reader, telemetry_writer;
+	telemetry.docs_style(), telemetry.docs(jsonb) FROM PUBLIC;

@@ -514,7 +514,7 @@ SELECT name, '{reader,admin}' FROM unnest(ARRAY['alert', 'alert_engine_status', 
 	'stream_field', 'audit_status', 'core_module_daily', 'event', 'event_daily', 'event_daily_live', 'event_freshness',
 	'event_hourly', 'event_hourly_live', 'event_partition', 'flash_count_daily', 'freshness', 'job_status', 'listener_daily', 'live_day',
 	'live_hour', 'metric_daily', 'metric_daily_live', 'metric_hourly', 'metric_hourly_live', 'out_of_reach', 'playback_daily', 'progress',
-	'notification_status', 'recent_failures', 'set_aside', 'statistics_hour', 'statistics_state', 'store_part', 'stream_daily', 'stream_daily_live', 'sync_health', 'track_daily', 'user_daily', 'user_daily_live', 'worker']) AS n (name);
+	'notification_status', 'openapi_state', 'recent_failures', 'set_aside', 'statistics_hour', 'statistics_state', 'store_part', 'stream_daily', 'stream_daily_live', 'sync_health', 'track_daily', 'user_daily', 'user_daily_live', 'worker']) AS n (name);
 INSERT INTO readable
 SELECT name, '{admin}' FROM unnest(ARRAY['block', 'event_log', 'erasure', 'event_batch', 'event_change', 'event_key', 'event_rollup_day',
 	'event_rollup_hour', 'layout', 'retention_state', 'retention_todo', 'rollup_day', 'rollup_hour', 'stream_rollup_day',

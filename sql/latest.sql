@@ -11,7 +11,7 @@ DECLARE
 	line text;
 BEGIN
 	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-		IF line ~ '(Foreign Scan|Pushed Down|Points|Index Cond)' AND line !~ 'cause|level' THEN
+		IF line ~ '(Foreign Scan|Pushed Down|Points)' AND line !~ 'cause|level' THEN
 			RETURN NEXT ltrim(line, ' ->');
 		END IF;
 	END LOOP;

@@ -192,7 +192,7 @@ SELECT r.status, r.body -> 'detail' AS detail FROM pg_temp.request('PUT /metrics
 UPDATE metric_definition SET retention_days = 365 WHERE name = 'm2' RETURNING name, retention_days;
 SELECT r.status, r.body -> 'retention_days' AS days FROM pg_temp.request('PUT /metrics/{metric_name}', '{"metric_name": "m3"}', '{"retention_days": 365}') AS r;
 SELECT * FROM retention ORDER BY metric;
-UPDATE metric_definition SET retention_days = NULL WHERE name IN ('m1', 'm2', 'm3') RETURNING name, retention_days;
+WITH changed AS (UPDATE metric_definition SET retention_days = NULL WHERE name IN ('m1', 'm2', 'm3') RETURNING name, retention_days) SELECT * FROM changed ORDER BY name;
 SELECT * FROM retention ORDER BY metric;
 DELETE FROM retention;
 

@@ -267,8 +267,11 @@ SELECT current_actor('else');
 RESET SESSION AUTHORIZATION;
 RESET telemetry.actor;
 
--- Whose rights: a writer, as the proxy is, reads and changes alerts, and no rules unless it was granted to it.
+-- Whose rights: a writer and reader, as the proxy is, reads and changes alerts, and no rules unless it was granted to it; a writer alone reads none.
+CREATE ROLE alert_api_proxy IN ROLE telemetry_writer, telemetry_reader;
 SET ROLE telemetry_writer;
+SELECT status FROM http_alerts('{}');
+SET ROLE alert_api_proxy;
 SELECT r.status, r.body -> 'detail' AS detail
 FROM (VALUES ('POST /alerts/rules', '{"name": "n", "metric_name": "m", "condition": ">", "threshold_value": 1}'::jsonb), ('PUT /alerts/rules/{rule_id}', '{}'),
 	('PUT /alerts/rules/{rule_id}/enable', '{"enabled": true}'), ('DELETE /alerts/rules/{rule_id}', NULL), ('PUT /device-groups/{name}', '{}'), ('DELETE /device-groups/{name}', NULL),
@@ -291,7 +294,7 @@ FROM (VALUES (1, 'PUT /alerts/rules/{rule_id}', '{"threshold_value": 2}'::jsonb)
 DELETE FROM maintenance;
 RESET ROLE;
 DROP OWNED BY alert_api_writer, alert_api_other;
-DROP ROLE alert_api_writer, alert_api_other;
+DROP ROLE alert_api_writer, alert_api_other, alert_api_proxy;
 
 -- Groups of devices.
 SELECT r.* FROM (VALUES (1, '{"device_ids": ["a", "b"], "description": "Two", "tags": {"site": "x"}}'::jsonb), (2, '{"device_ids": ["c"]}'), (3, '{}'), (4, NULL), (5, '{"device_ids": [""]}'),

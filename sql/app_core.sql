@@ -136,9 +136,10 @@ WITH RECURSIVE page AS (
 	WHERE p.body ->> 'cursor' IS NOT NULL
 )
 SELECT count(*), count(DISTINCT e -> 'deviceId') AS devices FROM page, jsonb_array_elements(body -> 'events') AS e;
--- A reader may read the views; the proxy answers without any right on what it reads.
+-- Who reads may read the views and the routes, who writes neither.
 SET ROLE telemetry_reader;
 SELECT count(*) FROM core_events('paged', NULL, NULL, NULL, NULL, 10);
+SELECT status FROM http_core_events('{"moduleId": "paged"}');
 SET ROLE telemetry_writer;
 SELECT status FROM http_core_events('{"moduleId": "paged"}');
 RESET ROLE;

@@ -111,9 +111,10 @@ SET timezone = 'America/New_York';
 SELECT body #>> '{failures,0,occurred_at}' AS occurred_at, body #>> '{failures,0,received_at}' AS received_at FROM http_recent_failures('{"limit": "1"}');
 SET timezone = 'UTC';
 
--- A reader may read the views; the proxy answers without any right on what it reads.
+-- Who reads may read the views and the routes, who writes neither.
 SET ROLE telemetry_reader;
 SELECT count(*) FROM recent_failures;
+SELECT status FROM http_recent_failures('{}');
 SET ROLE telemetry_writer;
 SELECT status FROM http_recent_failures('{}');
 SELECT count(*) FROM recent_failures;

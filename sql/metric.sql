@@ -196,6 +196,16 @@ WITH changed AS (UPDATE metric_definition SET retention_days = NULL WHERE name I
 SELECT * FROM retention ORDER BY metric;
 DELETE FROM retention;
 
+-- rollups_are_kept_as_long_as_they_were_before_a_metric_had_days_of_its_own
+INSERT INTO retention VALUES (NULL, 30, 400);
+UPDATE metric_definition SET retention_days = CASE name WHEN 'm1' THEN 10 WHEN 'm2' THEN 500 END WHERE name IN ('m1', 'm2');
+SELECT r.status FROM pg_temp.request('PUT /metrics/{metric_name}', '{"metric_name": "m3"}', '{"retention_days": 30}') AS r;
+SELECT * FROM retention ORDER BY metric;
+DELETE FROM retention WHERE metric IS NULL;
+UPDATE metric_definition SET retention_days = 5 WHERE name = 'm2';
+SELECT * FROM retention ORDER BY metric;
+DELETE FROM retention;
+
 -- E2-US4 AC1, AC3, AC4: a definition is deleted, once.
 INSERT INTO metric_definition (name, data_type, retention_days) VALUES ('gone', 'numeric', 30);
 INSERT INTO point (ts, device_id, metric, value) VALUES ('2024-01-01', 'd', 'gone', '1');

@@ -230,7 +230,7 @@ GRANT EXECUTE ON FUNCTION telemetry.core_modules(date, date, text), telemetry.co
 	telemetry.core_events(text, text, text, timestamptz, timestamptz, integer, timestamptz, bigint) TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.http_core_summary(jsonb, jsonb), telemetry.http_core_summary_csv(jsonb, jsonb),
 	telemetry.http_core_timeline(jsonb, jsonb), telemetry.http_core_events(jsonb, jsonb), telemetry.http_core_events_csv(jsonb, jsonb)
-	TO telemetry_reader, telemetry_writer;
+	TO telemetry_reader;
 
 -- A dump brings its own rows. What has outlived the app stays as it is.
 DO LANGUAGE plpgsql $$

@@ -193,7 +193,7 @@ REVOKE ALL ON FUNCTION telemetry.flash_total(),
 GRANT SELECT ON telemetry.flash_count_daily, telemetry.recent_failures TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.flash_total(), telemetry.parity(timestamptz, timestamptz) TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.http_flash_count(jsonb, jsonb), telemetry.http_count(jsonb, jsonb), telemetry.http_recent_failures(jsonb, jsonb)
-	TO telemetry_reader, telemetry_writer;
+	TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.http_increment(jsonb, jsonb) TO telemetry_writer;
 
 -- A dump brings its own rows. What has outlived the app stays as it is.

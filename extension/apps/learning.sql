@@ -90,8 +90,8 @@ REVOKE ALL ON FUNCTION telemetry.sync_status(text), telemetry.http_sync_status(j
 	FROM PUBLIC;
 GRANT SELECT ON telemetry.sync_health TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.sync_status(text) TO telemetry_reader;
-GRANT EXECUTE ON FUNCTION telemetry.http_sync_status(jsonb, jsonb), telemetry.http_app_health(jsonb, jsonb)
-	TO telemetry_reader, telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_sync_status(jsonb, jsonb) TO telemetry_reader;
+GRANT EXECUTE ON FUNCTION telemetry.http_app_health(jsonb, jsonb) TO telemetry_reader, telemetry_writer;
 
 -- A dump brings its own rows. What has outlived the app stays as it is.
 DO LANGUAGE plpgsql $$

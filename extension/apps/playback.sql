@@ -242,7 +242,7 @@ GRANT EXECUTE ON FUNCTION telemetry.time_span(numeric), telemetry.track_analytic
 	TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.http_track_analytics(jsonb, jsonb), telemetry.http_top_tracks(jsonb, jsonb),
 	telemetry.http_user_analytics(jsonb, jsonb), telemetry.http_recent_activity(jsonb, jsonb),
-	telemetry.http_analytics_overview(jsonb, jsonb) TO telemetry_reader, telemetry_writer;
+	telemetry.http_analytics_overview(jsonb, jsonb) TO telemetry_reader;
 
 -- A dump brings its own rows. What has outlived the app stays as it is.
 DO LANGUAGE plpgsql $$

@@ -156,6 +156,27 @@ ALTER VIEW telemetry.metric_definition ALTER COLUMN updated_at SET DEFAULT now()
 ALTER VIEW telemetry.metric_definition ALTER COLUMN created_by SET DEFAULT session_user;
 
 -- With the caller's rights, so that those on the tables decide.
+-- Rollups stay under the rule that they were under.
+CREATE FUNCTION telemetry.set_retention(metric text, days integer) RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	-- Whatever is written there makes job retention begin anew.
+	IF EXISTS (SELECT FROM telemetry.retention AS r WHERE coalesce(r.metric, '') = set_retention.metric AND r.retention_days = days) THEN
+		RETURN;
+	END IF;
+	INSERT INTO telemetry.retention AS r (metric, retention_days, rollup_days)
+	VALUES (set_retention.metric, days,
+		(SELECT greatest(a.rollup_days, days) FROM telemetry.retention AS a WHERE a.metric IS NULL AND a.rollup_days IS NOT NULL))
+	ON CONFLICT ((coalesce(metric, ''))) DO UPDATE SET retention_days = excluded.retention_days;
+END
+$$;
+COMMENT ON FUNCTION telemetry.set_retention(text, integer) IS
+	'Writes telemetry.retention: points of a metric are kept so many days, its rollups as long as its own row says; one that is made says of them what that of all metrics does, but no fewer days '
+	'than of points. With the rights of whoever calls. Error: check_violation if its own row keeps rollups for fewer days.';
+
 CREATE FUNCTION telemetry.write_metric_definition() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -175,10 +196,8 @@ BEGIN
 		END IF;
 		IF new.retention_days IS NULL THEN
 			DELETE FROM telemetry.retention AS r WHERE coalesce(r.metric, '') = new.name;
-		-- Whatever is written there makes job retention begin anew.
-		ELSIF NOT EXISTS (SELECT FROM telemetry.retention AS r WHERE coalesce(r.metric, '') = new.name AND r.retention_days = new.retention_days) THEN
-			INSERT INTO telemetry.retention AS r (metric, retention_days) VALUES (new.name, new.retention_days)
-			ON CONFLICT ((coalesce(metric, ''))) DO UPDATE SET retention_days = excluded.retention_days;
+		ELSE
+			PERFORM telemetry.set_retention(new.name, new.retention_days);
 		END IF;
 	END IF;
 	IF TG_OP = 'INSERT' THEN
@@ -254,7 +273,8 @@ CREATE TRIGGER publish_updated AFTER UPDATE ON telemetry.metric
 CREATE TRIGGER publish_deleted AFTER DELETE ON telemetry.metric
 	REFERENCING OLD TABLE AS old_metric FOR EACH STATEMENT EXECUTE FUNCTION telemetry.publish_metrics();
 
-REVOKE ALL ON FUNCTION telemetry.metric_definition_of(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION telemetry.metric_definition_of(text), telemetry.set_retention(text, integer) FROM PUBLIC;
 GRANT SELECT ON telemetry.metric, telemetry.metric_definition TO telemetry_reader;
 GRANT INSERT, UPDATE, DELETE ON telemetry.metric, telemetry.metric_definition TO telemetry_admin;
 GRANT EXECUTE ON FUNCTION telemetry.metric_definition_of(text) TO telemetry_reader;
+GRANT EXECUTE ON FUNCTION telemetry.set_retention(text, integer) TO telemetry_admin, telemetry_writer;

@@ -378,4 +378,4 @@ REVOKE ALL ON FUNCTION telemetry.compiled_routes(), telemetry.route_shape(text),
 GRANT SELECT ON telemetry.dialect, telemetry.route TO telemetry_reader;
 GRANT INSERT, UPDATE, DELETE ON telemetry.dialect, telemetry.route TO telemetry_admin;
 GRANT EXECUTE ON FUNCTION telemetry.http_call(text, jsonb, jsonb), telemetry.http_parts(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text) TO telemetry_reader, telemetry_writer;
-GRANT EXECUTE ON FUNCTION telemetry.http_routes(text) TO telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_routes(text) TO telemetry_reader, telemetry_writer;

@@ -55,10 +55,10 @@ REVOKE ALL ON FUNCTION telemetry.field_is(jsonb, jsonb), telemetry.field_rule(te
 	telemetry.http_maintenances(jsonb, jsonb), telemetry.http_maintenance(jsonb, jsonb), telemetry.http_delete_maintenance(jsonb, jsonb),
 	telemetry.initialise_alert_routes() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION telemetry.alert_json(telemetry.alert), telemetry.maintenance_json(telemetry.maintenance),
-	telemetry.alert_rule_json(telemetry.alert_rule),
-	telemetry.http_alert_rules(jsonb, jsonb), telemetry.http_alert_rule(jsonb, jsonb), telemetry.http_alerts(jsonb, jsonb),
+	telemetry.alert_rule_json(telemetry.alert_rule) TO telemetry_reader, telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_alert_rules(jsonb, jsonb), telemetry.http_alert_rule(jsonb, jsonb), telemetry.http_alerts(jsonb, jsonb),
 	telemetry.http_alert(jsonb, jsonb), telemetry.http_device_groups(jsonb, jsonb), telemetry.http_device_group(jsonb, jsonb),
-	telemetry.http_maintenances(jsonb, jsonb), telemetry.http_maintenance(jsonb, jsonb) TO telemetry_reader, telemetry_writer;
+	telemetry.http_maintenances(jsonb, jsonb), telemetry.http_maintenance(jsonb, jsonb) TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.alerts_like(telemetry.alert_status, telemetry.alert_level, text, text, text, timestamptz, timestamptz)
 	TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.field_is(jsonb, jsonb), telemetry.field_rule(text, jsonb),

@@ -101,9 +101,7 @@ BEGIN
 		WHERE d.metric_id = definition.metric_id
 		RETURNING d.* INTO definition;
 		-- What is said of all metrics is said of this one then, too.
-		IF days IS NOT NULL AND NOT EXISTS (SELECT FROM telemetry.retention AS r WHERE coalesce(r.metric, '') = definition.name) THEN
-			INSERT INTO telemetry.retention (metric, retention_days) VALUES (definition.name, days) ON CONFLICT DO NOTHING;
-		END IF;
+		PERFORM telemetry.set_retention(definition.name, days);
 	END IF;
 	RETURN (CASE WHEN is_new THEN 201 ELSE 200 END, telemetry.metric_definition_json(definition), NULL)::telemetry.http_response;
 EXCEPTION
@@ -231,7 +229,7 @@ COMMENT ON FUNCTION telemetry.initialise_metric_routes() IS
 REVOKE ALL ON FUNCTION telemetry.metric_fields(), telemetry.metric_definition_json(telemetry.metric_definition), telemetry.write_metric(text, jsonb, text),
 	telemetry.http_create_metric(jsonb, jsonb), telemetry.http_change_metric(jsonb, jsonb), telemetry.http_delete_metric(jsonb, jsonb),
 	telemetry.http_metric(jsonb, jsonb), telemetry.http_metrics(jsonb, jsonb), telemetry.initialise_metric_routes() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION telemetry.metric_definition_json(telemetry.metric_definition), telemetry.http_metric(jsonb, jsonb), telemetry.http_metrics(jsonb, jsonb)
-	TO telemetry_reader, telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.metric_definition_json(telemetry.metric_definition) TO telemetry_reader, telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_metric(jsonb, jsonb), telemetry.http_metrics(jsonb, jsonb) TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.metric_fields(), telemetry.write_metric(text, jsonb, text), telemetry.http_create_metric(jsonb, jsonb),
 	telemetry.http_change_metric(jsonb, jsonb), telemetry.http_delete_metric(jsonb, jsonb) TO telemetry_writer;

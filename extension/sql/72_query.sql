@@ -265,7 +265,7 @@ DECLARE
 	-- About as many points, or as many series, are looked at in a step.
 	step_points CONSTANT float8 := 200000;
 	step_series CONSTANT integer := 1000;
-	width CONSTANT interval := CASE WHEN aggregation IS NOT NULL THEN telemetry.query_bucket(metrics, start_time, end_time, bucket) END;
+	width CONSTANT interval := CASE WHEN aggregation IS NOT NULL AND isfinite(start_time) AND isfinite(end_time) THEN telemetry.query_bucket(metrics, start_time, end_time, bucket) END;
 	by_hour CONSTANT boolean := aggregation NOT IN ('rate', 'delta') AND filters IS NULL AND telemetry.is_of_hours(width, zone);
 	-- Whether a page begins where the one before ended, rather than being made as a whole.
 	goes_on CONSTANT boolean := fill = 'none' AND aggregation IS DISTINCT FROM 'rate' AND aggregation IS DISTINCT FROM 'delta';

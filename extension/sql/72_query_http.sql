@@ -170,11 +170,11 @@ BEGIN
 	END IF;
 	RETURN telemetry.query_answer(ARRAY[params ->> 'metric_name'], now() - coalesce(params ->> 'time_range', '24h')::interval, now(), ARRAY[params ->> 'device_id'],
 		params ->> 'aggregation', telemetry.integer_parameter(params ->> 'interval', 1, 31622400), NULL, coalesce(params ->> 'fill', 'none'),
-		coalesce(params ->> 'timezone', 'UTC'), coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 10000), 1000), params ->> 'cursor', 400);
+		coalesce(params ->> 'timezone', 'UTC'), coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 10000), 10000), params ->> 'cursor', 400);
 END
 $$;
 COMMENT ON FUNCTION telemetry.http_range(jsonb, jsonb) IS
-	'GET of a series'' last hours or days: params device_id, metric_name, time_range (1h, 6h, 24h, 7d, 30d or 90d; 24h), aggregation, interval (seconds), fill, timezone, limit (1 to 10000, 1000), '
+	'GET of a series'' last hours or days: params device_id, metric_name, time_range (1h, 6h, 24h, 7d, 30d or 90d; 24h), aggregation, interval (seconds), fill, timezone, limit (1 to 10000, 10000), '
 	'cursor. 200 telemetry.query_answer(); 400 {"detail"}.';
 
 CREATE FUNCTION telemetry.http_aggregated(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
@@ -236,4 +236,4 @@ REVOKE ALL ON FUNCTION telemetry.json_timestamp(timestamptz), telemetry.json_poi
 GRANT EXECUTE ON FUNCTION telemetry.json_timestamp(timestamptz), telemetry.json_points(telemetry.query_row[], boolean),
 	telemetry.query_answer(text[], timestamptz, timestamptz, text[], text, integer, jsonb, text, text, integer, text, integer) TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.http_query(jsonb, jsonb), telemetry.http_latest(jsonb, jsonb), telemetry.http_device_metrics(jsonb, jsonb), telemetry.http_range(jsonb, jsonb),
-	telemetry.http_aggregated(jsonb, jsonb) TO telemetry_reader, telemetry_writer;
+	telemetry.http_aggregated(jsonb, jsonb) TO telemetry_reader;

@@ -251,6 +251,8 @@ BEGIN
 		ON CONFLICT (hour) DO UPDATE SET points = EXCLUDED.points, counted_at = EXCLUDED.counted_at;
 		RETURN true;
 	END IF;
+	-- Whoever calls it beside the job waits.
+	LOCK TABLE telemetry.statistics_state IN SHARE ROW EXCLUSIVE MODE;
 	DELETE FROM telemetry.statistics_state;
 	INSERT INTO telemetry.statistics_state SELECT (telemetry.compute_statistics()).*;
 	RETURN false;
@@ -311,4 +313,4 @@ GRANT SELECT ON telemetry.statistics_hour, telemetry.statistics_state TO telemet
 GRANT EXECUTE ON FUNCTION telemetry.metric_type(text), telemetry.device_metric_statistics(text), telemetry.bytes_per_point(text),
 	telemetry.device_statistics(text), telemetry.count_points(timestamptz, timestamptz), telemetry.service_statistics() TO telemetry_reader;
 GRANT EXECUTE ON FUNCTION telemetry.http_device_statistics(jsonb, jsonb), telemetry.http_service_statistics(jsonb, jsonb)
-	TO telemetry_reader, telemetry_writer;
+	TO telemetry_reader;

@@ -178,5 +178,5 @@ REVOKE ALL ON FUNCTION telemetry.export_series(text[], text[], timestamptz, time
 	telemetry.http_export_ndjson(jsonb, jsonb), telemetry.initialise_export_routes() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION telemetry.export_series(text[], text[], timestamptz, timestamptz),
 	telemetry.export_points(text[], text[], timestamptz, timestamptz, text) TO telemetry_reader;
-GRANT EXECUTE ON FUNCTION telemetry.list_parameter(jsonb, text), telemetry.http_export_csv(jsonb, jsonb),
-	telemetry.http_export_ndjson(jsonb, jsonb) TO telemetry_reader, telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.list_parameter(jsonb, text) TO telemetry_reader, telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_export_csv(jsonb, jsonb), telemetry.http_export_ndjson(jsonb, jsonb) TO telemetry_reader;

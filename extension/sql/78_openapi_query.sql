@@ -70,7 +70,7 @@ BEGIN ATOMIC
 				known.parameter -> 'interval' || '{"example": 3600}',
 				known.parameter -> 'fill' || '{"example": "none"}',
 				known.parameter -> 'timezone' || '{"example": "Europe/Berlin"}',
-				known.parameter -> 'limit' || '{"example": 100}',
+				jsonb_set(known.parameter -> 'limit', '{schema,default}', '10000') || '{"example": 100}',
 				known.parameter -> 'cursor' || jsonb_build_object('example', telemetry.query_cursor('device_001', 'temperature', '2025-12-18 10:00+00'))),
 			'responses', jsonb_build_object('200', jsonb_build_object('description', 'What was found, nothing perhaps.', 'schema', '{"$ref": "#/components/schemas/QueryAnswer"}'::jsonb,
 				'example', '{"device_id": "device_001", "metric_name": "temperature", "data_points": [{"timestamp": "$now", "metric_name": "temperature", "value": 25.5, "unit": "celsius", "tags": {"location": "room_1"}}],

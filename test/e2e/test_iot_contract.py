@@ -370,6 +370,13 @@ class QueryTest(IotTestCase):
             self.assertEqual(self.ask("GET", f"{DEVICE}/metrics/temperature/range?time_range={name}")["count"], i, name)
         self.assertIn("time_range", self.ask("GET", DEVICE + "/metrics/temperature/range?time_range=2h", 400)["detail"])
 
+    def test_e3_us4_ac2_a_range_has_all_its_points(self):
+        """Up to 10000: the newest are not left out."""
+        self.store(*(point(timestamp=utc(20 + i / 3600), value=i) for i in range(1000)))
+        self.store(point(timestamp=utc(1), value=-1), point(timestamp=utc(2), value=-2))
+        answer = self.ask("GET", DEVICE + "/metrics/temperature/range?time_range=24h")
+        self.assertEqual((answer["count"], answer["data_points"][-1]["value"]), (1002, -1))
+
     def test_e3_us4_ac3_aggregation_and_interval_are_optional(self):
         self.store(*(point(timestamp=utc(hours)) for hours in (1, 2, 3)))
         answer = self.ask("GET", DEVICE + "/metrics/temperature/range?time_range=6h&aggregation=sum&interval=86400")

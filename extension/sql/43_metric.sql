@@ -227,15 +227,21 @@ CREATE TRIGGER write_metric_definition INSTEAD OF INSERT OR UPDATE OR DELETE ON 
 	FOR EACH ROW EXECUTE FUNCTION telemetry.write_metric_definition();
 
 CREATE FUNCTION telemetry.metric_definition_of(metric text) RETURNS telemetry.metric_definition
-	LANGUAGE sql STABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT d.*
+	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+	found telemetry.metric_definition;
+BEGIN
+	SELECT d.* INTO found
 	FROM telemetry.metric_definition AS d
 	WHERE CASE WHEN d.name_pattern IS NULL THEN d.name = metric_definition_of.metric
 		ELSE metric_definition_of.metric COLLATE "C" LIKE d.name_pattern END
 	ORDER BY d.name_pattern IS NOT NULL, octet_length(d.name_pattern) DESC, d.name
 	LIMIT 1;
-END;
+	RETURN found;
+END
+$$;
 COMMENT ON FUNCTION telemetry.metric_definition_of(text) IS
 	'The definition that counts for a metric, its own or one by a pattern that it is like; null: there is none.';
 

@@ -3,17 +3,23 @@
 -- Devices --------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION telemetry.metric_type(metric text) RETURNS text
-	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
-BEGIN ATOMIC
-	SELECT coalesce((SELECT d.metric_type FROM telemetry.metric_definition_of(metric_type.metric) AS d), 'gauge');
-END;
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN coalesce((telemetry.metric_definition_of(metric)).metric_type, 'gauge');
+END
+$$;
 COMMENT ON FUNCTION telemetry.metric_type(text) IS 'What a metric''s numbers mean, by its definition: gauge, counter or histogram; gauge if it has none.';
 
 -- Pending points only add to what is rolled up, unless they fall into hours that have later ones: of these the points are counted.
 CREATE FUNCTION telemetry.device_metric_statistics(device_id text)
 	RETURNS TABLE (metric text, points bigint, first_ts timestamptz, last_ts timestamptz, last_24h_points bigint)
-	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
-BEGIN ATOMIC
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$
+BEGIN
+	RETURN QUERY
 	WITH since AS MATERIALIZED (
 		SELECT now() - interval '24 hours' AS ts, telemetry.hour_of(now() - interval '24 hours') AS hour
 	), pending AS MATERIALIZED (
@@ -54,32 +60,37 @@ BEGIN ATOMIC
 	) AS m
 	LEFT JOIN edge AS e ON e.metric = m.metric
 	WHERE m.n > 0;
-END;
+END
+$$;
 COMMENT ON FUNCTION telemetry.device_metric_statistics(text) IS
 	'The metrics of a device: how many points there are, the timestamps of the first and last, and how many there are of the last 24 hours. Exact, but that what retention drops '
 	'counts as long as its rollups are there. From rollups, and what is not rolled up yet.';
 
 CREATE FUNCTION telemetry.bytes_per_point(device_id text) RETURNS float8
-	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT coalesce(sum(octet_length(b.data))::float8 / nullif(sum(b.n), 0), 0)
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$
+BEGIN
+	RETURN (SELECT coalesce(sum(octet_length(b.data))::float8 / nullif(sum(b.n), 0), 0)
 	FROM (
 		SELECT o.data, o.n
 		FROM telemetry.block AS o
 		WHERE o.max_ts >= coalesce((SELECT max(s.last_ts) FROM telemetry.series AS s WHERE s.device_id = bytes_per_point.device_id), '-infinity')
 		ORDER BY o.max_ts
 		LIMIT 128
-	) AS b;
-END;
+	) AS b);
+END
+$$;
 COMMENT ON FUNCTION telemetry.bytes_per_point(text) IS
 	'About how many bytes a point of a device takes: the mean of up to 128 blocks, of any devices, that end at its last point or soon after.';
 
 CREATE FUNCTION telemetry.device_statistics(device_id text, OUT total_metrics bigint, OUT active_metrics bigint, OUT data_points_count bigint,
 		OUT last_update timestamptz, OUT storage_size bigint, OUT avg_frequency float8, OUT last_24h_points bigint, OUT last_24h_alerts bigint,
 		OUT metrics_by_type jsonb, OUT top_metrics jsonb)
-	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
-BEGIN ATOMIC
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$
+BEGIN
 	WITH metric AS MATERIALIZED (
 		SELECT m.*, telemetry.metric_type(m.metric) AS type FROM telemetry.device_metric_statistics(device_statistics.device_id) AS m
 	)
@@ -90,12 +101,14 @@ BEGIN ATOMIC
 			|| coalesce((SELECT jsonb_object_agg(y.type, y.n) FROM (SELECT m.type, count(*) AS n FROM metric AS m GROUP BY m.type) AS y), '{}'),
 		coalesce((SELECT jsonb_agg(jsonb_build_object('name', y.metric, 'points', y.points) ORDER BY y.points DESC, y.metric)
 			FROM (SELECT m.metric, m.points FROM metric AS m ORDER BY m.points DESC, m.metric LIMIT 10) AS y), '[]')
+	INTO total_metrics, active_metrics, data_points_count, last_update, storage_size, avg_frequency, last_24h_points, last_24h_alerts, metrics_by_type, top_metrics
 	FROM (
 		SELECT count(*) AS total, count(*) FILTER (WHERE m.last_ts >= now() - interval '24 hours') AS active, coalesce(sum(m.points), 0)::bigint AS n,
 			min(m.first_ts) AS first_ts, max(m.last_ts) AS last_ts, coalesce(sum(m.last_24h_points), 0)::bigint AS last_24h
 		FROM metric AS m
 	) AS t;
-END;
+END
+$$;
 COMMENT ON FUNCTION telemetry.device_statistics(text) IS
 	'What there is of a device: its metrics, and how many of them have a point of the last 24 hours; points (telemetry.device_metric_statistics()) and the timestamp of the last; '
 	'storage_size: bytes, by telemetry.bytes_per_point(), without rollups and indexes; avg_frequency: points a minute from the first to the last, 0 if these are one; points and alerts of the last 24 hours; '

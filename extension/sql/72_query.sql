@@ -4,7 +4,7 @@
 --	                                       │ some at a time, as many as fill the page
 --	                                       ▼
 --	           points as they are: telemetry.point in the order of time, as far as the page goes
---	           aggregates: query_by_hour (rollups, and points where the range cuts an hour), query_by_point, query_changes
+--	           aggregates: query_by_hour and query_quantiles_by_hour (rollups, and points where the range cuts an hour), query_by_point, query_changes
 --	                                       ▼
 --	                                  fill, units, telemetry.query_row
 --
@@ -267,6 +267,7 @@ DECLARE
 	step_series CONSTANT integer := 1000;
 	width CONSTANT interval := CASE WHEN aggregation IS NOT NULL AND isfinite(start_time) AND isfinite(end_time) THEN telemetry.query_bucket(metrics, start_time, end_time, bucket) END;
 	by_hour CONSTANT boolean := aggregation NOT IN ('rate', 'delta') AND filters IS NULL AND telemetry.is_of_hours(width, zone);
+	is_quantile CONSTANT boolean := aggregation IN ('median', 'p95', 'p99');
 	-- Whether a page begins where the one before ended, rather than being made as a whole.
 	goes_on CONSTANT boolean := fill = 'none' AND aggregation IS DISTINCT FROM 'rate' AND aggregation IS DISTINCT FROM 'delta';
 	after record;
@@ -286,6 +287,7 @@ BEGIN
 	scope.bucket := width;
 	scope.zone := zone;
 	scope.group_devices := group_devices;
+	scope.every_device := group_devices AND devices IS NULL;
 
 	IF group_devices THEN
 		series := telemetry.list_query_series(metrics, start_time, end_time, devices, false, NULL, NULL);
@@ -295,6 +297,7 @@ BEGIN
 		scope.end_time := end_time;
 		found := CASE
 			WHEN aggregation IN ('rate', 'delta') THEN telemetry.query_changes(scope, aggregation, filters)
+			WHEN by_hour AND is_quantile THEN telemetry.query_quantiles_by_hour(scope, aggregation, NULL)
 			WHEN by_hour THEN telemetry.query_by_hour(scope, aggregation, NULL)
 			ELSE telemetry.query_by_point(scope, aggregation, filters, NULL) END;
 		IF fill <> 'none' THEN
@@ -362,6 +365,7 @@ BEGIN
 		ELSE
 			found := CASE
 				WHEN NOT goes_on AND aggregation IN ('rate', 'delta') THEN telemetry.query_changes(scope, aggregation, filters)
+				WHEN by_hour AND is_quantile THEN telemetry.query_quantiles_by_hour(scope, aggregation, CASE WHEN goes_on THEN left_over + 1 END)
 				WHEN by_hour THEN telemetry.query_by_hour(scope, aggregation, CASE WHEN goes_on THEN left_over + 1 END)
 				ELSE telemetry.query_by_point(scope, aggregation, filters, CASE WHEN goes_on THEN left_over + 1 END) END;
 			IF fill <> 'none' THEN

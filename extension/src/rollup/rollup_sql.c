@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "base/slice_text.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -103,6 +104,8 @@ typedef struct RollupState
 	TlSketch scratch;
 	int64 first_number_ts;
 	int64 last_number_ts;
+	StringInfoData first_series; /* if series are told, of which these two are; else empty */
+	StringInfoData last_series;
 	bool without_sketch;
 } RollupState;
 
@@ -125,9 +128,35 @@ state_of(FunctionCallInfo fcinfo)
 	return state;
 }
 
-/* Puts what a rollup says of first and last in the place that its times give it. */
+/* Whether a series comes before the one that is kept; none does if series are not told. */
+static bool
+comes_before(TlSlice series, const StringInfoData *kept)
+{
+	return series.len > 0 && kept->len > 0 &&
+		   tl_slice_compare(series, (TlSlice){kept->data, (uint32) kept->len}) < 0;
+}
+
 static void
-add_ends(RollupState *state, const TlRollup *more, const TlRollup *before)
+keep_series(RollupState *state, StringInfo kept, TlSlice series)
+{
+	MemoryContext old;
+
+	if (series.len == 0)
+		return;
+	old = MemoryContextSwitchTo(state->context);
+	if (kept->data == NULL)
+		initStringInfo(kept);
+	resetStringInfo(kept);
+	appendBinaryStringInfo(kept, series.data, (int) series.len);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Puts what a rollup says of first and last in the place that its times give it, and where these are
+ * the same, its series.
+ */
+static void
+add_ends(RollupState *state, const TlRollup *more, const TlRollup *before, TlSlice series)
 {
 	TlRollup *r = &state->builder.rollup;
 
@@ -138,17 +167,21 @@ add_ends(RollupState *state, const TlRollup *more, const TlRollup *before)
 	}
 	if (more->n == 0)
 		return;
-	if (before->n == 0 || more->first_ts < state->first_number_ts)
+	if (before->n == 0 || more->first_ts < state->first_number_ts ||
+		(more->first_ts == state->first_number_ts && comes_before(series, &state->first_series)))
 	{
 		r->first = more->first;
 		state->first_number_ts = more->first_ts;
+		keep_series(state, &state->first_series, series);
 	}
 	else
 		r->first = before->first;
-	if (before->n == 0 || more->last_ts >= state->last_number_ts)
+	if (before->n == 0 || more->last_ts > state->last_number_ts ||
+		(more->last_ts == state->last_number_ts && !comes_before(series, &state->last_series)))
 	{
 		r->last = more->last;
 		state->last_number_ts = more->last_ts;
+		keep_series(state, &state->last_series, series);
 	}
 	else
 		r->last = before->last;
@@ -180,7 +213,7 @@ telemetry_rollup_add(PG_FUNCTION_ARGS)
 	point.n = value.kind == TL_KIND_NUMERIC;
 	point.first = point.last = cell.number;
 	point.first_ts = point.last_ts = ts;
-	add_ends(state, &point, &before);
+	add_ends(state, &point, &before, (TlSlice){"", 0});
 	PG_RETURN_POINTER(state);
 }
 
@@ -258,7 +291,7 @@ telemetry_rollup_merge(PG_FUNCTION_ARGS)
 		tl_sketch_merge_bytes(&state->builder.sketch, more.sketch.data, more.sketch.len);
 	MemoryContextSwitchTo(old);
 	tl_rollup_append_sums(&state->builder.rollup, &more);
-	add_ends(state, &more, &before);
+	add_ends(state, &more, &before, (TlSlice){"", 0});
 	PG_RETURN_POINTER(state);
 }
 
@@ -268,7 +301,7 @@ number_argument(FunctionCallInfo fcinfo, int number)
 	return PG_ARGISNULL(number) ? 0 : PG_GETARG_FLOAT8(number);
 }
 
-/* The arguments are the fields of a rollup; without a sketch of one there is none of all. */
+/* The arguments are the fields of a rollup, and its series; without a sketch of one there is none of all. */
 PG_FUNCTION_INFO_V1(telemetry_rollup_merge_fields);
 Datum
 telemetry_rollup_merge_fields(PG_FUNCTION_ARGS)
@@ -305,7 +338,8 @@ telemetry_rollup_merge_fields(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(old);
 	}
 	tl_rollup_append_sums(&state->builder.rollup, &more);
-	add_ends(state, &more, &before);
+	add_ends(state, &more, &before,
+			 PG_ARGISNULL(12) ? (TlSlice){"", 0} : tl_slice_of_text(PG_GETARG_DATUM(12)));
 	PG_RETURN_POINTER(state);
 }
 

@@ -116,15 +116,26 @@ SELECT pg_temp.answer('http_device_metrics', '{"device_id": "device_001"}');
 SELECT pg_temp.answer('http_device_metrics', '{"device_id": "nobody"}');
 
 -- E3-US4 AC1, AC4: a range answers as a query does
-SELECT a.status, a.body - '{start_time,end_time,data_points}'::text[] AS body, jsonb_array_length(a.body -> 'data_points') AS points,
-	(a.body ->> 'end_time')::timestamptz - (a.body ->> 'start_time')::timestamptz AS range
+SELECT a.status, a.body::jsonb - '{start_time,end_time,data_points}'::text[] AS body, jsonb_array_length(a.body::jsonb -> 'data_points') AS points,
+	(a.body::jsonb ->> 'end_time')::timestamptz - (a.body::jsonb ->> 'start_time')::timestamptz AS range
 FROM http_range('{"device_id": "device_003", "metric_name": "temperature", "time_range": "6h"}') AS a;
 -- E3-US4 AC2: 1h, 6h, 24h, 7d, 30d, 90d
-SELECT t.time_range, a.status, a.body -> 'count' AS count
+SELECT t.time_range, a.status, a.body::json -> 'count' AS count
 FROM unnest('{1h,6h,24h,7d,30d,90d}'::text[]) AS t (time_range), http_range(jsonb_build_object('device_id', 'device_003', 'metric_name', 'humidity', 'time_range', t.time_range)) AS a;
 SELECT pg_temp.answer('http_range', '{"device_id": "device_003", "metric_name": "temperature", "time_range": "2h"}');
+-- the_text_of_points_is_that_of_jsonb: of any value, name, time and tags
+SELECT count(*), bool_and(json_points(ARRAY[p], d)::text = json_points(ARRAY[p], d)::jsonb::text) AS same,
+	bool_and(json_points(ARRAY[p], d)::jsonb = jsonb_build_array(jsonb_build_object('timestamp', json_timestamp((p).ts), 'metric_name', (p).metric, 'value', (p).value::jsonb, 'unit', (p).unit)
+		|| CASE WHEN d THEN jsonb_build_object('device_id', (p).device_id) ELSE '{}' END || CASE WHEN (p).tags IS NOT NULL THEN jsonb_build_object('tags', (p).tags) ELSE '{}' END)) AS right
+FROM (SELECT w.text::value FROM unnest(ARRAY['0', '-0', '1e300', '1e-7', '-12.5', '123456789012345680000', E'"x\\"y\\u00e9\\n"', 'true', '{"b": [1, 2.50]}', '[1e2]']) AS w (text)
+		UNION ALL SELECT f.num::value FROM unnest('{NaN,-Infinity,-0}'::float8[]) AS f (num) UNION ALL SELECT NULL) AS v (value),
+	unnest('{2025-12-17 00:00:00,2025-12-17 01:02:03.4567,0044-03-15 BC,12025-01-01,infinity}'::timestamptz[]) AS t (ts),
+	unnest(ARRAY[NULL, E'{"b": 1.0, "a": "\\u00e9"}']::jsonb[]) AS g (tags), unnest(ARRAY[false, true]) AS d (d),
+	LATERAL (SELECT (E'de"\t1', E'é\\', t.ts, v.value, NULL, 1, g.tags ->> 'a', g.tags)::query_row) AS r (p);
+SELECT json_points('{}', true), json_points(ARRAY[('d', 'm', '2025-12-17', '1.50', 1.5, 1, 'V', '{"k": 1}')]::query_row[], true);
+SELECT json_points(ARRAY[NULL]::query_row[], true);
 -- E3-US4 AC3: aggregation and interval are optional
-SELECT a.status, a.body -> 'aggregation' AS aggregation, a.body -> 'interval' AS "interval", a.body -> 'count' AS count
+SELECT a.status, a.body::json -> 'aggregation' AS aggregation, a.body::json -> 'interval' AS "interval", a.body::json -> 'count' AS count
 FROM unnest(ARRAY['{"aggregation": "count", "interval": "86400"}', '{"aggregation": "count"}', '{"interval": "60"}']::jsonb[]) AS p (params),
 	http_range('{"device_id": "device_003", "metric_name": "humidity", "time_range": "90d"}' || p.params) AS a;
 SELECT pg_temp.answer('http_range', '{"device_id": "d", "metric_name": "m", "interval": "x"}'), pg_temp.answer('http_range', '{"device_id": "d", "metric_name": "m", "aggregation": "mode"}');

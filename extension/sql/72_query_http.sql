@@ -10,19 +10,13 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION telemetry.json_timestamp(timestamptz) IS 'A time of a point as JSON has it: ISO 8601 in UTC, with microseconds only where there are any.';
 
-CREATE FUNCTION telemetry.json_points(points telemetry.query_row[], several_devices boolean) RETURNS jsonb
-	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
-BEGIN ATOMIC
-	SELECT coalesce(jsonb_agg(jsonb_build_object('timestamp', telemetry.json_timestamp(p.ts), 'metric_name', p.metric, 'value', p.value::jsonb, 'unit', p.unit)
-		|| CASE WHEN several_devices THEN jsonb_build_object('device_id', p.device_id) ELSE '{}' END
-		|| CASE WHEN p.tags IS NOT NULL THEN jsonb_build_object('tags', p.tags) ELSE '{}' END ORDER BY p.place), '[]')
-	FROM unnest(points) WITH ORDINALITY AS p (device_id, metric, ts, value, num, n, unit, tags, place);
-END;
+CREATE FUNCTION telemetry.json_points(points telemetry.query_row[], several_devices boolean) RETURNS json
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_json_points';
 COMMENT ON FUNCTION telemetry.json_points(telemetry.query_row[], boolean) IS
-	'Rows of telemetry.query() as answers have them: [{"timestamp", "metric_name", "value", "unit"}], with "device_id" if there are several devices, and "tags" of points that have some.';
+	'Rows of telemetry.query() as answers have them: [{"timestamp", "metric_name", "value", "unit"}], with "device_id" if there are several devices, and "tags" of points that have some; the text is that of jsonb.';
 
 CREATE FUNCTION telemetry.query_answer(metrics text[], start_time timestamptz, end_time timestamptz, devices text[], aggregation text, "interval" integer,
-		filters jsonb, fill text, zone text, row_limit integer, cursor text, status_of_errors integer) RETURNS telemetry.http_response
+		filters jsonb, fill text, zone text, row_limit integer, cursor text, status_of_errors integer) RETURNS telemetry.http_part
 	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -33,34 +27,37 @@ DECLARE
 	found telemetry.query_row[];
 	rest boolean;
 	last telemetry.query_row;
-	answer jsonb;
+	-- What jsonb has before the points and after them: shorter keys come first, of the same length by their bytes.
+	before jsonb;
+	after jsonb;
+	problem telemetry.http_response;
 BEGIN
 	found := ARRAY(SELECT q FROM telemetry.query_rows(metrics, start_time, end_time, devices, aggregation, bucket, filters, fill, zone, row_limit + 1, cursor, false) AS q);
 	rest := cardinality(found) > row_limit;
 	found := found[1:row_limit];
-	answer := jsonb_build_object(
+	before := jsonb_build_object(
 		'device_id', CASE WHEN one_device THEN devices[1] END,
-		'metric_name', CASE WHEN cardinality(metrics) = 1 THEN metrics[1] END,
-		'data_points', telemetry.json_points(found, NOT coalesce(one_device, false)),
 		'count', cardinality(found),
 		'aggregation', aggregation,
 		'interval', CASE WHEN aggregation IS NOT NULL THEN extract(epoch FROM telemetry.query_bucket(metrics, start_time, end_time, bucket))::bigint END,
 		'start_time', telemetry.json_timestamp(start_time),
 		'end_time', telemetry.json_timestamp(end_time));
+	after := jsonb_build_object('metric_name', CASE WHEN cardinality(metrics) = 1 THEN metrics[1] END);
 	IF NOT (coalesce(one_device, false) AND cardinality(metrics) = 1) THEN
-		answer := answer || jsonb_build_object('series', (
+		before := before || jsonb_build_object('series', (
 			SELECT coalesce(jsonb_agg(jsonb_build_object('device_id', s.device_id, 'metric_name', s.metric, 'count', s.n)
 				ORDER BY s.device_id COLLATE "C", s.metric COLLATE "C"), '[]')
 			FROM (SELECT f.device_id, f.metric, count(*) AS n FROM unnest(found) AS f GROUP BY f.device_id, f.metric) AS s));
 	END IF;
 	IF rest THEN
 		last := found[row_limit];
-		answer := answer || jsonb_build_object('next_cursor', telemetry.query_cursor(last.device_id, last.metric, last.ts));
+		after := after || jsonb_build_object('next_cursor', telemetry.query_cursor(last.device_id, last.metric, last.ts));
 	END IF;
-	RETURN (200, answer, NULL)::telemetry.http_response;
+	RETURN (200, NULL, left(before::text, -1) || ', "data_points": ' || telemetry.json_points(found, NOT coalesce(one_device, false)) || ', ' || substr(after::text, 2))::telemetry.http_part;
 EXCEPTION
 	WHEN invalid_parameter_value OR program_limit_exceeded OR numeric_value_out_of_range THEN
-		RETURN telemetry.http_problem('telemetry', status_of_errors, 'VALIDATION_ERROR', replace(SQLERRM, 'bucket must', 'interval must'));
+		problem := telemetry.http_problem('telemetry', status_of_errors, 'VALIDATION_ERROR', replace(SQLERRM, 'bucket must', 'interval must'));
+		RETURN (problem.status, problem.content_type, problem.body)::telemetry.http_part;
 END
 $$;
 COMMENT ON FUNCTION telemetry.query_answer(text[], timestamptz, timestamptz, text[], text, integer, jsonb, text, text, integer, text, integer) IS
@@ -97,17 +94,19 @@ CREATE FUNCTION telemetry.http_query(params jsonb, body jsonb DEFAULT NULL) RETU
 AS $$
 DECLARE
 	answer telemetry.http_response := telemetry.check_fields(body, telemetry.query_fields(), false);
+	part telemetry.http_part;
 BEGIN
 	IF answer.status IS NOT NULL THEN
 		RETURN answer;
 	END IF;
-	RETURN telemetry.query_answer(
+	part := telemetry.query_answer(
 		ARRAY(SELECT jsonb_array_elements_text(body -> 'metrics')),
 		telemetry.time_parameter(body ->> 'start_time'), telemetry.time_parameter(body ->> 'end_time'),
 		-- No devices are all devices.
 		nullif(CASE jsonb_typeof(body -> 'devices') WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(body -> 'devices')) END, '{}'),
 		body ->> 'aggregation', (body ->> 'interval')::integer, nullif(nullif(body -> 'filters', 'null'), '{}'), coalesce(body ->> 'fill', 'none'),
 		coalesce(body ->> 'timezone', 'UTC'), coalesce((body ->> 'limit')::integer, 1000), body ->> 'cursor', 422);
+	RETURN (part.status, part.body, part.content_type)::telemetry.http_response;
 END
 $$;
 COMMENT ON FUNCTION telemetry.http_query(jsonb, jsonb) IS
@@ -154,7 +153,7 @@ END;
 COMMENT ON FUNCTION telemetry.http_device_metrics(jsonb, jsonb) IS
 	'GET of a device''s metrics: params device_id. 200 and an array of the names of those that have points, in order, the first 10000; empty if there are none.';
 
-CREATE FUNCTION telemetry.http_range(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
+CREATE FUNCTION telemetry.http_range(params jsonb, body jsonb DEFAULT NULL) RETURNS SETOF telemetry.http_part
 	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -166,9 +165,10 @@ DECLARE
 		telemetry.check_parameters(params, '{}', '{}', '{"interval": [1, 31622400], "limit": [1, 10000]}'));
 BEGIN
 	IF answer.status IS NOT NULL THEN
-		RETURN answer;
+		RETURN NEXT (answer.status, answer.content_type, answer.body)::telemetry.http_part;
+		RETURN;
 	END IF;
-	RETURN telemetry.query_answer(ARRAY[params ->> 'metric_name'], now() - coalesce(params ->> 'time_range', '24h')::interval, now(), ARRAY[params ->> 'device_id'],
+	RETURN NEXT telemetry.query_answer(ARRAY[params ->> 'metric_name'], now() - coalesce(params ->> 'time_range', '24h')::interval, now(), ARRAY[params ->> 'device_id'],
 		params ->> 'aggregation', telemetry.integer_parameter(params ->> 'interval', 1, 31622400), NULL, coalesce(params ->> 'fill', 'none'),
 		coalesce(params ->> 'timezone', 'UTC'), coalesce(telemetry.integer_parameter(params ->> 'limit', 1, 10000), 10000), params ->> 'cursor', 400);
 END

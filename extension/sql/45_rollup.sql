@@ -519,6 +519,11 @@ CREATE FUNCTION telemetry.zone_has_whole_hours(zone text) RETURNS boolean
 COMMENT ON FUNCTION telemetry.zone_has_whole_hours(text) IS
 	'Whether a time zone has only had offsets of whole hours from UTC since 1970. Error: invalid_parameter_value if there is no such zone.';
 
+CREATE FUNCTION telemetry.zone_changes_by_hours(zone text) RETURNS boolean
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_zone_changes_by_hours';
+COMMENT ON FUNCTION telemetry.zone_changes_by_hours(text) IS
+	'Whether clocks of a time zone have only been changed by whole hours since 1970, so that its hours are each one piece of time. Error: invalid_parameter_value if there is no such zone.';
+
 CREATE FUNCTION telemetry.lock_rollups() RETURNS void
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_lock_rollups';
 COMMENT ON FUNCTION telemetry.lock_rollups() IS

@@ -223,12 +223,12 @@ CREATE FUNCTION telemetry.is_of_hours(width interval, zone text) RETURNS boolean
 	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN telemetry.is_of_days(width) OR extract(epoch FROM width) % 3600 = 0
-		THEN zone = telemetry.day_timezone()
+		THEN (zone = telemetry.day_timezone() AND telemetry.zone_changes_by_hours(zone))
 			OR (telemetry.zone_has_whole_hours(zone) AND telemetry.zone_has_whole_hours(telemetry.day_timezone()))
 		ELSE false END;
 END;
 COMMENT ON FUNCTION telemetry.is_of_hours(interval, text) IS
-	'Whether buckets of a width, by the clock of a zone, are made of hours of rollups.';
+	'Whether buckets of a width, by the clock of a zone, are made of hours of rollups, which are each one piece of time, since 1970.';
 
 -- Queries --------------------------------------------------------------------------------------------------------------------
 
@@ -266,7 +266,7 @@ DECLARE
 	step_points CONSTANT float8 := 200000;
 	step_series CONSTANT integer := 1000;
 	width CONSTANT interval := CASE WHEN aggregation IS NOT NULL AND isfinite(start_time) AND isfinite(end_time) THEN telemetry.query_bucket(metrics, start_time, end_time, bucket) END;
-	by_hour CONSTANT boolean := aggregation NOT IN ('rate', 'delta') AND filters IS NULL AND telemetry.is_of_hours(width, zone);
+	by_hour CONSTANT boolean := aggregation NOT IN ('rate', 'delta') AND nullif(filters, '{}') IS NULL AND start_time >= '1970-01-02' AND telemetry.is_of_hours(width, zone);
 	is_quantile CONSTANT boolean := aggregation IN ('median', 'p95', 'p99');
 	-- Whether a page begins where the one before ended, rather than being made as a whole.
 	goes_on CONSTANT boolean := fill = 'none' AND aggregation IS DISTINCT FROM 'rate' AND aggregation IS DISTINCT FROM 'delta';
@@ -283,6 +283,8 @@ DECLARE
 	got bigint;
 BEGIN
 	PERFORM telemetry.check_query(metrics, start_time, end_time, devices, aggregation, bucket, filters, fill, zone, group_devices);
+	-- What asks for nothing lets all through, points without tags, too.
+	filters := nullif(filters, '{}');
 	SELECT c.device_id, c.metric, c.ts INTO after FROM telemetry.read_query_cursor(cursor) AS c;
 	scope.bucket := width;
 	scope.zone := zone;

@@ -383,29 +383,37 @@ DECLARE
 	last_device CONSTANT text := scope.devices[cardinality(scope.devices)];
 	last_metric CONSTANT text := scope.metrics[cardinality(scope.metrics)];
 BEGIN
+	-- Of each bucket its numbers and the one before them, whose increase belongs to the bucket. Sums are of what the aggregates of users say.
 	RETURN ARRAY(
-		SELECT (a.device_id, a.metric, a.ts, CASE aggregation WHEN 'rate' THEN a.increase / a.seconds ELSE a.increase END, a.n)::telemetry.query_aggregate
+		SELECT (CASE WHEN NOT scope.group_devices THEN a.device_id END, a.metric, a.ts,
+			CASE WHEN count(*) = 1 THEN max(CASE aggregation WHEN 'rate' THEN a.rate ELSE a.delta END)
+				ELSE sum(a.delta) / CASE aggregation WHEN 'rate' THEN nullif(sum(a.seconds), 0) ELSE 1 END END, sum(a.n)::bigint)::telemetry.query_aggregate
 		FROM (
-			SELECT CASE WHEN NOT scope.group_devices THEN c.device_id END AS device_id, c.metric, c.bucket AS ts,
-				sum(CASE WHEN c.num >= c.before THEN c.num - c.before WHEN c.before IS NOT NULL THEN c.num END) AS increase,
-				sum(extract(epoch FROM c.ts - c.ts_before))::float8 AS seconds, count(*) AS n
+			SELECT c.device_id, c.metric, c.bucket AS ts, CASE WHEN count(*) > 1 THEN telemetry.delta(v.ts, v.num) END AS delta, telemetry.rate(v.ts, v.num) AS rate,
+				extract(epoch FROM max(v.ts) - min(v.ts))::float8 AS seconds, count(*) FILTER (WHERE v.is_of_bucket) AS n
 			FROM (
-				SELECT p.device_id, p.metric, p.ts, p.num, lag(p.num) OVER series AS before, lag(p.ts) OVER series AS ts_before,
-					telemetry.time_bucket(scope.bucket, p.ts, scope.zone) AS bucket
+				SELECT p.device_id, p.metric, p.ts, p.num, telemetry.time_bucket(scope.bucket, p.ts, scope.zone) AS bucket,
+					lag(p.num) OVER series AS num_before, lag(p.ts) OVER series AS ts_before
 				FROM telemetry.point AS p
-				WHERE p.ts >= scope.start_time AND p.ts < scope.end_time AND p.num IS NOT NULL AND (filters IS NULL OR p.tags @> filters)
+				WHERE p.ts >= scope.start_time AND p.ts < scope.end_time AND p.num > '-infinity' AND p.num < 'infinity' AND (filters IS NULL OR p.tags @> filters)
 					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
 					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
 				WINDOW series AS (PARTITION BY p.device_id, p.metric ORDER BY p.ts)
 			) AS c
-			GROUP BY 1, 2, 3
-			ORDER BY 1, 2, 3
-		) AS a);
+			CROSS JOIN LATERAL (
+				SELECT c.ts, c.num, true
+				UNION ALL
+				SELECT c.ts_before, c.num_before, false WHERE c.ts_before < c.bucket
+			) AS v (ts, num, is_of_bucket)
+			GROUP BY c.device_id, c.metric, c.bucket
+		) AS a
+		GROUP BY CASE WHEN NOT scope.group_devices THEN a.device_id END, a.metric, a.ts
+		ORDER BY CASE WHEN NOT scope.group_devices THEN a.device_id END, a.metric, a.ts);
 END
 $$;
 COMMENT ON FUNCTION telemetry.query_changes(telemetry.query_scope, text, jsonb) IS
 	'Of telemetry.query(): delta and rate of counters. Each number adds what it is more than the one before in the range to its bucket, all of it if it is less, '
-	'since the counter began anew then; rate is that by the seconds between them. The first number of a series adds nothing; n counts numbers.';
+	'since the counter began anew then; rate is that by the seconds between them. The first number of a series adds nothing. Numbers that are not finite are left out; n counts the others.';
 
 -- Fill -----------------------------------------------------------------------------------------------------------------------
 

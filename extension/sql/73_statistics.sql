@@ -95,7 +95,7 @@ BEGIN
 		SELECT m.*, telemetry.metric_type(m.metric) AS type FROM telemetry.device_metric_statistics(device_statistics.device_id) AS m
 	)
 	SELECT t.total, t.active, t.n, t.last_ts, round(t.n * telemetry.bytes_per_point(device_statistics.device_id))::bigint,
-		coalesce(round((t.n * 60 / nullif(extract(epoch FROM t.last_ts - t.first_ts), 0))::numeric, 4), 0)::float8, t.last_24h,
+		coalesce(round(((t.n - 1) * 60 / nullif(extract(epoch FROM t.last_ts - t.first_ts), 0))::numeric, 6), 0)::float8, t.last_24h,
 		(SELECT count(*) FROM telemetry.alert AS a WHERE a.device_id = device_statistics.device_id AND a.triggered_at >= now() - interval '24 hours'),
 		'{"gauge": 0, "counter": 0, "histogram": 0}'::jsonb
 			|| coalesce((SELECT jsonb_object_agg(y.type, y.n) FROM (SELECT m.type, count(*) AS n FROM metric AS m GROUP BY m.type) AS y), '{}'),
@@ -111,7 +111,7 @@ END
 $$;
 COMMENT ON FUNCTION telemetry.device_statistics(text) IS
 	'What there is of a device: its metrics, and how many of them have a point of the last 24 hours; points (telemetry.device_metric_statistics()) and the timestamp of the last; '
-	'storage_size: bytes, by telemetry.bytes_per_point(), without rollups and indexes; avg_frequency: points a minute from the first to the last, 0 if these are one; points and alerts of the last 24 hours; '
+	'storage_size: bytes, by telemetry.bytes_per_point(), without rollups and indexes; avg_frequency: points a minute, of those after the first until the last, 0 if there is one; points and alerts of the last 24 hours; '
 	'metrics by telemetry.metric_type(); the 10 metrics with most points. Zeros if there is nothing.';
 
 CREATE FUNCTION telemetry.http_device_statistics(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response

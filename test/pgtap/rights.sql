@@ -319,7 +319,7 @@ FROM unnest(ARRAY[
 	'telemetry.unique_count(hll)', 'telemetry.uniques_union(hll,hll)', 'telemetry.no_uniques()',
 	'telemetry.fdw_validator(text[],oid)', 'telemetry.hour_of(timestamptz)', 'telemetry.day_of(timestamptz)',
 	'telemetry.mean_of(float8,bigint)', 'telemetry.stddev_of(float8,bigint)',
-	'telemetry.zone_has_whole_hours(text)', 'telemetry.sums_are_close(float8,float8,bigint,float8)',
+	'telemetry.zone_has_whole_hours(text)', 'telemetry.zone_changes_by_hours(text)', 'telemetry.sums_are_close(float8,float8,bigint,float8)',
 	'telemetry.m2_are_close(float8,float8,bigint,float8)', 'telemetry.sketch_bytes(telemetry.sketch)',
 	'telemetry.rollup_difference(telemetry.rollup,telemetry.rollup)', 'telemetry.rollup_of_hours(text,text,date)',
 	'telemetry.compare_day(text,text,date)', 'telemetry.compare_series(text,text)', 'telemetry.sample_percentage(regclass)',

@@ -93,6 +93,13 @@ telemetry_zone_has_whole_hours(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(tl_zone_has_whole_hours(tl_zone_named(text_to_cstring(PG_GETARG_TEXT_PP(0)))));
 }
 
+PG_FUNCTION_INFO_V1(telemetry_zone_changes_by_hours);
+Datum
+telemetry_zone_changes_by_hours(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(tl_zone_changes_by_hours(tl_zone_named(text_to_cstring(PG_GETARG_TEXT_PP(0)))));
+}
+
 /*
  * The state of the aggregates: rows come in any order, so the first and last number are known by
  * their times.

@@ -93,8 +93,9 @@ tl_zone_hour(pg_tz *zone, int64 ts, TlHour *hour)
 	hour->day = (int32) (Max(floor_to(ts + offset, USECS_PER_DAY), MIN_TIMESTAMP) / USECS_PER_DAY);
 }
 
-bool
-tl_zone_has_whole_hours(pg_tz *zone)
+/* Whether the offsets since 1970 have all the same rest by an hour, which is then in *rest. */
+static bool
+find_rest(pg_tz *zone, long *rest)
 {
 	pg_time_t t = 0;
 
@@ -108,11 +109,15 @@ tl_zone_has_whole_hours(pg_tz *zone)
 		int found =
 			pg_next_dst_boundary(&t, &before, &before_dst, &boundary, &after, &after_dst, zone);
 
-		if (found < 0 || before % SECONDS_PER_HOUR != 0)
+		if (found < 0)
+			return false;
+		if (i == 0)
+			*rest = before % SECONDS_PER_HOUR;
+		if ((before - *rest) % SECONDS_PER_HOUR != 0)
 			return false;
 		if (found == 0)
 			return true;
-		if (after % SECONDS_PER_HOUR != 0)
+		if ((after - *rest) % SECONDS_PER_HOUR != 0)
 			return false;
 		/* From here on the rules repeat. */
 		if (boundary > (pg_time_t) 100 * 365 * SECS_PER_DAY)
@@ -120,4 +125,20 @@ tl_zone_has_whole_hours(pg_tz *zone)
 		t = boundary;
 	}
 	return true;
+}
+
+bool
+tl_zone_has_whole_hours(pg_tz *zone)
+{
+	long rest;
+
+	return find_rest(zone, &rest) && rest == 0;
+}
+
+bool
+tl_zone_changes_by_hours(pg_tz *zone)
+{
+	long rest;
+
+	return find_rest(zone, &rest);
 }

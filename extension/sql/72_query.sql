@@ -232,6 +232,13 @@ COMMENT ON FUNCTION telemetry.is_of_hours(interval, text) IS
 
 -- Queries --------------------------------------------------------------------------------------------------------------------
 
+CREATE FUNCTION telemetry.aggregate_unit(aggregation text, unit text) RETURNS text
+	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE aggregation WHEN 'count' THEN NULL WHEN 'rate' THEN unit || '/s' ELSE unit END;
+END;
+COMMENT ON FUNCTION telemetry.aggregate_unit(text, text) IS 'The unit of an aggregate of telemetry.query(), by that of its points: by the second for rate, none for count.';
+
 CREATE FUNCTION telemetry.query_unit(aggregation text, device text, metric text, start_time timestamptz, end_time timestamptz) RETURNS text
 	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -243,14 +250,14 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	IF unit IS NOT NULL THEN
-		RETURN unit || CASE aggregation WHEN 'rate' THEN '/s' ELSE '' END;
+		RETURN telemetry.aggregate_unit(aggregation, unit);
 	END IF;
 	SELECT p.unit INTO unit
 	FROM telemetry.point AS p
 	WHERE p.device_id = device AND p.metric = query_unit.metric AND p.ts >= start_time AND p.ts < end_time
 	ORDER BY p.ts DESC
 	LIMIT 1;
-	RETURN CASE aggregation WHEN 'rate' THEN unit || '/s' ELSE unit END;
+	RETURN telemetry.aggregate_unit(aggregation, unit);
 END
 $$;
 COMMENT ON FUNCTION telemetry.query_unit(text, text, text, timestamptz, timestamptz) IS
@@ -378,6 +385,26 @@ BEGIN
 					found, fill);
 			END IF;
 			RETURN QUERY
+			-- Units of many series are mostly found by one look at their last hour.
+			WITH defined AS MATERIALIZED (
+				SELECT m.metric, (telemetry.metric_definition_of(m.metric)).unit FROM unnest(metrics) AS m (metric) GROUP BY m.metric
+			), recent AS MATERIALIZED (
+				SELECT DISTINCT ON (p.device_id, p.metric) p.device_id, p.metric, p.unit
+				FROM telemetry.point AS p
+				WHERE cardinality(chunk) > 1 AND aggregation <> 'count' AND (SELECT bool_or(d.unit IS NULL) FROM defined AS d)
+					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
+					AND p.ts >= greatest(start_time, least(end_time - least(end_time - start_time, interval '1 hour'), (
+						SELECT max(s.last_ts) - interval '1 hour' FROM telemetry.series AS s WHERE s.device_id = ANY (scope.devices) AND s.metric = ANY (metrics))))
+					AND p.ts < end_time
+				ORDER BY p.device_id, p.metric, p.ts DESC
+			), unit AS MATERIALIZED (
+				SELECT c.device_id, c.metric, CASE
+					WHEN d.unit IS NULL AND r.device_id IS NULL THEN telemetry.query_unit(aggregation, c.device_id, c.metric, start_time, end_time)
+					ELSE telemetry.aggregate_unit(aggregation, coalesce(d.unit, r.unit)) END AS unit
+				FROM (SELECT g.device_id, g.metric FROM unnest(found) AS g GROUP BY g.device_id, g.metric) AS c
+				JOIN defined AS d ON d.metric = c.metric
+				LEFT JOIN recent AS r ON r.device_id = c.device_id AND r.metric = c.metric
+			)
 			SELECT f.device_id, f.metric, f.ts, f.num::telemetry.value, f.num, f.n, u.unit, NULL::jsonb
 			FROM (
 				SELECT g.*
@@ -386,12 +413,7 @@ BEGIN
 				ORDER BY g.device_id COLLATE "C", g.metric COLLATE "C", g.ts
 				LIMIT left_over
 			) AS f
-			JOIN (
-				SELECT c.device_id, c.metric, telemetry.query_unit(aggregation, c.device_id, c.metric, start_time, end_time) AS unit
-				FROM unnest(chunk) AS c
-				WHERE EXISTS (SELECT FROM unnest(found) AS g WHERE g.device_id = c.device_id AND g.metric = c.metric)
-				OFFSET 0
-			) AS u ON u.device_id = f.device_id AND u.metric = f.metric
+			JOIN unit AS u ON u.device_id = f.device_id AND u.metric = f.metric
 			ORDER BY f.device_id COLLATE "C", f.metric COLLATE "C", f.ts;
 		END IF;
 		GET DIAGNOSTICS got = ROW_COUNT;

@@ -229,6 +229,7 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.is_of_days(interval)', '{reader,writer,admin,nobody}', NULL),
 	('telemetry.is_of_hours(interval,text)', '{reader,admin}', $$SELECT telemetry.is_of_hours('1 hour', 'UTC')$$),
 	('telemetry.query_unit(text,text,text,timestamptz,timestamptz)', '{reader,admin}', $$SELECT telemetry.query_unit('avg', 'rights', 'm', '2024-01-01', '2024-01-02')$$),
+	('telemetry.aggregate_unit(text,text)', '{reader,writer,admin,nobody}', NULL),
 	('telemetry.query_rows(text[],timestamptz,timestamptz,text[],text,interval,jsonb,text,text,integer,text,boolean)', '{reader,admin}', $$SELECT * FROM telemetry.query_rows('{m}', '2024-01-01', '2024-01-02', NULL, NULL, NULL, NULL, 'none', 'UTC', 10, NULL, false)$$),
 	('telemetry.query(text[],timestamptz,timestamptz,text[],text,interval,jsonb,text,text,integer,text,boolean)', '{reader,admin}', $$SELECT * FROM telemetry.query('{m}', '2024-01-01', '2024-01-02', '{rights}', 'avg', '1 day', fill => 'linear')$$),
 	('telemetry.rollup_number(telemetry.rollup,text)', '{reader,writer,admin,nobody}', NULL),

@@ -9,6 +9,7 @@ import compaction
 import events
 import export
 import lag
+import queries
 import reads
 import shares
 from bench import HEAP, HEAP_PK, POINT, RUN_SECONDS
@@ -142,4 +143,5 @@ CASES = {
     "shares": shares.case_shares,
     "export": export.case_export,
     "alerts": alerts.case_alerts,
+    "queries": queries.case_queries,
 }

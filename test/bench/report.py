@@ -6,6 +6,7 @@ import alerts
 import cases
 import export
 import lag
+import queries
 import reads
 import shares
 
@@ -106,7 +107,8 @@ def check_targets(results):
     for label, goal in ROLLUP_GOALS_MS.items():
         targets.append(below(label, read(label), goal, "{:.3f} ms"))
     return (targets + check_compaction(results) + check_lag(results) + check_backlog(results)
-            + check_events(results) + check_shares(results) + check_export(results) + check_alerts(results))
+            + check_events(results) + check_shares(results) + check_export(results) + check_alerts(results)
+            + check_queries(results))
 
 
 def check_compaction(results):
@@ -216,6 +218,12 @@ def check_export(results):
         at_least("ingest beside an export at 100 kB/s / alone", slow.get("ratio"), 0.9),
         at_least("of that rate", figure(slow, "beside", "reader", "share_of_rate"), 0.95, "{:.2f}"),
     ]
+
+
+def check_queries(results):
+    return [below(f"{name}, {queries.CLIENTS} clients over HTTP, p95",
+                  figure(results, "queries", "runs", name, "p95_ms"), goal, "{:.1f} ms")
+            for name, (_, goal) in queries.QUERIES.items()]
 
 
 def check_alerts(results):
@@ -541,6 +549,15 @@ def print_alerts(taken):
                    *[f"{run['answered'][key]:.1f}" for key in ("p50_ms", "p95_ms")], thousands(run.get("traffic_rate")))
 
 
+def print_queries(taken):
+    print_head(f"Queries over HTTP, {taken['points']:,} points, {queries.CLIENTS} clients, beside live points",
+               "p50 ms", "p95 ms", "answers/s", "kB an answer", "backend CPU ms", "live points/s")
+    for name, run in taken["runs"].items():
+        print_line(name, f"{run['p50_ms']:.1f}", f"{run['p95_ms']:.1f}", f"{run['answers_per_second']:,.0f}",
+                   f"{run['bytes'] / run['answers'] / 1e3:.1f}", f"{run['backend_ms']:.2f}",
+                   thousands(run["live_points_per_second"]))
+
+
 def print_targets(targets):
     print_head("Targets", "measured", "target", "")
     for target in targets:
@@ -559,7 +576,8 @@ def print_report(results):
                        ("series", print_series), ("read", print_read),
                        ("compact", print_compact), ("rollup_cost", print_rollup_cost),
                        ("lag", print_lag), ("backlog", print_backlog), ("event", print_event),
-                       ("shares", print_shares), ("export", print_export), ("alerts", print_alerts)):
+                       ("shares", print_shares), ("export", print_export), ("alerts", print_alerts),
+                       ("queries", print_queries)):
         if name in results:
             show(results[name])
     print_targets(results["targets"])

@@ -9,9 +9,15 @@
  *
  * Entries of one block mostly come in the order in which those of the block before came, so the
  * series that was met after the last one is tried before the hash table is asked.
+ *
+ * What is kept is a point of each series, some 300 bytes beside its value, and older ones are given back; so
+ * memory grows with the series that the blocks have, never with their points.  Blocks that are not rolled up yet
+ * are few: job roll_up takes them within seconds, and rows of the answer would need as much.  There is no
+ * spilling to disk: of a million series it is a hash table of 300 MB.
  */
 #include "read/newest.h"
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 /* So many series are counted for an early end. */
@@ -161,6 +167,7 @@ read_block(TlNewest *n, TlSource *source)
 		Point *p = find(n, &e->key, &found);
 		TlRun run;
 
+		CHECK_FOR_INTERRUPTS();
 		if (found && (p->ts > e->last || (p->ts == e->last && p->seq > seq)))
 			continue;
 		tl_source_decode(source, &run);

@@ -78,7 +78,7 @@ BEGIN
 			CASE WHEN r.aggregation IS NULL THEN p.ts ELSE telemetry.time_bucket(width, p.ts, r.zone) END AS bucket
 		FROM telemetry.point AS p
 		WHERE p.metric = ANY (r.metrics) AND (r.devices IS NULL OR p.device_id = ANY (r.devices)) AND p.ts >= r.start_time AND p.ts < r.end_time
-			AND (r.filters IS NULL OR p.tags @> r.filters)
+			AND (nullif(r.filters, '{}') IS NULL OR p.tags @> r.filters)
 			AND (p.num IS NOT NULL OR coalesce(r.aggregation, '') NOT IN ('rate', 'delta'))
 	)
 	SELECT p.device, p.metric::text, p.bucket,

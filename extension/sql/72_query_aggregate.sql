@@ -116,6 +116,11 @@ DECLARE
 	first_hour CONSTANT timestamptz := least(telemetry.hour_from(start_time), last_hour);
 	first_day timestamptz := last_hour;
 	last_day timestamptz := last_hour;
+	-- Hours that the range cuts.
+	cut_hours CONSTANT timestamptz[] := ARRAY(
+		SELECT DISTINCT c.hour
+		FROM unnest(ARRAY[CASE WHEN start_time < first_hour THEN telemetry.hour_of(start_time) END, CASE WHEN last_hour < end_time THEN telemetry.hour_of(end_time) END]) AS c (hour)
+		WHERE c.hour IS NOT NULL);
 	wants_order CONSTANT boolean := scope.group_devices AND aggregation IN ('first', 'last');
 BEGIN
 	IF telemetry.is_of_days(scope.bucket) AND scope.zone = telemetry.day_timezone() THEN
@@ -138,7 +143,7 @@ BEGIN
 				SELECT p.device_id, p.metric, telemetry.hour_of(p.ts) AS hour, telemetry.rollup_merge_fields(
 					CASE WHEN p.num IS NULL THEN 0 ELSE 1 END, p.num, p.num - p.num, p.num, p.num, p.num, p.num, CASE WHEN p.num IS NULL THEN 1 ELSE 0 END, p.ts, p.ts, NULL, NULL) AS rollup
 				FROM telemetry.pending_point AS p
-				WHERE first_hour < last_hour AND p.ts >= first_hour AND p.ts < last_hour
+				WHERE p.ts >= start_time AND p.ts < end_time
 					AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
 					AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
 				GROUP BY 1, 2, 3
@@ -148,14 +153,36 @@ BEGIN
 		), late AS MATERIALIZED (
 			SELECT l.device_id, l.metric, l.hour, l.day, l.rollup
 			FROM telemetry.pending_hour AS l
-			WHERE (SELECT bool_or(NOT p.is_later) FROM pending AS p) AND l.hour >= first_hour AND l.hour < last_hour
+			WHERE (SELECT bool_or(NOT p.is_later AND p.hour <> ALL (cut_hours)) FROM pending AS p) AND l.hour >= first_hour AND l.hour < last_hour
 				AND l.device_id = ANY (scope.devices) AND l.metric = ANY (metrics)
 				AND (scope.group_devices OR ((l.device_id, l.metric) >= (scope.devices[1], scope.metrics[1]) AND (l.device_id, l.metric) <= (last_device, last_metric)))
 				AND (l.device_id, l.metric, l.hour) IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p WHERE NOT p.is_later)
+		), edge AS MATERIALIZED (
+			SELECT h.device_id, h.metric, h.hour, h.n, h.sum, h.m2, h.min, h.max, h.first, h.last, h.others, h.first_ts, h.last_ts,
+				h.first_ts >= start_time AND h.last_ts < end_time AS is_inside
+			FROM (
+				SELECT h.device_id, h.metric, h.hour, (h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts
+				FROM telemetry.stored_hour AS h
+				WHERE scope.every_device AND h.metric = ANY (metrics) AND h.hour = ANY (cut_hours)
+				UNION ALL
+				SELECT h.device_id, h.metric, h.hour, (h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts
+				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
+				JOIN telemetry.stored_hour AS h ON h.device_id = s.device_id AND h.metric = s.metric
+				WHERE NOT scope.every_device AND h.hour = ANY (cut_hours)
+			) AS h (device_id, metric, hour, n, sum, m2, min, max, first, last, others, first_ts, last_ts)
+		), cut AS MATERIALIZED (
+			-- All points of an hour may lie in the range, although it cuts the hour: no others are looked for.
+			SELECT e.device_id, e.metric, e.hour FROM edge AS e WHERE NOT e.is_inside
+			UNION
+			SELECT p.device_id, p.metric, p.hour FROM pending AS p WHERE NOT p.is_later AND p.hour = ANY (cut_hours)
 		), part (device_id, metric, ts, n, sum, m2, min, max, first, last, others, first_ts, last_ts) AS (
 			SELECT p.device_id, p.metric, p.hour, (p.rollup).n, (p.rollup).sum, (p.rollup).m2, (p.rollup).min, (p.rollup).max, (p.rollup).first, (p.rollup).last, (p.rollup).others, (p.rollup).first_ts, (p.rollup).last_ts
 			FROM pending AS p
-			WHERE p.is_later
+			WHERE p.is_later AND (p.device_id, p.metric, p.hour) NOT IN (SELECT c.device_id, c.metric, c.hour FROM cut AS c)
+			UNION ALL
+			SELECT e.device_id, e.metric, e.hour, e.n, e.sum, e.m2, e.min, e.max, e.first, e.last, e.others, e.first_ts, e.last_ts
+			FROM edge AS e
+			WHERE (e.device_id, e.metric, e.hour) NOT IN (SELECT c.device_id, c.metric, c.hour FROM cut AS c)
 			UNION ALL
 			SELECT l.device_id, l.metric, l.hour, (l.rollup).n, (l.rollup).sum, (l.rollup).m2, (l.rollup).min, (l.rollup).max, (l.rollup).first, (l.rollup).last, (l.rollup).others, (l.rollup).first_ts, (l.rollup).last_ts
 			FROM late AS l
@@ -202,15 +229,15 @@ BEGIN
 			UNION ALL
 			SELECT p.device_id, p.metric, telemetry.hour_of(p.ts), CASE WHEN p.num IS NULL THEN 0 ELSE 1 END, p.num, p.num - p.num, p.num, p.num, p.num, p.num, CASE WHEN p.num IS NULL THEN 1 ELSE 0 END, p.ts, p.ts
 			FROM telemetry.point AS p
-			WHERE start_time < first_hour AND p.ts >= start_time AND p.ts < first_hour
-				AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
-				AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+			WHERE start_time < first_hour AND EXISTS (SELECT FROM cut AS c) AND p.ts >= start_time AND p.ts < first_hour
+				AND p.device_id = ANY (ARRAY(SELECT DISTINCT c.device_id FROM cut AS c)) AND p.metric = ANY (metrics)
+				AND (p.device_id, p.metric, telemetry.hour_of(p.ts)) IN (SELECT c.device_id, c.metric, c.hour FROM cut AS c)
 			UNION ALL
 			SELECT p.device_id, p.metric, telemetry.hour_of(p.ts), CASE WHEN p.num IS NULL THEN 0 ELSE 1 END, p.num, p.num - p.num, p.num, p.num, p.num, p.num, CASE WHEN p.num IS NULL THEN 1 ELSE 0 END, p.ts, p.ts
 			FROM telemetry.point AS p
-			WHERE last_hour < end_time AND p.ts >= last_hour AND p.ts < end_time
-				AND p.device_id = ANY (scope.devices) AND p.metric = ANY (metrics)
-				AND (scope.group_devices OR ((p.device_id, p.metric) >= (scope.devices[1], scope.metrics[1]) AND (p.device_id, p.metric) <= (last_device, last_metric)))
+			WHERE last_hour < end_time AND EXISTS (SELECT FROM cut AS c) AND p.ts >= last_hour AND p.ts < end_time
+				AND p.device_id = ANY (ARRAY(SELECT DISTINCT c.device_id FROM cut AS c)) AND p.metric = ANY (metrics)
+				AND (p.device_id, p.metric, telemetry.hour_of(p.ts)) IN (SELECT c.device_id, c.metric, c.hour FROM cut AS c)
 		)
 		SELECT (a.device_id, a.metric, a.ts, telemetry.rollup_number(a.rollup, aggregation), (a.rollup).n + (a.rollup).others)::telemetry.query_aggregate
 		FROM (
@@ -225,7 +252,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION telemetry.query_by_hour(telemetry.query_scope, text, integer) IS
-	'Of telemetry.query(): the first buckets of some series, from rollups where hours, or days, lie in the range as a whole, and from points elsewhere; not of quantiles. '
+	'Of telemetry.query(): the first buckets of some series, from rollups where hours, or days, lie in the range as a whole, or all that they are of, and from points elsewhere; not of quantiles. '
 	'Of several devices as one, those with an earlier name come first where times are the same.';
 
 CREATE FUNCTION telemetry.query_quantiles_by_hour(scope telemetry.query_scope, aggregation text, row_limit integer) RETURNS telemetry.query_aggregate[]

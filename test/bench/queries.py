@@ -63,11 +63,11 @@ class Live:
 
 
 def paths(bench, form):
-    """Of random devices; the range of aggregates cuts the hours at its ends."""
+    """Of random devices. The range of aggregates cuts an hour at its start, and the present one: it is up to now as long as is measured."""
     chosen = random.Random(SEED)
     begin, end = bench.server.sql(
         "SELECT to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
-        " FROM unnest(ARRAY[now() - interval '24 hours', now()]) AS t").splitlines()
+        " FROM unnest(ARRAY[now() - interval '24 hours', now() + interval '1 minute']) AS t").splitlines()
     day = urllib.parse.urlencode({"metric_name": "temperature", "aggregation_type": "avg", "interval": 3600,
                                   "start_time": begin, "end_time": end})
     return "".join(form.format(device=f"device_{chosen.randint(1, DEVICES)}", day=day) + "\n" for _ in range(PATHS))

@@ -20,7 +20,7 @@ CREATE FUNCTION telemetry.time_bucket(width interval, ts timestamptz, zone text)
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 2 AS 'MODULE_PATHNAME', 'telemetry_time_bucket_zone';
 COMMENT ON FUNCTION telemetry.time_bucket(interval, timestamptz, text) IS
 	'Start of the bucket that a time lies in, where buckets begin when the clock of a zone shows a multiple of the width, counted as without a zone. A multiple that the clock skips begins at the jump; '
-	'one that it shows twice begins a bucket each time if the width is an hour or less, and only the first time if not. Errors: the same, and invalid_parameter_value if there is no such zone.';
+	'one that it shows twice begins a bucket each time if the width is an hour or less, and only the first time if not. Errors: the same, and invalid_parameter_value if there is no such zone, data_exception if its clock contradicts itself.';
 
 CREATE FUNCTION telemetry.gapfill(width interval, "from" timestamptz, "to" timestamptz) RETURNS SETOF timestamptz
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_gapfill';

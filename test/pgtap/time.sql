@@ -140,11 +140,68 @@ BEGIN
 END
 $$;
 
+-- Rules of zones as people may write them: changes around the turn of the year, leaps of up to two weeks.
+CREATE FUNCTION pg_temp.rule() RETURNS text LANGUAGE sql VOLATILE AS
+$$ SELECT pg_temp.pick('J1', 'J59', 'J60', 'J365', '0', '1', '59', '364', '365', 'M1.1.0', 'M3.5.0', 'M6.3.4', 'M12.5.0', 'M12.5.6') || '/' || pg_temp.pick('-167', '-24', '-1', '0', '2', '23', '24', '167') $$;
+CREATE FUNCTION pg_temp.posix_zone() RETURNS text LANGUAGE sql VOLATILE AS
+$$ SELECT format('<A>%s<B>%s,%s,%s', floor(random() * 335 - 167), floor(random() * 335 - 167), pg_temp.rule(), pg_temp.rule()) $$;
+
+-- What must hold whatever a clock does, in any century: buckets are a partition of the line of times, and gapfill() gives them all. Zones repeat themselves
+-- after 400 years, which is where the years end that PostgreSQL has computed.
+CREATE FUNCTION pg_temp.wrong_partition(width interval, zone text, a timestamptz, b timestamptz) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	found CONSTANT timestamptz[] := ARRAY(SELECT telemetry.gapfill(width, a, b, zone) LIMIT 20000);
+	result text;
+BEGIN
+	SELECT format('%s after %s is no bucket of its own', f, before) INTO result
+	FROM (SELECT f, lag(f) OVER (ORDER BY i) AS before FROM unnest(found) WITH ORDINALITY AS f (f, i)) AS f
+	WHERE f <= before OR telemetry.time_bucket(width, f, zone) <> f OR telemetry.time_bucket(width, f - interval '1 us', zone) <> before
+	LIMIT 1;
+	IF result IS NOT NULL THEN
+		RETURN result;
+	END IF;
+	-- In random order: what is remembered of the one before must not matter.
+	SELECT format('%s is in %s', t, got) INTO result
+	FROM (SELECT t, telemetry.time_bucket(width, t, zone) AS got FROM (SELECT a + random() * (b - a) AS t FROM generate_series(1, 200) ORDER BY 1) AS t ORDER BY random()) AS q
+	WHERE got <> found[width_bucket(t, found)]
+	LIMIT 1;
+	RETURN result;
+END
+$$;
+
+CREATE FUNCTION pg_temp.round_of_centuries(seed int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	zone text;
+	width interval;
+	at timestamptz;
+	wrong text;
+BEGIN
+	PERFORM setseed(seed / 1000.0);
+	FOR i IN 1 .. 8 LOOP
+		zone := CASE WHEN random() < 0.3 THEN pg_temp.zone() ELSE pg_temp.posix_zone() END;
+		width := pg_temp.pick('30 min', '1 hour', '90 min', '12 hours', '1 day', '25 hours', '7 days', '13 days', '91 days', '366 days', '1 month', '7 months', '1 year');
+		at := make_timestamptz(pg_temp.pick('1600', '1900', '2025', '2370', '2400', '2770', '3170', '4370', '9970')::int + pg_temp.pick('0', '0', '0', '1', '-3')::int, 1, 1, 0, 0, 0, 'UTC')
+			+ (random() - 0.5) * interval '30 days';
+		wrong := pg_temp.wrong_partition(width, zone, at - least(200 * width, interval '3 years'), at + least(200 * width, interval '3 years'));
+		IF wrong IS NOT NULL THEN
+			RETURN format('%s, %s, %s: %s', width, zone, at, wrong);
+		END IF;
+	END LOOP;
+	RETURN NULL;
+END
+$$;
+
 SELECT * FROM no_plan();
 
 SELECT format('SELECT is(pg_temp.round_of_buckets(%s), NULL, %L)', i, format('round %s: buckets are those of the definition', i))
 FROM generate_series(1, 60) AS i
 \gexec
+
+SELECT format('SELECT is(pg_temp.round_of_centuries(%s), NULL, %L)', i, format('round %s: buckets are a partition in any zone and century', i))
+FROM generate_series(1, 60) AS i
+\gexec
+SELECT results_eq($$SELECT count(*), count(DISTINCT g) FROM (SELECT telemetry.gapfill('7 months', '2026-10-25', '6026-01-01', '<A>0<B>-167,1/0,364/0') AS g LIMIT 10000) AS g$$,
+	'VALUES (6857::bigint, 6857::bigint)', 'gapfill comes to its end where a zone repeats itself');
 
 -- Where others say the same.
 SELECT setseed(0.25);

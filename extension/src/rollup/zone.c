@@ -16,8 +16,14 @@ static TlStatement read_zone = {"SELECT day_timezone FROM telemetry.layout", 0, 
 pg_tz *
 tl_zone_named(const char *name)
 {
-	pg_tz *zone = pg_tzset(name);
+	pg_tz *zone;
 
+	/* Nor is a long one given back in a message. */
+	if (strlen(name) > TZ_STRLEN_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("name of a time zone must not be longer than %d bytes", TZ_STRLEN_MAX)));
+	zone = pg_tzset(name);
 	if (zone == NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("time zone \"%s\" not recognized", name),
@@ -48,28 +54,60 @@ seconds_of(int64 ts)
 	return (pg_time_t) (seconds + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY);
 }
 
+void
+tl_zone_refuse(pg_tz *zone)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+					errmsg("time zone \"%s\" says different things of the same time",
+						   pg_get_timezone_name(zone))));
+}
+
+/* The offset from a time on, and the next change of the clock after it; false if there is none. */
+static bool
+next_change(pg_tz *zone, pg_time_t t, long *offset, pg_time_t *change)
+{
+	long after;
+	int before_dst;
+	int after_dst;
+	int found = pg_next_dst_boundary(&t, offset, &before_dst, change, &after, &after_dst, zone);
+
+	if (found < 0 || (found > 0 && *change <= t))
+		tl_zone_refuse(zone);
+	return found > 0;
+}
+
 int64
 tl_zone_offset(pg_tz *zone, int64 ts, int64 *until)
 {
 	pg_time_t t = seconds_of(ts);
-	pg_time_t boundary;
-	long before;
-	long after;
-	int before_dst;
-	int after_dst;
-	int found = pg_next_dst_boundary(&t, &before, &before_dst, &boundary, &after, &after_dst, zone);
+	pg_time_t change;
+	long offset;
+	bool found = next_change(zone, t, &offset, &change);
 
-	*until = PG_INT64_MAX;
-	if (found < 0)
-		return 0;
-	if (found > 0)
+	/*
+	 * The rules of a zone are repeated after 400 years, but at the very last change before that
+	 * PostgreSQL knows of no further one.  The second after it tells.
+	 */
+	if (!found)
 	{
-		boundary -= (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY;
-		/* Beyond the last of all times there are changes that an int64 has no number for. */
-		if (boundary < PG_INT64_MAX / USECS_PER_SEC)
-			*until = boundary * USECS_PER_SEC;
+		long offset_after;
+
+		found = next_change(zone, t + 1, &offset_after, &change);
+		if (unlikely(offset_after != offset))
+		{
+			found = true;
+			change = t + 1;
+		}
 	}
-	return (int64) before * USECS_PER_SEC;
+	*until = PG_INT64_MAX;
+	if (found)
+	{
+		change -= (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY;
+		/* Beyond the last of all times there are changes that an int64 has no number for. */
+		if (change < PG_INT64_MAX / USECS_PER_SEC)
+			*until = change * USECS_PER_SEC;
+	}
+	return (int64) offset * USECS_PER_SEC;
 }
 
 static int64

@@ -36,6 +36,9 @@ extern bool tl_zone_has_whole_hours(pg_tz *zone);
 /* Whether its clocks have only been changed by whole hours since 1970. */
 extern bool tl_zone_changes_by_hours(pg_tz *zone);
 
+/* Of a zone that contradicts itself, as none is known to: an error instead of an endless search. */
+pg_noreturn extern void tl_zone_refuse(pg_tz *zone);
+
 /* The offset from UTC at ts, and until when it is certain to last; both in microseconds. */
 extern int64 tl_zone_offset(pg_tz *zone, int64 ts, int64 *until);
 

@@ -127,6 +127,8 @@ find_large(TlBuckets *buckets, int64 ts)
 	next = tl_width_next(&buckets->width, multiple);
 	buckets->bucket_end =
 		next > END_TIMESTAMP + OFFSET_MAX ? TL_AFTER_ALL_TIMES : first_shown(buckets, next);
+	if (unlikely(buckets->bucket > ts || buckets->bucket_end <= ts))
+		tl_zone_refuse(buckets->zone);
 	return buckets->bucket;
 }
 
@@ -166,7 +168,13 @@ next_large(const TlBuckets *buckets, int64 ts)
 	int64 offset;
 	int64 next = tl_width_next(&buckets->width, last_multiple(buckets, ts, &from, &to, &offset));
 
-	return next > END_TIMESTAMP + OFFSET_MAX ? TL_AFTER_ALL_TIMES : first_shown(buckets, next);
+	if (next > END_TIMESTAMP + OFFSET_MAX)
+		return TL_AFTER_ALL_TIMES;
+	next = first_shown(buckets, next);
+	/* Whoever goes from one to the next gets to the end. */
+	if (unlikely(next <= ts))
+		tl_zone_refuse(buckets->zone);
+	return next;
 }
 
 int64

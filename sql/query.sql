@@ -97,6 +97,10 @@ SELECT * FROM query('{temperature}', '2025-12-17', '2025-12-18', bucket => '1 ho
 SELECT * FROM query('{temperature}', '-infinity', '2025-12-18');
 SELECT * FROM query(ARRAY[NULL], '2025-12-17', '2025-12-18');
 SELECT * FROM query('{temperature}', '2025-12-17', '2025-12-18', aggregation => 'avg', bucket => '0');
+-- Before anything is made of them: that there are too many of one is said, not that the other is unknown.
+SELECT * FROM query(array_fill('temperature'::text, '{101}'), '2025-12-17', '2025-12-18', aggregation => 'avg', bucket => '1 hour', zone => 'Mars');
+SELECT * FROM query('{temperature}', '2025-12-17', '2025-12-18', aggregation => 'avg', bucket => '1 hour', zone => repeat('x', 10000));
+SELECT zone_has_whole_hours(repeat('x', 10000));
 
 -- E3-US2 AC1, AC2: the newest point
 INSERT INTO point (ts, device_id, metric, value, unit) VALUES (date_trunc('second', now() - interval '3 hours'), 'device_003', 'temperature', '25', 'celsius'),

@@ -116,12 +116,17 @@ BEGIN
 		WHEN aggregation IS NULL AND fill <> 'none' THEN 'fill needs an aggregation'
 		WHEN jsonb_typeof(filters) <> 'object' THEN 'filters must be a JSON object'
 		WHEN pg_column_size(filters) > 10000 THEN 'filters must be of up to 10000 bytes'
+		WHEN octet_length(zone) > 100 THEN 'zone must be a time zone, whose name has up to 100 bytes'
 		WHEN zone IS NULL OR NOT (zone = 'UTC' OR telemetry.zone_has_whole_hours(zone) IS NOT NULL) THEN 'zone must be a time zone'
 		-- Raises if the width is none.
 		WHEN bucket IS NOT NULL AND telemetry.time_bucket(bucket, start_time) IS NULL THEN 'bucket must be a width'
 		WHEN extract(epoch FROM end_time - start_time) / extract(epoch FROM bucket) > 10000
 			THEN format('bucket must be longer: there are %s buckets of %s seconds between start_time and end_time, more than 10000',
 				ceil(extract(epoch FROM end_time - start_time) / extract(epoch FROM bucket)), trim_scale(extract(epoch FROM bucket)))
+		-- Those that a clock makes more of than the width tells, where it is changed, are few. In the list, so that no more than these are made.
+		WHEN fill <> 'none' AND bucket IS NOT NULL
+			AND (SELECT count(*) FROM (SELECT telemetry.gapfill(bucket, start_time, end_time, zone) LIMIT 10101) AS g) > 10100
+			THEN 'bucket must be longer: there are more than 10000 buckets between start_time and end_time'
 	END;
 	IF wrong IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = wrong;
@@ -272,8 +277,8 @@ DECLARE
 	-- About as many points, or as many series, are looked at in a step.
 	step_points CONSTANT float8 := 200000;
 	step_series CONSTANT integer := 1000;
-	width CONSTANT interval := CASE WHEN aggregation IS NOT NULL AND isfinite(start_time) AND isfinite(end_time) THEN telemetry.query_bucket(metrics, start_time, end_time, bucket) END;
-	by_hour CONSTANT boolean := aggregation NOT IN ('rate', 'delta') AND nullif(filters, '{}') IS NULL AND start_time >= '1970-01-02' AND telemetry.is_of_hours(width, zone);
+	width interval;
+	by_hour boolean;
 	is_quantile CONSTANT boolean := aggregation IN ('median', 'p95', 'p99');
 	-- Whether a page begins where the one before ended, rather than being made as a whole.
 	goes_on CONSTANT boolean := fill = 'none' AND aggregation IS DISTINCT FROM 'rate' AND aggregation IS DISTINCT FROM 'delta';
@@ -290,8 +295,10 @@ DECLARE
 	got bigint;
 BEGIN
 	PERFORM telemetry.check_query(metrics, start_time, end_time, devices, aggregation, bucket, filters, fill, zone, group_devices);
+	width := CASE WHEN aggregation IS NOT NULL THEN telemetry.query_bucket(metrics, start_time, end_time, bucket) END;
 	-- What asks for nothing lets all through, points without tags, too.
 	filters := nullif(filters, '{}');
+	by_hour := aggregation NOT IN ('rate', 'delta') AND filters IS NULL AND start_time >= '1970-01-02' AND telemetry.is_of_hours(width, zone);
 	SELECT c.device_id, c.metric, c.ts INTO after FROM telemetry.read_query_cursor(cursor) AS c;
 	scope.bucket := width;
 	scope.zone := zone;

@@ -114,7 +114,9 @@ COMMENT ON COLUMN telemetry.route.dialect IS 'Whose shape answers have; of a fun
 COMMENT ON COLUMN telemetry.route.stream IS 'Which stream the events of the body are of.';
 COMMENT ON COLUMN telemetry.route.function IS
 	'A function (params jsonb, body jsonb) RETURNS telemetry.http_response or, of GET, SETOF telemetry.http_part, whose rows are sent as '
-	'they come; by its name: schema.name(jsonb, jsonb). The schema is added when it is left out. Called by the proxy''s role. What the sender is told of its errors: status 400 and the message '
+	'they come; by its name: schema.name(jsonb, jsonb). The schema is added when it is left out. Called by the proxy''s role. '
+	'One that changes nothing is to be declared STABLE (or IMMUTABLE): it is called by the proxy''s connections for reads, as that of any GET is, keeps no ingest waiting, and is cancelled '
+	'when its client leaves. What the sender is told of its errors: status 400 and the message '
 	'if the data are wrong (invalid_parameter_value, and what the casts of a text raise: invalid_text_representation, '
 	'invalid_datetime_format, datetime_field_overflow, numeric_value_out_of_range, string_data_right_truncation, '
 	'character_not_in_repertoire, untranslatable_character, invalid_json_text); 503, try again, if the state of the database is '
@@ -289,8 +291,10 @@ BEGIN ATOMIC
 	WITH current AS MATERIALIZED (
 		SELECT md5(concat(
 			(SELECT string_agg(concat_ws(E'\t', r.method, r.path, r.dialect, coalesce(r.stream, ''), coalesce(r.function, ''), r.params,
-					coalesce(r.caller, ''), r.beacon), E'\n' ORDER BY r.method, r.path)
-				FROM telemetry.route AS r WHERE NOT r.compiled), E'\n\n',
+					coalesce(r.caller, ''), r.beacon, p.provolatile, p.proretset), E'\n' ORDER BY r.method, r.path)
+				FROM telemetry.route AS r
+				LEFT JOIN pg_proc AS p ON p.oid = to_regprocedure(r.function)
+				WHERE NOT r.compiled), E'\n\n',
 			(SELECT string_agg(d::text, E'\n' ORDER BY d.name) FROM telemetry.dialect AS d))) AS version
 	), failure AS (
 		SELECT d.name, jsonb_object_agg(s.key, replace(p.body::text, '"$status"', '$status')) AS templates
@@ -318,17 +322,19 @@ BEGIN ATOMIC
 				'caller', r.caller,
 				'beacon', r.beacon,
 				'counters', coalesce(r.params -> 'proxy' = 'true', false),
+				'reads', coalesce(p.provolatile <> 'v', false),
 				'headers', coalesce(h.names, '[]'),
 				'error_type', d.failure_type,
 				'errors', f.templates)
 			|| CASE WHEN r.function IS NULL THEN '{"kind": "events"}'::jsonb
-				WHEN (SELECT p.proretset FROM pg_proc AS p WHERE p.oid = to_regprocedure(r.function)) THEN '{"kind": "stream"}'
+				WHEN p.proretset THEN '{"kind": "stream"}'
 				ELSE '{"kind": "call"}' END AS route
 		FROM telemetry.route AS r
 		JOIN telemetry.dialect AS d ON d.name = r.dialect
 		JOIN failure AS f ON f.name = r.dialect
 		LEFT JOIN header AS h ON h.name = r.dialect
-		WHERE NOT r.compiled AND (r.function IS NULL OR to_regprocedure(r.function) IS NOT NULL)
+		LEFT JOIN pg_proc AS p ON p.oid = to_regprocedure(r.function)
+		WHERE NOT r.compiled AND (r.function IS NULL OR p.oid IS NOT NULL)
 		ORDER BY r.method, r.path
 	)
 	SELECT CASE WHEN c.version IS DISTINCT FROM http_routes.known
@@ -339,7 +345,7 @@ END;
 COMMENT ON FUNCTION telemetry.http_routes(text) IS
 	'What the proxy serves beside what is compiled into it: {"version": text, "routes": [{"method", "path", "name", "kind": "events", "call" or '
 	'"stream" (a function that answers in parts), '
-	'"params", "caller", "beacon", "counters": whether params is to have the proxy''s counters as its member proxy, "headers": names, in lower case, of headers that params is to have as its member headers, "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
+	'"params", "caller", "beacon", "counters": whether params is to have the proxy''s counters as its member proxy, "reads": whether its function is STABLE or IMMUTABLE, "headers": names, in lower case, of headers that params is to have as its member headers, "error_type": Content-Type of failures, "errors": {status or "default": body}}]}; '
 	'null if the version is the one that is known. The bodies are texts in which $detail stands for what is wrong, '
 	'as part of a JSON string, and $status for the status. Routes whose function is gone are left out.';
 

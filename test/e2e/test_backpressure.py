@@ -55,20 +55,57 @@ class FairSharesTest(BackpressureTestCase):
         self.cluster.execute("""
             CREATE FUNCTION public.slow(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE plpgsql AS $$
             BEGIN PERFORM pg_sleep((params ->> 'seconds')::float8); RETURN ROW(200, '{}'::jsonb, NULL::text); END $$;
+            CREATE FUNCTION public.slow_query(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE sql STABLE
+            BEGIN ATOMIC SELECT (public.slow($1, $2)).*; END;
             INSERT INTO telemetry.dialect (name, description) VALUES ('slow', 'For this test.');
             INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
-                ('GET', '/slow', 'For this test.', 'slow', 'public.slow(jsonb, jsonb)')""")
+                ('GET', '/slow', 'For this test.', 'slow', 'public.slow(jsonb, jsonb)'),
+                ('POST', '/query', 'For this test.', 'slow', 'public.slow_query(jsonb, jsonb)'),
+                ('POST', '/change', 'For this test.', 'slow', 'public.slow(jsonb, jsonb)')""")
+
+    def asleep(self, access):
+        """How many connections of a class wait for a slow function."""
+        return int(self.cluster.value(
+            f"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'telemetry-proxy {access}' AND wait_event = 'PgSleep'"))
+
+    def ask_slowly(self, proxy, path, method="POST"):
+        wire = proxy.wire()
+        self.addCleanup(wire.close)
+        wire.send(f"{method} {path}?seconds=20 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        return wire
+
+    def test_what_only_reads_goes_with_the_readers_whatever_its_method(self):
+        proxy = self.start_proxy(self.cluster)
+        support.wait_until(lambda: proxy.post("/query?seconds=0", {}).status == 200, 10, "the route")
+        large = {"x": "y" * 2_000_000}    # which a thread reads
+        for path, body, access in (("/query", {}, "reads"), ("/query", large, "reads"), ("/change", {}, "ingest"), ("/change", large, "ingest")):
+            with self.subTest(path=path, large=body is large):
+                wire = proxy.start_post(f"{path}?seconds=20", body)
+                support.wait_until(lambda: self.asleep(access) == 1, 10, "the statement")
+                wire.reset()
+                self.cluster.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+                support.wait_until(lambda: self.asleep(access) == 0, 10, "its end")
+
+    def test_a_function_that_becomes_a_query_is_noticed(self):
+        proxy = self.start_proxy(self.cluster)
+        self.cluster.execute("ALTER FUNCTION public.slow(jsonb, jsonb) STABLE")
+
+        def reads():
+            with self.ask_slowly(proxy, "/change") as wire:
+                support.wait_until(lambda: self.asleep("reads") + self.asleep("ingest") > 0, 10, "the statement")
+                found = self.asleep("reads") > 0
+                wire.reset()
+            self.cluster.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+            support.wait_until(lambda: self.asleep("reads") + self.asleep("ingest") == 0, 10, "its end")
+            return found
+
+        support.wait_until(reads, 20, "the proxy to notice")
 
     def test_ingest_and_health_go_on_while_readers_have_all_of_their_connections(self):
         proxy = self.start_proxy(self.cluster, "--read-connections=2", "--connections=1")
         support.wait_until(lambda: proxy.get("/slow?seconds=0").status == 200, 10, "the route")
-        readers = [proxy.wire() for _ in range(8)]
-        self.addCleanup(lambda: [wire.close() for wire in readers])
-        for wire in readers:
-            wire.send(b"GET /slow?seconds=20 HTTP/1.1\r\nHost: x\r\n\r\n")
-        support.wait_until(lambda: self.cluster.value(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'telemetry-proxy reads' "
-            "AND wait_event = 'PgSleep'") == "2", 10, "the readers")
+        readers = [self.ask_slowly(proxy, path, method) for method, path in (("GET", "/slow"), ("POST", "/query")) for _ in range(4)]
+        support.wait_until(lambda: self.asleep("reads") == 2, 10, "the readers")
         for number in range(50):
             self.assertEqual(proxy.post(PATH, point(number, f"m{number}")).status, 200)
             self.assertEqual(proxy.get("/health").status, 200)

@@ -114,6 +114,23 @@ unknown_path_speaks_the_dialect_that_shares_most_of_it(void)
 }
 
 static void
+what_reads_is_told_by_its_function_and_every_get_does(void)
+{
+	TlAppTable *table = table_of("{\"method\": \"GET\", \"path\": \"/a\", \"kind\": \"call\","
+								 " \"name\": \"a\", \"reads\": false, " FAILURES "},"
+								 "{\"method\": \"POST\", \"path\": \"/a\", \"kind\": \"call\","
+								 " \"name\": \"b\", \"reads\": true, " FAILURES "},"
+								 "{\"method\": \"PUT\", \"path\": \"/a\", \"kind\": \"call\","
+								 " \"name\": \"c\", " FAILURES "}");
+	unsigned int methods;
+
+	TAP_CHECK(find(table, TL_METHOD_GET, "/a", &methods)->reads);
+	TAP_CHECK(find(table, TL_METHOD_POST, "/a", &methods)->reads);
+	TAP_CHECK(!find(table, TL_METHOD_PUT, "/a", &methods)->reads);
+	tl_app_table_free(table);
+}
+
+static void
 each_method_of_a_path_has_its_route(void)
 {
 	TlAppTable *table =
@@ -252,6 +269,7 @@ int
 main(void)
 {
 	TAP_RUN(routes_are_found_by_path_and_method);
+	TAP_RUN(what_reads_is_told_by_its_function_and_every_get_does);
 	TAP_RUN(each_method_of_a_path_has_its_route);
 	TAP_RUN(headers_of_all_routes_of_a_path_are_told);
 	TAP_RUN(unknown_path_speaks_the_dialect_that_shares_most_of_it);

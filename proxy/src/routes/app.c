@@ -414,6 +414,7 @@ check_body(const char *body, size_t len, unsigned int max_depth, BodyCheck *chec
 typedef struct AppWork
 {
 	TlBodyWork base; /* first: the work is its body's */
+	TlRpc *rpc;
 	const char *query;
 	char *name; /* of the route */
 	unsigned int max_depth;
@@ -441,9 +442,9 @@ app_work_end(TlBodyWork *base)
 		return;
 	}
 	request->waiting = true;
-	request->call = tl_rpc_query(base->backend->ingest.rpc, work->query, work->name,
-								 work->params.data, work->params.len, base->body, base->len,
-								 tl_request_deadline_us(request), on_call_end, request);
+	request->call =
+		tl_rpc_query(work->rpc, work->query, work->name, work->params.data, work->params.len,
+					 base->body, base->len, tl_request_deadline_us(request), on_call_end, request);
 }
 
 static void
@@ -491,6 +492,15 @@ name_file(TlRequest *request, const TlAppRoute *route)
 	memcpy(request->file_name + len, ending, sizeof(ending));
 }
 
+/* What only reads must not keep waiting what stores something. */
+static const TlAccess *
+access_of(const TlBackend *backend, const TlAppRoute *route)
+{
+	if (route->kind == TL_APP_STREAM)
+		return &backend->exports;
+	return route->reads ? &backend->reads : &backend->ingest;
+}
+
 /* With a large body it goes alone. */
 static void
 serve_large(TlRequest *request, const TlBackend *backend, const TlAppRoute *route, const char *key)
@@ -508,6 +518,7 @@ serve_large(TlRequest *request, const TlBackend *backend, const TlAppRoute *rout
 	work->base.read = app_work_read;
 	work->base.end = app_work_end;
 	work->base.free = app_work_free;
+	work->rpc = access_of(backend, route)->rpc;
 	work->query = route->kind == TL_APP_EVENTS ? ALONE_QUERY : CALL_QUERY;
 	work->max_depth = (unsigned int) backend->config->json_depth;
 	tl_buf_add(&work->params, params.data, params.len);
@@ -518,9 +529,7 @@ serve_large(TlRequest *request, const TlBackend *backend, const TlAppRoute *rout
 static void
 serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 {
-	const TlAccess *access = route->kind == TL_APP_STREAM	  ? &backend->exports
-							 : route->method == TL_METHOD_GET ? &backend->reads
-															  : &backend->ingest;
+	const TlAccess *access = access_of(backend, route);
 	const char *body = NULL;
 	const char *key;
 	size_t len = 0;

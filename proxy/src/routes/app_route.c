@@ -150,6 +150,7 @@ read_route(struct json_object *object, TlAppRoute *route)
 		return false;
 	route->beacon = flag_member(object, "beacon");
 	route->counters = flag_member(object, "counters");
+	route->reads = route->method == TL_METHOD_GET || flag_member(object, "reads");
 	if (!read_headers(object, route))
 		return false;
 	json_object_object_get_ex(object, "errors", &errors);

@@ -39,6 +39,7 @@ typedef struct TlAppRoute
 	TlAppCaller caller;	  /* who must be known */
 	bool beacon;		  /* JSON may come as text/plain */
 	bool counters;		  /* params are to have what the proxy counts */
+	bool reads;			  /* and changes nothing, whatever its method */
 	const char **headers; /* names, in lower case, of those that params are to have */
 	unsigned int header_count;
 	TlAppSegment segments[TL_SEGMENTS_MAX];

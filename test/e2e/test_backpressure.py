@@ -432,6 +432,52 @@ class HangingTest(BackpressureTestCase):
         self.assertEqual(self.cluster.value(asleep), "0")
         self.assertEqual(proxy.get("/health").json["status"], "healthy")
 
+    def test_query_ends_when_its_client_closes_and_nothing_else_does(self):
+        """A client that closes says no more to TCP than one that has sent all and reads on."""
+        self.cluster.execute("""
+            CREATE TABLE public.done (who text);
+            CREATE FUNCTION public.slow(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE plpgsql AS $$
+            BEGIN
+                PERFORM pg_sleep((params ->> 'seconds')::float8);
+                IF params ? 'who' THEN
+                    INSERT INTO public.done VALUES (params ->> 'who');
+                END IF;
+                RETURN ROW(200, '{"all": "well"}'::jsonb, NULL::text);
+            END $$;
+            CREATE FUNCTION public.slow_query(params jsonb, body jsonb) RETURNS telemetry.http_response LANGUAGE sql STABLE
+            BEGIN ATOMIC SELECT (public.slow($1, $2)).*; END;
+            INSERT INTO telemetry.dialect (name, description) VALUES ('slow', 'For this test.');
+            INSERT INTO telemetry.route (method, path, description, dialect, function) VALUES
+                ('GET', '/query', 'For this test.', 'slow', 'public.slow_query(jsonb, jsonb)'),
+                ('POST', '/query', 'For this test.', 'slow', 'public.slow_query(jsonb, jsonb)'),
+                ('POST', '/change', 'For this test.', 'slow', 'public.slow(jsonb, jsonb)')""")
+        proxy = self.start_proxy(self.cluster, "--read-connections=1")
+        support.wait_until(lambda: proxy.post("/change?seconds=0", {}).status == 200, 10, "the routes")
+
+        def asleep():
+            return int(self.cluster.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+
+        def ask(method, path):
+            wire = proxy.wire()
+            self.addCleanup(wire.close)
+            wire.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+            support.wait_until(lambda: asleep() == 1, 10, "the statement")
+            return wire
+
+        for method in ("GET", "POST"):
+            with self.subTest(method=method):
+                ask(method, "/query?seconds=600").close()
+                support.wait_until(lambda: asleep() == 0, 15, "the query to end")
+                with ask(method, "/query?seconds=3") as wire:
+                    wire.finish()
+                    self.assertEqual(wire.response(method).json, {"all": "well"})
+                    self.assertTrue(wire.at_end())
+        for leave in (support.Wire.close, support.Wire.reset, support.Wire.finish):
+            leave(ask("POST", f"/change?seconds=3&who={leave.__name__}"))
+            support.wait_until(lambda: asleep() == 0, 15, "the change to end")
+        support.wait_until(lambda: self.cluster.value("SELECT string_agg(who, ' ' ORDER BY who) FROM public.done") == "close finish reset",
+                           10, "all changes")
+
     def test_copy_that_fails_while_its_rows_are_sent_gives_its_connection_back(self):
         # Rows are flushed while others still come, and wait for the lock then.
         self.cluster.execute("ALTER DATABASE telemetry SET telemetry.batch_memory = '256kB'")

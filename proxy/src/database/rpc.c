@@ -341,6 +341,12 @@ tl_rpc_give_up(TlRpcCall *call)
 }
 
 bool
+tl_rpc_is_under_way(const TlRpcCall *call)
+{
+	return call->conn != NULL;
+}
+
+bool
 tl_rpc_is_given_up(const TlRpcCall *call)
 {
 	return call->conn != NULL && tl_pgconn_is_cancelled(call->conn);

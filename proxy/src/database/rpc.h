@@ -91,7 +91,10 @@ extern void tl_rpc_resume(TlRpcCall *call);
  */
 extern void tl_rpc_give_up(TlRpcCall *call);
 
-/* Whether the server has been asked so. */
+/* Whether it waits no more. */
+extern bool tl_rpc_is_under_way(const TlRpcCall *call);
+
+/* Whether the server has been asked to end it. */
 extern bool tl_rpc_is_given_up(const TlRpcCall *call);
 
 /* Bytes of calls that wait or are on their way. */

@@ -24,6 +24,9 @@
 
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
+/* How often one that has said all is asked whether it still waits for its answer. */
+static const struct timeval probe_interval = {.tv_sec = 1};
+
 /* Forgets the request that was read. */
 void
 client_forget_request(TlClient *client)
@@ -94,6 +97,30 @@ client_refuse(TlClient *client, int status, const char *why)
 	client_begin_closing(client);
 }
 
+static void
+client_write_continue(TlClient *client)
+{
+	struct iovec part = {CONTINUE, sizeof(CONTINUE) - 1};
+
+	tl_client_write(client, &part, 1);
+}
+
+/*
+ * Between one that reads on and one that has closed its connection TCP tells no difference before it is
+ * sent something, which the latter resets: then the next one fails, and ends the client.
+ */
+static void
+client_probe(TlClient *client)
+{
+	TlClientTable *table = client->table;
+
+	if (client->request == NULL ||
+		!table->owner.ends_with_client(client->request, table->owner.arg))
+		return;
+	client_write_continue(client);
+	event_add(client->turn, &probe_interval);
+}
+
 /* How much may be buffered now. */
 void
 client_limit_reading(TlClient *client, size_t wanted)
@@ -136,11 +163,7 @@ client_begin_body(TlClient *client)
 	client_set_phase(client, PHASE_BODY);
 	client_limit_reading(client, (size_t) head->length);
 	if (head->expects_continue && evbuffer_get_length(client_input(client)) == 0)
-	{
-		struct iovec part = {CONTINUE, sizeof(CONTINUE) - 1};
-
-		tl_client_write(client, &part, 1);
-	}
+		client_write_continue(client);
 }
 
 /* As tl_http_find_end; a head that lies in one piece is not moved, nor is a body behind it. */
@@ -323,6 +346,8 @@ client_proceed(TlClient *client)
 			more = tl_transport_read(client->bev, false, &client->at_end);
 	}
 	client->proceeding = false;
+	if (client->at_end && client->phase == PHASE_HANDLING && !evtimer_pending(client->turn, NULL))
+		event_add(client->turn, &probe_interval);
 	/* One that sends no more is of no use when all that it has asked is answered. */
 	if (client->at_end &&
 		((client->phase <= PHASE_BODY && !yielded) ||
@@ -339,6 +364,8 @@ client_on_turn(evutil_socket_t fd, short what, void *arg)
 	(void) what;
 	if (client->is_cut)
 		client_free(client);
+	else if (client->at_end && client->phase == PHASE_HANDLING)
+		client_probe(client);
 	else
 		client_proceed(client);
 }

@@ -44,6 +44,12 @@ typedef struct TlClientOwner
 	/* The client has gone before its request was answered to the end; it must not be used any more. */
 	void (*on_gone)(void *request, void *arg);
 
+	/*
+	 * Whether a request is of no use when its client has gone.  One that has said all may only have
+	 * done that, or have gone; it is then sent 100 (Continue), which tells, so it must know that.
+	 */
+	bool (*ends_with_client)(void *request, void *arg);
+
 	/* The client has caught up with an answer that is being written. */
 	void (*on_caught_up)(void *request, void *arg);
 

@@ -54,6 +54,16 @@ http_on_gone(void *request, void *arg)
 	tl_request_give_up(request, true);
 }
 
+/* HTTP/1.0 has no 100. */
+static bool
+http_ends_with_client(void *arg_request, void *arg)
+{
+	const HttpRequest *request = arg_request;
+
+	(void) arg;
+	return request->base.reads && !request->old;
+}
+
 /* A header that an endpoint is given, at most once. */
 typedef struct Wanted
 {
@@ -363,6 +373,7 @@ tl_http_open(struct event_base *base, const TlBackend *backend, const TlAddressL
 	http->clients = tl_clients_open(base, backend->config, tls,
 									(TlClientOwner){.on_request = http_on_request,
 													.on_gone = http_on_gone,
+													.ends_with_client = http_ends_with_client,
 													.on_caught_up = http_on_caught_up,
 													.on_refusal = http_on_refusal,
 													.on_count = http_on_count,

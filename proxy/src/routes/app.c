@@ -536,6 +536,7 @@ serve(TlRequest *request, const TlBackend *backend, const TlAppRoute *route)
 	BodyCheck check = {.is_json = true};
 
 	request->failure = tl_failure_acquire(route->failure);
+	request->reads = access != &backend->ingest;
 	request->expire = app_expire;
 	request->timeout_ms = backend->config->request_timeout;
 	if (!tl_cors_check(request) || !check_caller(request, route) ||

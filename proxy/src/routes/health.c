@@ -194,6 +194,7 @@ tl_health_detailed(TlRequest *request, const TlBackend *backend)
 	const char *reason = reason_unhealthy(backend);
 	TlBuf *params;
 
+	request->reads = true;
 	request->expire = detailed_expire;
 	request->timeout_ms = backend->config->health_timeout;
 	if (reason != NULL)
@@ -233,6 +234,7 @@ tl_batch_receipt(TlRequest *request, const TlBackend *backend)
 	char device[BATCH_DEVICE_SIZE];
 	int found = tl_url_query(request->query, "device_id", device, sizeof(device));
 
+	request->reads = true;
 	request->expire = receipt_expire;
 	request->timeout_ms = backend->config->request_timeout;
 	if (found < 0)

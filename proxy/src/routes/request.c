@@ -155,7 +155,11 @@ tl_request_give_up(TlRequest *request, bool gone)
 	if (request->reading != NULL)
 		tl_body_work_give_up(request->reading);
 	else if (request->call != NULL)
-		tl_rpc_give_up(request->call);
+	{
+		/* Nor does one that leaves take back what it has asked for. */
+		if (!gone || request->reads || !tl_rpc_is_under_way(request->call))
+			tl_rpc_give_up(request->call);
+	}
 	else
 		/* A client that leaves must not be able to stop what others have sent. */
 		tl_group_give_up(&request->entry, !gone);

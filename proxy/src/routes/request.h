@@ -105,6 +105,7 @@ struct TlRequest
 	struct TlBodyWork *reading; /* its body, in a thread; or NULL */
 	bool given_up;
 	TlRpcCall *call; /* what it waits for; NULL: its entry of a group */
+	bool reads;		 /* that changes nothing, and is of no use when the client has gone */
 	TlBodyKind kind;
 	TlGroupEntry entry;
 	TlDeviceRows *devices; /* of a bulk body */
@@ -164,8 +165,8 @@ extern void tl_request_end_wait(TlRequest *request);
 
 /*
  * The time for an answer is over, or with `gone` there is nobody to give it to: what the request wants
- * of the database is not to happen any more.  (Rows of one that is gone, which are on their way in a
- * COPY with those of others, may be stored until their time is over.)  May answer and end the request.
+ * of the database is not to happen any more.  (What one that is gone has on its way, and is no query, may be
+ * stored until its time is over.)  May answer and end the request.
  */
 extern void tl_request_give_up(TlRequest *request, bool gone);
 

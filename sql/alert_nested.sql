@@ -56,3 +56,36 @@ SELECT telemetry.delete_device('collide') \g /dev/null
 DROP FUNCTION nested_value(integer);
 DROP FUNCTION nested_delete(integer);
 RESET telemetry.batch_memory;
+
+-- a_session_keeps_one_copy_of_rules, however often they change in a transaction, and those of an outer statement as long as that needs them
+SET telemetry.batch_memory = '256kB';
+CREATE FUNCTION rule_copies() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM pg_backend_memory_contexts AS c WHERE c.name = 'telemetry alert rules' $$;
+CREATE FUNCTION nested_change(i integer) RETURNS float8 LANGUAGE plpgsql AS $$
+BEGIN
+	FOR n IN 1 .. CASE WHEN i IN (0, 25000) THEN 20 ELSE 0 END LOOP
+		UPDATE telemetry.alert_rule SET threshold_value = (1000 + n)::float8::telemetry.value WHERE rule_id = 'nested-c';
+		INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2026-01-01', 'nested-other', 'nested-c', '1');
+	END LOOP;
+	IF i = 25000 THEN
+		RAISE NOTICE '% copies', rule_copies();
+	END IF;
+	RETURN 1 / (30000 - i);
+END
+$$;
+INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value) VALUES ('nested-c', 'C', 'nested-c', '>', 90);
+BEGIN;
+SELECT nested_change(0), rule_copies();
+UPDATE telemetry.alert_rule SET threshold_value = 90 WHERE rule_id = 'nested-c';
+INSERT INTO telemetry.point (ts, device_id, metric, value)
+SELECT '2026-01-02'::timestamptz + i * interval '1 s', 'nested-1', 'nested-c', nested_change(i) FROM generate_series(1, 29999) AS i;
+SELECT rule_copies();
+SAVEPOINT before;
+INSERT INTO telemetry.point (ts, device_id, metric, value)
+SELECT '2026-01-03'::timestamptz + i * interval '1 s', 'nested-1', 'nested-c', nested_change(i) FROM generate_series(1, 30000) AS i;
+ROLLBACK TO before;
+INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2026-01-04', 'nested-1', 'nested-c', '1');
+SELECT rule_copies();
+ROLLBACK;
+DELETE FROM telemetry.alert_rule WHERE rule_id = 'nested-c';
+DROP FUNCTION rule_copies(), nested_change(integer);
+RESET telemetry.batch_memory;

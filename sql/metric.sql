@@ -359,3 +359,44 @@ DELETE FROM retention;
 DROP OWNED BY metric_reader, metric_admin, metric_writer;
 DROP ROLE metric_reader, metric_admin, metric_writer;
 SELECT count(*) FROM metric;
+
+-- a_session_keeps_one_copy_of_definitions, however often they change in a transaction, and those of an outer statement as long as that needs them
+INSERT INTO metric_definition (name, data_type, min_value, max_value) VALUES ('copied', 'numeric', 0, 0);
+CREATE FUNCTION pg_temp.copies(name text) RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM pg_backend_memory_contexts AS c WHERE c.name = copies.name $$;
+CREATE FUNCTION pg_temp.redefine(n integer) RETURNS float8 LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. 20 LOOP
+		UPDATE telemetry.metric_definition SET max_value = n + i WHERE name = 'copied';
+		INSERT INTO telemetry.point (ts, device_id, metric, value) VALUES ('2026-01-01', 'copied', 'copied', (n + i)::float8::telemetry.value);
+	END LOOP;
+	RETURN n;
+END
+$$;
+BEGIN;
+SELECT pg_temp.redefine(0), pg_temp.copies('telemetry metric definitions');
+SELECT count(*) FROM point WHERE device_id = 'copied';
+-- The second row is judged by what was known at the first.
+UPDATE metric_definition SET max_value = 50 WHERE name = 'copied';
+INSERT INTO point (ts, device_id, metric, value)
+SELECT '2026-01-02'::timestamptz + n * interval '1 s', 'copied', 'copied', CASE n WHEN 1 THEN 30 WHEN 2 THEN pg_temp.redefine(0) + pg_temp.copies('telemetry metric definitions') ELSE 40 END
+FROM generate_series(1, 3) AS n;
+SELECT ts, num FROM point WHERE device_id = 'copied' AND ts >= '2026-01-02' ORDER BY ts;
+SELECT pg_temp.copies('telemetry metric definitions');
+-- And after an error.
+DO $$
+BEGIN
+	INSERT INTO telemetry.point (ts, device_id, metric, value)
+	SELECT '2026-01-02'::timestamptz + n * interval '1 s', 'copied', 'copied', 1 / (pg_temp.redefine(0) + 2 - n) FROM generate_series(1, 3) AS n;
+EXCEPTION WHEN division_by_zero THEN
+	RAISE WARNING '%', SQLERRM;
+END
+$$;
+INSERT INTO point (ts, device_id, metric, value) VALUES ('2026-01-01', 'copied', 'copied', 2);
+SELECT pg_temp.copies('telemetry metric definitions');
+ROLLBACK;
+-- The definition is again what it was.
+INSERT INTO point (ts, device_id, metric, value) SELECT '2026-01-01'::timestamptz + n * interval '1 s', 'copied', 'copied', n FROM generate_series(0, 1) AS n;
+SELECT ts, num FROM point WHERE device_id = 'copied';
+SELECT delete_device('copied') \g /dev/null
+SELECT pg_temp.copies('telemetry metric definitions');
+DELETE FROM metric_definition;

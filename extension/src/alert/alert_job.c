@@ -265,7 +265,7 @@ judge_rule(Work *work)
 
 	for (int i = 0; i < work->n; i++)
 		tl_times_sort(work->series[i].late, work->series[i].n_late);
-	work->rule = tl_alert_rule_find(tl_alert_rules_now(), work->rule_id);
+	work->rule = tl_alert_rule_find(tl_alert_rules_now(work->rule_context), work->rule_id);
 	if (work->rule == NULL)
 		return true;
 	if (work->rule->is_broken)

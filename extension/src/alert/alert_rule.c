@@ -2,8 +2,7 @@
  * alert_rule.c
  *		Rules as they are kept in memory.  See alert_rule.h.
  *
- * The rules live in a memory context of their own.  When they are read again the old ones are left to
- * the transaction, since a batch under way may still use them.
+ * When they are read again, the old ones stay as long as a batch under way holds them.
  */
 #include "alert/alert_rule.h"
 
@@ -15,6 +14,7 @@
 #include "base/slice_text.h"
 #include "base/statement.h"
 #include "base/statement_row.h"
+#include "base/table_copy.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -73,10 +73,10 @@ typedef struct Window
 	int n_levels;
 } Window;
 
-/* Whatever was read together, in one memory context. */
+/* Whatever was read together. */
 struct TlAlertRules
 {
-	MemoryContext context;
+	TlTableCopy copy;
 	DeviceGroup *groups;
 	int n_groups;
 	Window *windows;
@@ -149,7 +149,7 @@ static bool
 read_devices(const Rules *rules, const TlStatementRow *row, int ids, int patterns, int groups,
 			 TlDeviceSet *set)
 {
-	MemoryContext context = rules->context;
+	MemoryContext context = rules->copy.context;
 	TlDeviceList own;
 	int n_names;
 	TlSlice *names = sorted_texts(row, groups, &n_names);
@@ -230,8 +230,8 @@ read_hours(const TlStatementRow *row, TlAlertRule *rule)
 static void
 find_maintenance(const Rules *rules, TlAlertRule *rule, TlSlice level)
 {
-	rule->maintenance = MemoryContextAlloc(rules->context, sizeof(TlMaintenance *) *
-															   (Size) Max(rules->n_windows, 1));
+	rule->maintenance = MemoryContextAlloc(
+		rules->copy.context, sizeof(TlMaintenance *) * (Size) Max(rules->n_windows, 1));
 	for (int i = 0; i < rules->n_windows; i++)
 	{
 		const Window *window = &rules->windows[i];
@@ -316,7 +316,7 @@ read_rows(Rules *rules, TlStatement *statement, Datum *values, Size size, int *n
 {
 	tl_statement_execute(statement, values, NULL, false, 0);
 	*n = (int) SPI_processed;
-	return MemoryContextAllocExtended(rules->context, size * (Size) Max(*n, 1),
+	return MemoryContextAllocExtended(rules->copy.context, size * (Size) Max(*n, 1),
 									  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
@@ -327,21 +327,21 @@ read_all(Rules *rules, TlStatement *statement, Datum *values)
 	rules->groups = read_rows(rules, &read_groups, NULL, sizeof(DeviceGroup), &rules->n_groups);
 	for (int i = 0; i < rules->n_groups; i++)
 	{
-		TlStatementRow row = tl_statement_row((uint64) i, rules->context);
+		TlStatementRow row = tl_statement_row((uint64) i, rules->copy.context);
 
 		read_group(&row, &rules->groups[i]);
 	}
 	rules->windows = read_rows(rules, &read_maintenance, NULL, sizeof(Window), &rules->n_windows);
 	for (int i = 0; i < rules->n_windows; i++)
 	{
-		TlStatementRow row = tl_statement_row((uint64) i, rules->context);
+		TlStatementRow row = tl_statement_row((uint64) i, rules->copy.context);
 
 		read_window(rules, &row, &rules->windows[i]);
 	}
 	rules->rules = read_rows(rules, statement, values, sizeof(TlAlertRule), &rules->n_rules);
 	for (int i = 0; i < rules->n_rules; i++)
 	{
-		TlStatementRow row = tl_statement_row((uint64) i, rules->context);
+		TlStatementRow row = tl_statement_row((uint64) i, rules->copy.context);
 
 		read_one(rules, &row, &rules->rules[i]);
 		rules->rules[i].index = i;
@@ -353,12 +353,7 @@ read_all(Rules *rules, TlStatement *statement, Datum *values)
 static Rules *
 rules_create(MemoryContext parent)
 {
-	MemoryContext context =
-		AllocSetContextCreate(parent, "telemetry alert rules", ALLOCSET_DEFAULT_SIZES);
-	Rules *rules = MemoryContextAllocZero(context, sizeof(Rules));
-
-	rules->context = context;
-	return rules;
+	return tl_table_copy_create(parent, sizeof(Rules), "telemetry alert rules");
 }
 
 static void
@@ -367,7 +362,8 @@ read_known(Oid relid)
 	TlStatementScope scope;
 
 	if (known != NULL)
-		MemoryContextSetParent(known->context, TopTransactionContext);
+		tl_table_copy_replace(&known->copy);
+	known = NULL;
 	known = rules_create(CacheMemoryContext);
 	known_of = relid;
 	/* What changes while they are read makes them stale again. */
@@ -377,11 +373,12 @@ read_known(Oid relid)
 		tl_statement_begin(&scope);
 		read_all(known, &read_rules, NULL);
 		tl_statement_end(&scope);
-		known->slots = MemoryContextAllocZero(known->context, sizeof(TlMetricRules) * METRIC_SLOTS);
+		known->slots =
+			MemoryContextAllocZero(known->copy.context, sizeof(TlMetricRules) * METRIC_SLOTS);
 	}
 	PG_CATCH();
 	{
-		MemoryContextSetParent(known->context, TopTransactionContext);
+		tl_table_copy_replace(&known->copy);
 		known = NULL;
 		stale = true;
 		PG_RE_THROW();
@@ -393,7 +390,7 @@ read_known(Oid relid)
 }
 
 TlAlertRules *
-tl_alert_rules_now(void)
+tl_alert_rules_now(MemoryContext holder)
 {
 	static bool registered = false;
 	Oid relid = tl_relation("alert_rule");
@@ -405,6 +402,7 @@ tl_alert_rules_now(void)
 	}
 	if (stale || known_of != relid)
 		read_known(relid);
+	tl_table_copy_hold(&known->copy, holder);
 	return known;
 }
 
@@ -416,13 +414,16 @@ lock_without_waiting(const char *table)
 }
 
 TlAlertRules *
-tl_alert_rules_at_hand(void)
+tl_alert_rules_at_hand(MemoryContext holder)
 {
-	if (known != NULL && known_of == tl_relation("alert_rule") && stale &&
-		!(lock_without_waiting("alert_rule") && lock_without_waiting("device_group") &&
-		  lock_without_waiting("maintenance")))
-		return known;
-	return tl_alert_rules_now();
+	Oid relid = tl_relation("alert_rule");
+
+	if (known == NULL || known_of != relid || !stale ||
+		(lock_without_waiting("alert_rule") && lock_without_waiting("device_group") &&
+		 lock_without_waiting("maintenance")))
+		return tl_alert_rules_now(holder);
+	tl_table_copy_hold(&known->copy, holder);
+	return known;
 }
 
 bool
@@ -507,8 +508,8 @@ find_bounds(TlMetricRules *slot)
 static void
 fill_slot(Rules *rules, TlMetricRules *slot, TlSlice metric)
 {
-	TlAlertRule **about =
-		MemoryContextAlloc(rules->context, sizeof(TlAlertRule *) * (Size) Max(rules->n_rules, 1));
+	TlAlertRule **about = MemoryContextAlloc(rules->copy.context,
+											 sizeof(TlAlertRule *) * (Size) Max(rules->n_rules, 1));
 	int n = 0;
 
 	if (slot->rules != NULL)
@@ -523,7 +524,7 @@ fill_slot(Rules *rules, TlMetricRules *slot, TlSlice metric)
 	for (int i = rules->n_exact; i < rules->n_rules; i++)
 		if (tl_alert_rule_has_metric(&rules->rules[i], metric))
 			about[n++] = &rules->rules[i];
-	slot->metric = tl_slice_copy(rules->context, metric);
+	slot->metric = tl_slice_copy(rules->copy.context, metric);
 	slot->rules = about;
 	slot->n = n;
 	find_bounds(slot);

@@ -5,7 +5,7 @@
  *
  * All rules that are switched on are read at once and kept for the session until one of the three
  * tables changes, of which a trigger tells every session (telemetry.alert_rules_changed).  A rule is
- * good until the end of the transaction in which it was found.
+ * good as long as the memory context by which the rules are held.
  */
 #ifndef TL_ALERT_RULE_H
 #define TL_ALERT_RULE_H
@@ -74,13 +74,13 @@ typedef struct TlAlertRule
  */
 typedef struct TlAlertRules TlAlertRules;
 
-/* The rules as of now, good until the end of the transaction. */
-extern TlAlertRules *tl_alert_rules_now(void);
+/* The rules as of now. */
+extern TlAlertRules *tl_alert_rules_now(MemoryContext holder);
 /*
  * The same without waiting: while somebody has one of the tables for himself (LOCK TABLE, TRUNCATE, DDL), the
  * rules as they were before.  Only a session that knows none yet waits.
  */
-extern TlAlertRules *tl_alert_rules_at_hand(void);
+extern TlAlertRules *tl_alert_rules_at_hand(MemoryContext holder);
 /* Whether alerts, which are made of the rule's row, can be made without waiting until the transaction's end. */
 extern bool tl_alert_rules_can_be_read(void);
 extern int tl_alert_rules_count(const TlAlertRules *rules);

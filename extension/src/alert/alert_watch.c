@@ -77,7 +77,7 @@ typedef struct Watch
 static void *
 watch_begin(void)
 {
-	TlAlertRules *rules = tl_alert_rules_at_hand();
+	TlAlertRules *rules = tl_alert_rules_at_hand(CurrentMemoryContext);
 	int n_rules = tl_alert_rules_count(rules);
 	Watch *w;
 

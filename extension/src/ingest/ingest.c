@@ -167,7 +167,7 @@ check_series(TlIngest *in, const TlIngestRow *row, TlSeriesCheck *series, TlReje
 	if (!tl_row_check_key(row, why))
 		return false;
 	if (in->definitions == NULL)
-		in->definitions = tl_metric_definitions_at_hand();
+		in->definitions = tl_metric_definitions_at_hand(in->context);
 	series->definition = tl_metric_definition_find(in->definitions, row->metric);
 	series->state = series->definition == 0 ? TL_SERIES_VALID : TL_SERIES_DEFINED;
 	return true;

@@ -2,8 +2,7 @@
  * metric_definition.c
  *		Definitions of metrics as they are kept in memory.  See metric_definition.h.
  *
- * They live in a memory context of their own.  When they are read again the old ones are left to the
- * transaction, since a batch under way may still use them.
+ * When they are read again, the old ones stay as long as a batch under way holds them.
  */
 #include "ingest/metric_definition.h"
 
@@ -13,6 +12,7 @@
 #include "base/slice_text.h"
 #include "base/statement.h"
 #include "base/statement_row.h"
+#include "base/table_copy.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "storage/lmgr.h"
@@ -53,7 +53,7 @@ typedef struct Slot
 
 struct TlMetricDefinitions
 {
-	MemoryContext context;
+	TlTableCopy copy;
 	TlMetricDefinition *list;
 	uint32 n;
 	uint32 n_exact; /* of one metric */
@@ -198,11 +198,11 @@ read_all(Definitions *definitions)
 {
 	tl_statement_execute(&read_definitions, NULL, NULL, false, 0);
 	definitions->list = MemoryContextAllocExtended(
-		definitions->context, sizeof(TlMetricDefinition) * (Size) Max(SPI_processed, 1),
+		definitions->copy.context, sizeof(TlMetricDefinition) * (Size) Max(SPI_processed, 1),
 		MCXT_ALLOC_HUGE);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		TlStatementRow row = tl_statement_row(i, definitions->context);
+		TlStatementRow row = tl_statement_row(i, definitions->copy.context);
 		TlMetricDefinition *d = &definitions->list[definitions->n];
 
 		if (!read_one(&row, d))
@@ -213,18 +213,7 @@ read_all(Definitions *definitions)
 	}
 	if (definitions->n > 0)
 		definitions->slots =
-			MemoryContextAllocZero(definitions->context, sizeof(Slot) * (Size) SLOTS);
-}
-
-static Definitions *
-definitions_create(void)
-{
-	MemoryContext context = AllocSetContextCreate(
-		CacheMemoryContext, "telemetry metric definitions", ALLOCSET_SMALL_SIZES);
-	Definitions *definitions = MemoryContextAllocZero(context, sizeof(Definitions));
-
-	definitions->context = context;
-	return definitions;
+			MemoryContextAllocZero(definitions->copy.context, sizeof(Slot) * (Size) SLOTS);
 }
 
 static void
@@ -233,8 +222,10 @@ read_known(Oid relid)
 	TlStatementScope scope;
 
 	if (known != NULL)
-		MemoryContextSetParent(known->context, TopTransactionContext);
-	known = definitions_create();
+		tl_table_copy_replace(&known->copy);
+	known = NULL;
+	known = tl_table_copy_create(CacheMemoryContext, sizeof(Definitions),
+								 "telemetry metric definitions");
 	known_of = relid;
 	/* What changes while they are read makes them stale again. */
 	stale = false;
@@ -246,7 +237,7 @@ read_known(Oid relid)
 	}
 	PG_CATCH();
 	{
-		MemoryContextSetParent(known->context, TopTransactionContext);
+		tl_table_copy_replace(&known->copy);
 		known = NULL;
 		stale = true;
 		PG_RE_THROW();
@@ -258,7 +249,7 @@ read_known(Oid relid)
 }
 
 TlMetricDefinitions *
-tl_metric_definitions_at_hand(void)
+tl_metric_definitions_at_hand(MemoryContext holder)
 {
 	static bool registered = false;
 	Oid relid = tl_relation("metric");
@@ -272,6 +263,7 @@ tl_metric_definitions_at_hand(void)
 	if (known == NULL || known_of != relid ||
 		(stale && ConditionalLockRelationOid(relid, AccessShareLock)))
 		read_known(relid);
+	tl_table_copy_hold(&known->copy, holder);
 	return known;
 }
 
@@ -321,7 +313,7 @@ tl_metric_definition_find(TlMetricDefinitions *definitions, TlSlice metric)
 	{
 		if (slot->metric.data != NULL)
 			pfree(unconstify(char *, slot->metric.data));
-		slot->metric = tl_slice_copy(definitions->context, metric);
+		slot->metric = tl_slice_copy(definitions->copy.context, metric);
 		slot->number = find(definitions, metric);
 	}
 	return slot->number;

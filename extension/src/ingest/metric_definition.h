@@ -3,8 +3,8 @@
  *		The definitions of telemetry.metric: what values of a metric must be.
  *
  * All definitions are read at once and kept for the session until the table changes, of which a trigger
- * tells every session (telemetry.metric_definitions_changed).  What was found is good until the end of
- * the transaction.  A row that makes no definition, which constraints refuse, is left out.
+ * tells every session (telemetry.metric_definitions_changed).  What was found is good as long as the memory
+ * context by which it is held.  A row that makes no definition, which constraints refuse, is left out.
  */
 #ifndef TL_METRIC_DEFINITION_H
 #define TL_METRIC_DEFINITION_H
@@ -40,7 +40,7 @@ typedef struct TlMetricDefinitions TlMetricDefinitions;
  * The definitions as of now; while somebody has the table for himself (LOCK TABLE, TRUNCATE, DDL), as they
  * were before.  Only a session that knows none yet waits.
  */
-extern TlMetricDefinitions *tl_metric_definitions_at_hand(void);
+extern TlMetricDefinitions *tl_metric_definitions_at_hand(MemoryContext holder);
 
 /* The number of the one that counts for a metric, from 1; 0: there is none. */
 extern uint32 tl_metric_definition_find(TlMetricDefinitions *definitions, TlSlice metric);

@@ -329,6 +329,26 @@ SELECT r.* FROM unnest('{0,-1,x,99999999999}'::text[]) AS i (id), pg_temp.reques
 -- What streams answers whole, too.
 SELECT status, content_type, body::jsonb -> 'limit' AS "limit" FROM http_parts('GET /api/v1/telemetry/alerts', '{}');
 
+-- Lists are lists: the constraint that refuses each.
+CREATE FUNCTION pg_temp.refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	refused_by text;
+BEGIN
+	EXECUTE statement;
+	RETURN 'taken';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS refused_by = CONSTRAINT_NAME;
+	RETURN coalesce(nullif(refused_by, ''), SQLERRM);
+END
+$$;
+SELECT column_name, pg_temp.refused(format('INSERT INTO telemetry.alert_rule (rule_id, name, metric_name, condition, threshold_value, %I) VALUES (''x'', ''x'', ''x'', ''>'', 1, %L)', column_name,
+	CASE column_name WHEN 'active_hours' THEN '{{mon-fri 08:00-09:00},{sat 10:00-11:00}}' ELSE '{{a,b},{c,d}}' END)) AS refused
+FROM unnest('{device_ids,device_patterns,device_groups,active_hours,notification_channels}'::text[]) AS c (column_name);
+SELECT column_name, pg_temp.refused(format('INSERT INTO telemetry.maintenance (starts_at, ends_at, %I) VALUES (''2026-01-01'', ''2026-01-02'', %L)', column_name,
+	CASE column_name WHEN 'levels' THEN (SELECT format('{{%s}}', min(enumlabel)) FROM pg_enum WHERE enumtypid = 'telemetry.alert_level'::regtype) ELSE '{{a,b},{c,d}}' END)) AS refused
+FROM unnest('{rule_ids,levels,device_ids,device_groups}'::text[]) AS c (column_name);
+SELECT pg_temp.refused($q$INSERT INTO telemetry.device_group (name, device_ids) VALUES ('x', '{{a},{b}}')$q$);
+
 -- What is here as it was before.
 DELETE FROM alert_rule;
 DELETE FROM device_group;

@@ -137,6 +137,9 @@ INSERT INTO metric_definition (name, data_type, retention_days) VALUES ('x', 'nu
 INSERT INTO metric_definition (name, data_type, name_pattern, retention_days) VALUES ('x', 'numeric', 'x%', 5);
 INSERT INTO metric_definition (name, data_type, allowed_values) VALUES ('x', 'numeric', '{}');
 INSERT INTO metric_definition (name, data_type, allowed_values) VALUES ('x', 'numeric', 'null');
+INSERT INTO metric_definition (name, data_type, tags) VALUES ('x', 'numeric', '{{a,b},{c,d}}');
+INSERT INTO metric_definition (name, data_type, created_at) VALUES ('x', 'numeric', 'infinity');
+INSERT INTO metric_definition (name, data_type, updated_at) VALUES ('x', 'numeric', '-infinity');
 UPDATE metric_definition SET name = 'y' WHERE name = 'battery_level';
 UPDATE metric_definition SET metric_id = 'y' WHERE name = 'battery_level';
 

@@ -23,12 +23,13 @@ CREATE TABLE telemetry.metric (
 	coerce boolean NOT NULL DEFAULT false,
 	tags text[] COLLATE "C" NOT NULL DEFAULT '{}'
 		CONSTRAINT tags_are_100_at_most CHECK (cardinality(tags) <= 100)
+		CONSTRAINT tags_are_a_list CHECK (array_ndims(tags) = 1)
 		CONSTRAINT tags_has_no_null CHECK (array_position(tags, NULL) IS NULL),
 	metadata jsonb NOT NULL DEFAULT '{}'
 		CONSTRAINT metadata_is_a_json_object CHECK (jsonb_typeof(metadata) = 'object')
 		CONSTRAINT metadata_is_of_65536_bytes_at_most CHECK (octet_length(metadata::text) <= 65536),
-	created_at timestamptz NOT NULL DEFAULT now(),
-	updated_at timestamptz NOT NULL DEFAULT now(),
+	created_at timestamptz NOT NULL DEFAULT now() CONSTRAINT created_at_is_finite CHECK (isfinite(created_at)),
+	updated_at timestamptz NOT NULL DEFAULT now() CONSTRAINT updated_at_is_finite CHECK (isfinite(updated_at)),
 	created_by text NOT NULL DEFAULT session_user,
 	CONSTRAINT min_value_and_max_value_are_for_data_type_numeric CHECK (data_type = 'numeric' OR num_nonnulls(min_value, max_value) = 0),
 	CONSTRAINT min_value_is_not_above_max_value CHECK (min_value <= max_value)

@@ -67,6 +67,7 @@ CREATE TABLE telemetry.outbox_consumer (
 	last_id bigint NOT NULL DEFAULT 0,
 	taken_at timestamptz,
 	CONSTRAINT event_types_are_100_at_most CHECK (cardinality(event_types) <= 100),
+	CONSTRAINT event_types_are_a_list CHECK (array_ndims(event_types) = 1),
 	CONSTRAINT event_types_has_no_null CHECK (array_position(event_types, NULL) IS NULL)
 );
 COMMENT ON TABLE telemetry.outbox_consumer IS

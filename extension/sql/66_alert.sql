@@ -20,6 +20,7 @@ CREATE TABLE telemetry.device_group (
 	description text,
 	device_ids text[] COLLATE "C" NOT NULL DEFAULT '{}'
 		CONSTRAINT device_ids_are_10000_at_most CHECK (cardinality(device_ids) <= 10000)
+		CONSTRAINT device_ids_are_a_list CHECK (array_ndims(device_ids) = 1)
 		CONSTRAINT device_ids_has_no_null CHECK (array_position(device_ids, NULL) IS NULL),
 	tags jsonb CONSTRAINT tags_is_a_json_object_that_is_not_empty CHECK (jsonb_typeof(tags) = 'object' AND tags <> '{}')
 );
@@ -59,19 +60,24 @@ CREATE TABLE telemetry.alert_rule (
 	level_then telemetry.alert_level,
 	device_ids text[] COLLATE "C" NOT NULL DEFAULT '{}'
 		CONSTRAINT device_ids_are_10000_at_most CHECK (cardinality(device_ids) <= 10000)
+		CONSTRAINT device_ids_are_a_list CHECK (array_ndims(device_ids) = 1)
 		CONSTRAINT device_ids_has_no_null CHECK (array_position(device_ids, NULL) IS NULL),
 	device_patterns text[] COLLATE "C" NOT NULL DEFAULT '{}'
 		CONSTRAINT device_patterns_are_100_at_most CHECK (cardinality(device_patterns) <= 100)
+		CONSTRAINT device_patterns_are_a_list CHECK (array_ndims(device_patterns) = 1)
 		CONSTRAINT device_patterns_has_no_null CHECK (array_position(device_patterns, NULL) IS NULL),
 	device_groups text[] COLLATE "C" NOT NULL DEFAULT '{}'
 		CONSTRAINT device_groups_are_100_at_most CHECK (cardinality(device_groups) <= 100)
+		CONSTRAINT device_groups_are_a_list CHECK (array_ndims(device_groups) = 1)
 		CONSTRAINT device_groups_has_no_null CHECK (array_position(device_groups, NULL) IS NULL),
 	active_hours text[] NOT NULL DEFAULT '{}'
 		CONSTRAINT active_hours_are_50_at_most CHECK (cardinality(active_hours) <= 50)
+		CONSTRAINT active_hours_are_a_list CHECK (array_ndims(active_hours) = 1)
 		CONSTRAINT active_hours_has_no_null CHECK (array_position(active_hours, NULL) IS NULL),
 	active_timezone text NOT NULL DEFAULT 'UTC',
 	notification_channels text[] NOT NULL DEFAULT '{}'
 		CONSTRAINT notification_channels_are_100_at_most CHECK (cardinality(notification_channels) <= 100)
+		CONSTRAINT notification_channels_are_a_list CHECK (array_ndims(notification_channels) = 1)
 		CONSTRAINT notification_channels_has_no_null CHECK (array_position(notification_channels, NULL) IS NULL),
 	cooldown_minutes integer NOT NULL DEFAULT 15
 		CONSTRAINT cooldown_minutes_is_from_0_to_43200 CHECK (cooldown_minutes BETWEEN 0 AND 43200),
@@ -152,14 +158,18 @@ CREATE TABLE telemetry.maintenance (
 	reason text,
 	rule_ids text[] COLLATE "C" NOT NULL DEFAULT '{}'
 		CONSTRAINT rule_ids_are_1000_at_most CHECK (cardinality(rule_ids) <= 1000)
+		CONSTRAINT rule_ids_are_a_list CHECK (array_ndims(rule_ids) = 1)
 		CONSTRAINT rule_ids_has_no_null CHECK (array_position(rule_ids, NULL) IS NULL),
 	levels telemetry.alert_level[] NOT NULL DEFAULT '{}'
+		CONSTRAINT levels_are_a_list CHECK (array_ndims(levels) = 1)
 		CONSTRAINT levels_has_no_null CHECK (array_position(levels, NULL) IS NULL),
 	device_ids text[] COLLATE "C" NOT NULL DEFAULT '{}'
 		CONSTRAINT device_ids_are_10000_at_most CHECK (cardinality(device_ids) <= 10000)
+		CONSTRAINT device_ids_are_a_list CHECK (array_ndims(device_ids) = 1)
 		CONSTRAINT device_ids_has_no_null CHECK (array_position(device_ids, NULL) IS NULL),
 	device_groups text[] COLLATE "C" NOT NULL DEFAULT '{}'
 		CONSTRAINT device_groups_are_100_at_most CHECK (cardinality(device_groups) <= 100)
+		CONSTRAINT device_groups_are_a_list CHECK (array_ndims(device_groups) = 1)
 		CONSTRAINT device_groups_has_no_null CHECK (array_position(device_groups, NULL) IS NULL),
 	created_at timestamptz NOT NULL DEFAULT now(),
 	created_by text NOT NULL DEFAULT session_user,
@@ -438,7 +448,7 @@ BEGIN
 		END IF;
 	END IF;
 	PERFORM telemetry.check_active_hours(new.active_hours, new.active_timezone);
-	FOREACH pattern IN ARRAY new.device_patterns || new.metric_pattern LOOP
+	FOR pattern IN SELECT unnest(new.device_patterns) UNION ALL SELECT new.metric_pattern LOOP
 		-- LIKE refuses it for every text.
 		IF length(substring(pattern from '\\*$')) % 2 = 1 THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',

@@ -20,6 +20,7 @@ CREATE TABLE telemetry.notification_channel (
 	sender text COLLATE "C",
 	recipients text[] COLLATE "C" NOT NULL DEFAULT '{}'
 		CONSTRAINT recipients_are_50_at_most CHECK (cardinality(recipients) <= 50)
+		CONSTRAINT recipients_are_a_list CHECK (array_ndims(recipients) = 1)
 		CONSTRAINT recipients_has_no_null CHECK (array_position(recipients, NULL) IS NULL),
 	secret text CONSTRAINT secret_is_of_16_to_1024_bytes CHECK (octet_length(secret) BETWEEN 16 AND 1024),
 	headers jsonb NOT NULL DEFAULT '{}' CONSTRAINT headers_is_a_json_object CHECK (jsonb_typeof(headers) = 'object'),

@@ -403,3 +403,26 @@ SELECT ts, num FROM point WHERE device_id = 'copied';
 SELECT delete_device('copied') \g /dev/null
 SELECT pg_temp.copies('telemetry metric definitions');
 DELETE FROM metric_definition;
+
+-- patterns_are_1000_at_most, since a metric that is new is compared with all of them
+BEGIN;
+INSERT INTO metric_definition (name, name_pattern, data_type) SELECT 'pattern ' || n, 'pattern' || n || '.%', 'numeric' FROM generate_series(1, 1000) AS n;
+SAVEPOINT full_up;
+INSERT INTO metric_definition (name, name_pattern, data_type) VALUES ('one more', 'x%', 'numeric');
+ROLLBACK TO full_up;
+SELECT * FROM pg_temp.request('POST /metrics', '{}', '{"name": "one more", "name_pattern": "x%", "data_type": "numeric"}');
+UPDATE metric_definition SET name_pattern = 'x%' WHERE name = 'pattern 1';
+INSERT INTO metric_definition (name, data_type) VALUES ('one more', 'numeric');
+SAVEPOINT full_up;
+UPDATE metric_definition SET name_pattern = 'y%' WHERE name = 'one more';
+ROLLBACK TO full_up;
+UPDATE metric_definition SET name_pattern = NULL WHERE name = 'pattern 2';
+UPDATE metric_definition SET name_pattern = 'y%' WHERE name = 'one more';
+SELECT count(*) FROM metric_definition WHERE name_pattern IS NOT NULL;
+ROLLBACK;
+-- What comes before the first % or _, with escapes, is compared by itself.
+INSERT INTO metric_definition (name, name_pattern, data_type, unit)
+VALUES ('a', 'a.%', 'numeric', 'a'), ('b', 'b', 'numeric', 'b'), ('c', 'c\%%', 'numeric', 'c'), ('d', 'dä_', 'numeric', 'd'), ('e', '_e', 'numeric', 'e');
+SELECT m.metric, j.unit FROM unnest('{a.,a.b,a,A.b,b,bb,c%,cx,dä€,dä,dää,xe,e}'::text[]) WITH ORDINALITY AS m (metric, place), pg_temp.judge(m.metric, '{1}') AS j ORDER BY m.place;
+SELECT delete_device('judged') \g /dev/null
+DELETE FROM metric_definition;

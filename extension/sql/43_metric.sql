@@ -42,7 +42,7 @@ COMMENT ON COLUMN telemetry.metric.name IS
 	'The metric that it is about, 1 to 128 bytes; with name_pattern, what the definition is called. It cannot be changed.';
 COMMENT ON COLUMN telemetry.metric.name_pattern IS
 	'A pattern of LIKE, by bytes (% is any text, _ any one character, \ takes the meaning from the next), 1 to 256 bytes: it is about every metric like that which has no '
-	'definition of its own. Of several patterns that with the most bytes counts, of equally long ones the first by name.';
+	'definition of its own; 1000 definitions may have one. Of several patterns that with the most bytes counts, of equally long ones the first by name.';
 COMMENT ON COLUMN telemetry.metric.description IS 'What is measured, for people; up to 2000 characters.';
 COMMENT ON COLUMN telemetry.metric.data_type IS
 	'What a value must be: numeric, string, boolean, json (an object or an array), geolocation or binary; of telemetry.kind() that is numeric, text, boolean, json, geo '
@@ -84,6 +84,7 @@ DECLARE
 	kind_of_allowed CONSTANT text := CASE new.data_type WHEN 'numeric' THEN 'number' ELSE new.data_type END;
 	-- As points have them: control characters are C0, DEL, and where there is an encoding for them C1.
 	control CONSTANT text := CASE getdatabaseencoding() WHEN 'UTF8' THEN '[\u0001-\u001f\u007f-\u009f]' ELSE '[\u0001-\u001f\u007f]' END;
+	patterns_max CONSTANT integer := 1000;
 	wrong text;
 BEGIN
 	wrong := CASE
@@ -92,6 +93,10 @@ BEGIN
 		-- LIKE refuses it for every text.
 		WHEN length(substring(new.name_pattern from '\\*$')) % 2 = 1 THEN
 			format('name_pattern "%s" ends with an escape that nothing follows', left(new.name_pattern, 100))
+		-- Each metric that is seen for the first time is compared with all of them.
+		WHEN new.name_pattern IS NOT NULL AND old.name_pattern IS NULL
+			AND (SELECT count(*) FROM (SELECT FROM telemetry.metric AS m WHERE m.name_pattern IS NOT NULL LIMIT patterns_max) AS p) = patterns_max THEN
+			format('there are %s definitions with a name_pattern already, as many as there may be', patterns_max)
 		WHEN EXISTS (SELECT FROM unnest(new.tags) AS t (tag) WHERE octet_length(t.tag) NOT BETWEEN 1 AND 128) THEN
 			'tags must have 1 to 128 bytes each'
 		WHEN new.allowed_values IS NULL THEN NULL

@@ -30,6 +30,19 @@ tl_pattern_make(MemoryContext context, TlSlice pattern)
 	return made;
 }
 
+/* Whether a name begins with what comes before all that means something in a pattern. */
+static bool
+has_beginning(TlSlice name, const text *pattern)
+{
+	const char *given = VARDATA_ANY(pattern);
+	uint32 len = (uint32) VARSIZE_ANY_EXHDR(pattern);
+
+	for (uint32 i = 0; i < len && given[i] != '%' && given[i] != '_' && given[i] != '\\'; i++)
+		if (i == name.len || name.data[i] != given[i])
+			return false;
+	return true;
+}
+
 bool
 tl_is_like(TlSlice name, text *pattern)
 {
@@ -40,6 +53,9 @@ tl_is_like(TlSlice name, text *pattern)
 	} subject;
 	text *given = &subject.header;
 
+	/* Which tells most names and patterns apart, for little. */
+	if (!has_beginning(name, pattern))
+		return false;
 	if (name.len > SHORT_NAME)
 		given = cstring_to_text_with_len(name.data, (int) name.len);
 	else

@@ -360,6 +360,12 @@ COMMENT ON FUNCTION telemetry.http_call(text, jsonb, jsonb) IS
 	'in place of an error of classes 42 and 3F but insufficient_privilege that the function raises: something in it does not exist; '
 	'and what else the function raises.';
 
+CREATE FUNCTION telemetry.http_call(route text, params jsonb, body text) RETURNS telemetry.http_response
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_http_call_of_text';
+COMMENT ON FUNCTION telemetry.http_call(text, jsonb, text) IS
+	'The same with the body as it was sent. What jsonb cannot hold, the escape \u0000, half of a surrogate pair, a number of more than 1000 characters, written out, is status 400 '
+	'in the dialect''s shape and names the field; the function is not called then. Errors: as above but that of numbers; invalid_text_representation if the text is not JSON.';
+
 CREATE FUNCTION telemetry.http_parts(route text, params jsonb, body jsonb DEFAULT NULL) RETURNS SETOF telemetry.http_part
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'telemetry_http_parts';
 COMMENT ON FUNCTION telemetry.http_parts(text, jsonb, jsonb) IS
@@ -380,8 +386,8 @@ END;
 COMMENT ON FUNCTION telemetry.initialise_compiled_routes() IS
 	'Of telemetry.initialise(): rows for the routes that are compiled into the proxy, as far as they are not there.';
 
-REVOKE ALL ON FUNCTION telemetry.compiled_routes(), telemetry.route_shape(text), telemetry.initialise_compiled_routes(), telemetry.http_call(text, jsonb, jsonb), telemetry.http_parts(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text), telemetry.http_routes(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION telemetry.compiled_routes(), telemetry.route_shape(text), telemetry.initialise_compiled_routes(), telemetry.http_call(text, jsonb, jsonb), telemetry.http_call(text, jsonb, text), telemetry.http_parts(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text), telemetry.http_routes(text) FROM PUBLIC;
 GRANT SELECT ON telemetry.dialect, telemetry.route TO telemetry_reader;
 GRANT INSERT, UPDATE, DELETE ON telemetry.dialect, telemetry.route TO telemetry_admin;
-GRANT EXECUTE ON FUNCTION telemetry.http_call(text, jsonb, jsonb), telemetry.http_parts(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text) TO telemetry_reader, telemetry_writer;
+GRANT EXECUTE ON FUNCTION telemetry.http_call(text, jsonb, jsonb), telemetry.http_call(text, jsonb, text), telemetry.http_parts(text, jsonb, jsonb), telemetry.http_problem(text, integer, text, text) TO telemetry_reader, telemetry_writer;
 GRANT EXECUTE ON FUNCTION telemetry.http_routes(text) TO telemetry_reader, telemetry_writer;

@@ -171,12 +171,15 @@ DECLARE
 	event_type CONSTANT text := params ->> 'event_type';
 	-- The event alone, or in an envelope.
 	data CONSTANT jsonb := CASE WHEN jsonb_typeof(body -> 'data') = 'object' THEN body -> 'data' ELSE body END;
+	id_name CONSTANT text := CASE event_type WHEN 'device.deleted' THEN 'device_id' WHEN 'user.deleted' THEN 'user_id' END;
 	done telemetry.erasure;
 BEGIN
 	IF event_type IS NULL OR event_type NOT IN ('device.deleted', 'user.deleted') THEN
 		RETURN telemetry.http_problem(params ->> 'dialect', 404, NULL, 'nothing is to be done about such events');
 	ELSIF jsonb_typeof(data) IS DISTINCT FROM 'object' THEN
 		RETURN telemetry.http_problem(params ->> 'dialect', 400, NULL, 'the body must be an object');
+	ELSIF (jsonb_typeof(data -> id_name) = 'string' AND octet_length(data ->> id_name) BETWEEN 1 AND 1024) IS NOT TRUE THEN
+		RETURN telemetry.http_problem(params ->> 'dialect', 400, NULL, format('data must have a member %s, a text of 1 to 1024 bytes', id_name));
 	END IF;
 	done := telemetry.handle_event(event_type, data);
 	RETURN (200, jsonb_build_object('success', true, 'event_type', event_type, 'points', done.points, 'events', done.events), NULL)::telemetry.http_response;

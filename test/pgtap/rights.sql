@@ -117,6 +117,7 @@ INSERT INTO function (signature, roles, call) VALUES
 	('telemetry.list_schema(text,jsonb,jsonb)', '{admin}', NULL),
 	('telemetry.example_of_now(jsonb)', '{admin}', NULL),
 	('telemetry.document_routes(jsonb)', '{admin}', $$SELECT telemetry.document_routes('{"GET /health": {"tag": "mine"}}')$$),
+	('telemetry.http_call(text,jsonb,text)', '{reader,writer,admin}', $$SELECT telemetry.http_call('GET /api/health', '{}', NULL::text)$$),
 	('telemetry.http_call(text,jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_call('GET /api/health', '{}')$$),
 	('telemetry.http_parts(text,jsonb,jsonb)', '{reader,writer,admin}', $$SELECT telemetry.http_parts('GET /api/health', '{}')$$),
 	('telemetry.http_event_result()', '{writer,admin}', 'SELECT telemetry.http_event_result()'),

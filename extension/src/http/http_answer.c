@@ -6,7 +6,10 @@
 
 #include "base/slice_text.h"
 #include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
@@ -221,4 +224,20 @@ tl_http_answer(const TlHttpRequest *r)
 	initStringInfo(&body);
 	tl_template_fill(&body, template, &values);
 	return (TlHttpAnswer){d->success_status, body.data, CONTENT_TYPE};
+}
+
+Datum
+tl_http_response(FunctionCallInfo fcinfo, const TlHttpAnswer *answer)
+{
+	bool nulls[3] = {false, false, false};
+	Datum values[3];
+	TupleDesc desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != 3)
+		elog(ERROR, "return type must be telemetry.http_response");
+	values[0] = Int32GetDatum(answer->status);
+	nulls[0] = answer->status == 0;
+	values[1] = DirectFunctionCall1(jsonb_in, CStringGetDatum(answer->body));
+	values[2] = CStringGetTextDatum(answer->content_type);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }

@@ -9,6 +9,8 @@
 
 #include "http/http_route.h"
 
+#include "fmgr.h"
+
 /* Codes of what is wrong with a request as a whole. */
 #define TL_HTTP_INVALID "VALIDATION_ERROR"
 #define TL_HTTP_TOO_MANY "BATCH_TOO_LARGE"
@@ -72,5 +74,8 @@ extern TlHttpAnswer tl_http_answer(const TlHttpRequest *request);
  */
 extern TlHttpAnswer tl_http_problem(const TlDialect *dialect, int status, const char *code,
 									const char *detail);
+
+/* The same as a telemetry.http_response, which is what the function called returns. */
+extern Datum tl_http_response(FunctionCallInfo fcinfo, const TlHttpAnswer *answer);
 
 #endif

@@ -1,23 +1,30 @@
 /*
  * http_call.c
  *		telemetry.http_call(): a request for a route that calls a function.
+ *
+ * A body that comes as text is what a client has sent, which is no reason to raise: what jsonb cannot hold
+ * of it is answered.
  */
 #include "http/http_function.h"
 
 #include "base/run_as.h"
+#include "base/slice_text.h"
 #include "base/statement.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "http/http_answer.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "value/json_mend.h"
 #include "value/json_number.h"
 #include "value/value_size.h"
 
 PG_FUNCTION_INFO_V1(telemetry_http_call);
+PG_FUNCTION_INFO_V1(telemetry_http_call_of_text);
 
 static TlStatement find_function = {
 	"SELECT r.function, p.oid, p.proretset FROM telemetry.route AS r"
@@ -28,6 +35,13 @@ static TlStatement find_function = {
 	"'jsonb'::regtype"
 	" WHERE r.method = split_part($1, ' ', 1) AND r.path = split_part($1, ' ', 2)"
 	"  AND r.function IS NOT NULL",
+	1,
+	{TEXTOID},
+	NULL};
+
+static TlStatement find_dialect = {
+	"SELECT r.dialect FROM telemetry.route AS r"
+	" WHERE r.method = split_part($1, ' ', 1) AND r.path = split_part($1, ' ', 2)",
 	1,
 	{TEXTOID},
 	NULL};
@@ -138,22 +152,87 @@ check_body(const NullableDatum *body)
 							   TL_JSON_NUMBER_PROBLEM)));
 }
 
-Datum
-telemetry_http_call(PG_FUNCTION_ARGS)
+/* The function of the call's route, which answers at once. */
+static TlHttpFunction
+function_of_call(FunctionCallInfo fcinfo)
 {
 	TlHttpFunction function;
-	Datum answer;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("route must not be null")));
-	check_body(&fcinfo->args[2]);
 	function = tl_http_function(PG_GETARG_DATUM(0));
 	if (function.is_set)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("route \"%s\" answers in parts", TextDatumGetCString(PG_GETARG_DATUM(0))),
 				 errhint("Call telemetry.http_parts().")));
+	return function;
+}
+
+/* http_call(route text, params jsonb, body jsonb) returns http_response */
+Datum
+telemetry_http_call(PG_FUNCTION_ARGS)
+{
+	TlHttpFunction function;
+	Datum answer;
+
+	check_body(&fcinfo->args[2]);
+	function = function_of_call(fcinfo);
 	if (!tl_http_function_call(function.oid, &fcinfo->args[1], &answer))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(answer);
+}
+
+/* Of a route that is there; NULL if its dialect is not, as while a dump is restored. */
+static const TlDialect *
+dialect_of_route(Datum route)
+{
+	MemoryContext context = CurrentMemoryContext;
+	TlStatementScope scope;
+	TlSlice name;
+	bool is_null;
+
+	tl_routes_refresh();
+	tl_statement_begin(&scope);
+	tl_statement_execute(&find_dialect, &route, NULL, true, 1);
+	if (SPI_processed == 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("there is no route \"%s\"", TextDatumGetCString(route))));
+	name = tl_slice_copy(context, tl_slice_of_text(SPI_getbinval(
+									  SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null)));
+	tl_statement_end(&scope);
+	return tl_dialect_find(name);
+}
+
+/* What the route's dialect says of something in the body that no function can be given. */
+static Datum
+refuse_fault(FunctionCallInfo fcinfo, const TlJsonFault *fault)
+{
+	const char *path = tl_json_fault_path(fault, 0);
+	const char *dot = *path == '\0' || *path == '[' ? "" : ".";
+	TlHttpAnswer answer = tl_http_problem(dialect_of_route(PG_GETARG_DATUM(0)), 400, NULL,
+										  psprintf("body%s%s %s", dot, path, fault->problem));
+
+	return tl_http_response(fcinfo, &answer);
+}
+
+/* http_call(route text, params jsonb, body text) returns http_response */
+Datum
+telemetry_http_call_of_text(PG_FUNCTION_ARGS)
+{
+	NullableDatum args[2] = {fcinfo->args[1], {.isnull = true}};
+	TlHttpFunction function = function_of_call(fcinfo);
+	TlJsonMended mended;
+	Datum answer;
+
+	if (!PG_ARGISNULL(2))
+	{
+		tl_json_mend(tl_slice_of_text(PG_GETARG_DATUM(2)), false, &mended);
+		if (mended.n_faults > 0)
+			PG_RETURN_DATUM(refuse_fault(fcinfo, &mended.faults[0]));
+		args[1] = (NullableDatum){.value = JsonbPGetDatum(mended.json)};
+	}
+	if (!tl_http_function_call(function.oid, args, &answer))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(answer);
 }

@@ -218,23 +218,6 @@ telemetry_http_event_result(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* A telemetry.http_response. */
-static Datum
-make_response(FunctionCallInfo fcinfo, const TlHttpAnswer *answer)
-{
-	bool nulls[3] = {false, false, false};
-	Datum values[3];
-	TupleDesc desc;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != 3)
-		elog(ERROR, "return type must be telemetry.http_response");
-	values[0] = Int32GetDatum(answer->status);
-	nulls[0] = answer->status == 0;
-	values[1] = DirectFunctionCall1(jsonb_in, CStringGetDatum(answer->body));
-	values[2] = CStringGetTextDatum(answer->content_type);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
-}
-
 /* Of a call of http_events(), with its body. */
 static Datum
 answer_events(FunctionCallInfo fcinfo, const TlHttpBody *body)
@@ -248,7 +231,7 @@ answer_events(FunctionCallInfo fcinfo, const TlHttpBody *body)
 	begin_statement();
 	take_request(route, PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1), body);
 	list = end_statement(&n);
-	return make_response(fcinfo, &list[0]);
+	return tl_http_response(fcinfo, &list[0]);
 }
 
 /* http_events(route text, params jsonb, body jsonb) returns http_response */
@@ -290,5 +273,5 @@ telemetry_http_problem(PG_FUNCTION_ARGS)
 	answer = tl_http_problem(dialect, PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1),
 							 PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)),
 							 PG_ARGISNULL(3) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(3)));
-	PG_RETURN_DATUM(make_response(fcinfo, &answer));
+	PG_RETURN_DATUM(tl_http_response(fcinfo, &answer));
 }

@@ -49,7 +49,7 @@
 											 "($1::jsonb #>> '{caller,route}',"                    \
 											 " $1::jsonb #- '{caller,route}', " body ")")
 #define ALONE_QUERY QUERY_OF("http_events", "$2::text")
-#define CALL_QUERY QUERY_OF("http_call", "$2::jsonb")
+#define CALL_QUERY QUERY_OF("http_call", "$2::text")
 
 static const TlBackend *app_backend;
 static struct event *poll_timer;

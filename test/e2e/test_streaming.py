@@ -271,6 +271,27 @@ class PaceTest(StreamingTestCase):
         for wire in wires[2:4]:
             self.read_some(wire, 1000)
 
+    def test_slow_readers_make_room_for_those_that_wait_and_nobody_else_does(self):
+        slow = [self.ask("/lines/2000000/1000") for _ in range(2)]
+        for wire in slow:
+            self.read_some(wire, 1000)
+        support.wait_until(lambda: self.backends() == 2, 10, "the statements")
+        # Nobody waits: they may be as slow as they like.
+        time.sleep(12)
+        self.assertEqual(self.backends(), 2)
+        # The other is read fast all the time.
+        fast, cut = slow
+        waiting = self.ask("/lines/70/1000")
+        end = time.monotonic() + 60 * support.PATIENCE
+        while not waiting.has_answer():
+            self.assertLess(time.monotonic(), end)
+            self.read_some(fast, MEGA)
+        self.assertEqual(waiting.response("GET").body, lines(70, 1000))
+        self.read_some(fast, MEGA)
+        with self.assertRaises(ConnectionResetError):
+            while cut.socket.recv(MEGA):
+                pass
+
     def test_a_reader_gets_all_at_its_own_pace(self):
         wire = self.ask("/lines/30000/1000")
         digest = hashlib.md5()

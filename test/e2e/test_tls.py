@@ -622,7 +622,7 @@ class RequestTest(TlsMixin, support.SharedProxyTestCase):
                 self.assertEqual(wire.response("GET").status, 200)
 
     def test_one_who_leaves_ends_what_is_done_for_it(self):
-        """By a reset, before the answer and in the middle of it."""
+        """By a reset or a good-bye, before the answer and in the middle of it."""
         self.cluster.execute("""
             CREATE OR REPLACE FUNCTION public.endless(params jsonb, body jsonb) RETURNS SETOF telemetry.http_part LANGUAGE sql STABLE AS $$
             SELECT 200, NULL, repeat('x', 1000) FROM (SELECT generate_series(1, 50000000)) AS n $$;
@@ -635,12 +635,17 @@ class RequestTest(TlsMixin, support.SharedProxyTestCase):
         active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%http_parts%' AND pid <> pg_backend_pid()"
         support.wait_until(lambda: self.proxy.request("HEAD", "/endless").status == 200, 20, "the routes")
         for path in ("/endless", "/sleeps"):
-            tls = self.connect()
-            tls.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            support.wait_until(lambda: self.cluster.value(active) == "1", 10, "the statement")
-            tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            tls.close()
-            support.wait_until(lambda: self.cluster.value(active) == "0", 10, "the statement to end")
+            for how in ("reset", "good-bye"):
+                with self.subTest(path=path, how=how):
+                    tls = self.connect()
+                    tls.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                    support.wait_until(lambda: self.cluster.value(active) == "1", 10, "the statement")
+                    if how == "reset":
+                        tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    else:
+                        tls.shutdown(socket.SHUT_WR)
+                    tls.close()
+                    support.wait_until(lambda: self.cluster.value(active) == "0", 15, "the statement to end")
 
     def test_large_answer_comes_whole(self):
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):

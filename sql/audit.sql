@@ -100,6 +100,8 @@ BEGIN
 		EXIT WHEN NOT EXISTS (SELECT FROM telemetry.audit_rollups())
 			AND NOT EXISTS (SELECT FROM telemetry.series AS s WHERE telemetry.compare_series(s.device_id, s.metric) IS NOT NULL)
 			AND NOT EXISTS (SELECT FROM telemetry.rollup_day AS d WHERE telemetry.compare_day(d.device_id, d.metric, d.day) IS NOT NULL)
+			-- A series agrees with its days, also while one is missing.
+			AND NOT EXISTS (SELECT h.device_id, h.metric, h.day FROM telemetry.rollup_hour AS h EXCEPT SELECT d.device_id, d.metric, d.day FROM telemetry.rollup_day AS d)
 			AND (SELECT count(DISTINCT (device_id, metric)) FROM telemetry.rollup_hour) = (SELECT count(*) FROM telemetry.series);
 		PERFORM telemetry.job_audit() FROM generate_series(1, 20);
 	END LOOP;

@@ -8,8 +8,6 @@
 
 #include <math.h>
 
-#include "access/xact.h"
-#include "base/at_end.h"
 #include "base/like.h"
 #include "base/slice_text.h"
 #include "base/statement.h"
@@ -89,19 +87,8 @@ struct TlAlertRules
 
 typedef TlAlertRules Rules;
 
-static Rules *known = NULL;
-static Oid known_of = InvalidOid;
-static bool stale = true;
-
 /* Metrics seen lately, by their hash. */
 #define METRIC_SLOTS 4096
-
-static void
-on_change(Datum arg, Oid relid)
-{
-	if (relid == InvalidOid || relid == known_of)
-		stale = true;
-}
 
 /* Rows ------------------------------------------------------------------------------------ */
 
@@ -350,60 +337,25 @@ read_all(Rules *rules, TlStatement *statement, Datum *values)
 	}
 }
 
-static Rules *
-rules_create(MemoryContext parent)
-{
-	return tl_table_copy_create(parent, sizeof(Rules), "telemetry alert rules");
-}
-
 static void
-read_known(Oid relid)
+read_known(void *copy)
 {
-	TlStatementScope scope;
+	Rules *rules = copy;
 
-	if (known != NULL)
-		tl_table_copy_replace(&known->copy);
-	known = NULL;
-	known = rules_create(CacheMemoryContext);
-	known_of = relid;
-	/* What changes while they are read makes them stale again. */
-	stale = false;
-	PG_TRY();
-	{
-		tl_statement_begin(&scope);
-		read_all(known, &read_rules, NULL);
-		tl_statement_end(&scope);
-		known->slots =
-			MemoryContextAllocZero(known->copy.context, sizeof(TlMetricRules) * METRIC_SLOTS);
-	}
-	PG_CATCH();
-	{
-		tl_table_copy_replace(&known->copy);
-		known = NULL;
-		stale = true;
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	/* This snapshot may be older than changes that we have been told of already. */
-	if (IsolationUsesXactSnapshot())
-		tl_set_at_end(&stale);
+	read_all(rules, &read_rules, NULL);
+	rules->slots =
+		MemoryContextAllocZero(rules->copy.context, sizeof(TlMetricRules) * METRIC_SLOTS);
 }
+
+static TlKeptTable kept = {.table = "alert_rule",
+						   .size = sizeof(Rules),
+						   .context_name = "telemetry alert rules",
+						   .read = read_known};
 
 TlAlertRules *
 tl_alert_rules_now(MemoryContext holder)
 {
-	static bool registered = false;
-	Oid relid = tl_relation("alert_rule");
-
-	if (!registered)
-	{
-		CacheRegisterRelcacheCallback(on_change, (Datum) 0);
-		registered = true;
-	}
-	if (stale || known_of != relid)
-		read_known(relid);
-	tl_table_copy_hold(&known->copy, holder);
-	return known;
+	return tl_kept_table_now(&kept, holder);
 }
 
 /* Locks are kept to the end of the transaction, so that what reads a table afterwards does not wait. */
@@ -416,14 +368,11 @@ lock_without_waiting(const char *table)
 TlAlertRules *
 tl_alert_rules_at_hand(MemoryContext holder)
 {
-	Oid relid = tl_relation("alert_rule");
-
-	if (known == NULL || known_of != relid || !stale ||
-		(lock_without_waiting("alert_rule") && lock_without_waiting("device_group") &&
-		 lock_without_waiting("maintenance")))
-		return tl_alert_rules_now(holder);
-	tl_table_copy_hold(&known->copy, holder);
-	return known;
+	if (tl_kept_table_is_old(&kept) &&
+		!(lock_without_waiting("alert_rule") && lock_without_waiting("device_group") &&
+		  lock_without_waiting("maintenance")))
+		return tl_kept_table_as_known(&kept, holder);
+	return tl_kept_table_now(&kept, holder);
 }
 
 bool
@@ -580,7 +529,8 @@ check_row(const TlAlertRule *rule)
 TlAlertRule *
 tl_alert_rule_of_row(Oid type, Datum row)
 {
-	Rules *rules = rules_create(CurrentMemoryContext);
+	Rules *rules =
+		tl_table_copy_create(CurrentMemoryContext, sizeof(Rules), "telemetry alert rules");
 	TlStatementScope scope;
 
 	if (read_row.args[0] != type)

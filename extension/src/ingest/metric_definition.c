@@ -6,8 +6,6 @@
  */
 #include "ingest/metric_definition.h"
 
-#include "access/xact.h"
-#include "base/at_end.h"
 #include "base/like.h"
 #include "base/slice_text.h"
 #include "base/statement.h"
@@ -61,17 +59,6 @@ struct TlMetricDefinitions
 };
 
 typedef TlMetricDefinitions Definitions;
-
-static Definitions *known = NULL;
-static Oid known_of = InvalidOid;
-static bool stale = true;
-
-static void
-on_change(Datum arg, Oid relid)
-{
-	if (relid == InvalidOid || relid == known_of)
-		stale = true;
-}
 
 /* Reading --------------------------------------------------------------------------------- */
 
@@ -194,8 +181,10 @@ read_one(const TlStatementRow *row, TlMetricDefinition *d)
 }
 
 static void
-read_all(Definitions *definitions)
+read_all(void *copy)
 {
+	Definitions *definitions = copy;
+
 	tl_statement_execute(&read_definitions, NULL, NULL, false, 0);
 	definitions->list = MemoryContextAllocExtended(
 		definitions->copy.context, sizeof(TlMetricDefinition) * (Size) Max(SPI_processed, 1),
@@ -216,55 +205,19 @@ read_all(Definitions *definitions)
 			MemoryContextAllocZero(definitions->copy.context, sizeof(Slot) * (Size) SLOTS);
 }
 
-static void
-read_known(Oid relid)
-{
-	TlStatementScope scope;
-
-	if (known != NULL)
-		tl_table_copy_replace(&known->copy);
-	known = NULL;
-	known = tl_table_copy_create(CacheMemoryContext, sizeof(Definitions),
-								 "telemetry metric definitions");
-	known_of = relid;
-	/* What changes while they are read makes them stale again. */
-	stale = false;
-	PG_TRY();
-	{
-		tl_statement_begin(&scope);
-		read_all(known);
-		tl_statement_end(&scope);
-	}
-	PG_CATCH();
-	{
-		tl_table_copy_replace(&known->copy);
-		known = NULL;
-		stale = true;
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	/* This snapshot may be older than changes that we have been told of already. */
-	if (IsolationUsesXactSnapshot())
-		tl_set_at_end(&stale);
-}
+static TlKeptTable kept = {.table = "metric",
+						   .size = sizeof(Definitions),
+						   .context_name = "telemetry metric definitions",
+						   .read = read_all};
 
 TlMetricDefinitions *
 tl_metric_definitions_at_hand(MemoryContext holder)
 {
-	static bool registered = false;
-	Oid relid = tl_relation("metric");
-
-	if (!registered)
-	{
-		CacheRegisterRelcacheCallback(on_change, (Datum) 0);
-		registered = true;
-	}
 	/* The lock is kept to the end of the transaction, so that reading does not wait. */
-	if (known == NULL || known_of != relid ||
-		(stale && ConditionalLockRelationOid(relid, AccessShareLock)))
-		read_known(relid);
-	tl_table_copy_hold(&known->copy, holder);
-	return known;
+	if (tl_kept_table_is_old(&kept) &&
+		!ConditionalLockRelationOid(tl_relation("metric"), AccessShareLock))
+		return tl_kept_table_as_known(&kept, holder);
+	return tl_kept_table_now(&kept, holder);
 }
 
 /* Finding --------------------------------------------------------------------------------- */

@@ -58,12 +58,19 @@ COMMENT ON FUNCTION telemetry.rollup_number(telemetry.rollup, text) IS
 
 -- The start of the first hour that begins at a time or later; hours are up to two long where clocks are changed by parts of one.
 CREATE FUNCTION telemetry.hour_from(ts timestamptz) RETURNS timestamptz
-	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
-BEGIN ATOMIC
-	SELECT min(h.hour)
-	FROM (SELECT telemetry.hour_of(hour_from.ts + k.k * interval '1 hour') AS hour FROM generate_series(0, 2) AS k (k)) AS h
-	WHERE h.hour >= hour_from.ts;
-END;
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	hour timestamptz;
+BEGIN
+	FOR k IN 0..2 LOOP
+		hour := telemetry.hour_of(ts + k * interval '1 hour');
+		EXIT WHEN hour >= ts;
+	END LOOP;
+	RETURN hour;
+END
+$$;
 COMMENT ON FUNCTION telemetry.hour_from(timestamptz) IS 'Start of the first hour of rollups (telemetry.hour_of) that begins at a time or later.';
 
 CREATE FUNCTION telemetry.rollup_merge_fields(internal, bigint, float8, float8, float8, float8, float8, float8, bigint, timestamptz, timestamptz, telemetry.sketch, text)
@@ -116,11 +123,9 @@ DECLARE
 	first_hour CONSTANT timestamptz := least(telemetry.hour_from(start_time), last_hour);
 	first_day timestamptz := last_hour;
 	last_day timestamptz := last_hour;
-	-- Hours that the range cuts.
-	cut_hours CONSTANT timestamptz[] := ARRAY(
-		SELECT DISTINCT c.hour
-		FROM unnest(ARRAY[CASE WHEN start_time < first_hour THEN telemetry.hour_of(start_time) END, CASE WHEN last_hour < end_time THEN telemetry.hour_of(end_time) END]) AS c (hour)
-		WHERE c.hour IS NOT NULL);
+	-- Hours that the range cuts, or null.
+	first_cut CONSTANT timestamptz := CASE WHEN start_time < first_hour THEN telemetry.hour_of(start_time) END;
+	last_cut CONSTANT timestamptz := CASE WHEN last_hour < end_time THEN telemetry.hour_of(end_time) END;
 	wants_order CONSTANT boolean := scope.group_devices AND aggregation IN ('first', 'last');
 BEGIN
 	IF telemetry.is_of_days(scope.bucket) AND scope.zone = telemetry.day_timezone() THEN
@@ -138,7 +143,8 @@ BEGIN
 	-- Pending points that are later than what is stored of their hour only add to it; other hours are made anew (telemetry.pending_hour).
 	RETURN ARRAY(
 		WITH pending AS MATERIALIZED (
-			SELECT f.device_id, f.metric, f.hour, f.rollup, h.last_ts < (f.rollup).first_ts IS NOT FALSE AS is_later
+			SELECT f.device_id, f.metric, f.hour, f.rollup, h.last_ts < (f.rollup).first_ts IS NOT FALSE AS is_later,
+				(f.hour IN (first_cut, last_cut) AND (h.first_ts < start_time OR h.last_ts >= end_time)) IS TRUE AS is_cut
 			FROM (
 				SELECT p.device_id, p.metric, telemetry.hour_of(p.ts) AS hour, telemetry.rollup_merge_fields(
 					CASE WHEN p.num IS NULL THEN 0 ELSE 1 END, p.num, p.num - p.num, p.num, p.num, p.num, p.num, CASE WHEN p.num IS NULL THEN 1 ELSE 0 END, p.ts, p.ts, NULL, NULL) AS rollup
@@ -153,7 +159,7 @@ BEGIN
 		), late AS MATERIALIZED (
 			SELECT l.device_id, l.metric, l.hour, l.day, l.rollup
 			FROM telemetry.pending_hour AS l
-			WHERE (SELECT bool_or(NOT p.is_later AND p.hour <> ALL (cut_hours)) FROM pending AS p) AND l.hour >= first_hour AND l.hour < last_hour
+			WHERE (SELECT bool_or(NOT p.is_later AND (p.hour IN (first_cut, last_cut)) IS NOT TRUE) FROM pending AS p) AND l.hour >= first_hour AND l.hour < last_hour
 				AND l.device_id = ANY (scope.devices) AND l.metric = ANY (metrics)
 				AND (scope.group_devices OR ((l.device_id, l.metric) >= (scope.devices[1], scope.metrics[1]) AND (l.device_id, l.metric) <= (last_device, last_metric)))
 				AND (l.device_id, l.metric, l.hour) IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p WHERE NOT p.is_later)
@@ -163,26 +169,26 @@ BEGIN
 			FROM (
 				SELECT h.device_id, h.metric, h.hour, (h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts
 				FROM telemetry.stored_hour AS h
-				WHERE scope.every_device AND h.metric = ANY (metrics) AND h.hour = ANY (cut_hours)
+				WHERE scope.every_device AND h.metric = ANY (metrics) AND h.hour IN (first_cut, last_cut)
 				UNION ALL
 				SELECT h.device_id, h.metric, h.hour, (h.rollup).n, (h.rollup).sum, (h.rollup).m2, (h.rollup).min, (h.rollup).max, (h.rollup).first, (h.rollup).last, (h.rollup).others, (h.rollup).first_ts, (h.rollup).last_ts
 				FROM unnest(scope.devices, scope.metrics) AS s (device_id, metric)
 				JOIN telemetry.stored_hour AS h ON h.device_id = s.device_id AND h.metric = s.metric
-				WHERE NOT scope.every_device AND h.hour = ANY (cut_hours)
+				WHERE NOT scope.every_device AND h.hour IN (first_cut, last_cut)
 			) AS h (device_id, metric, hour, n, sum, m2, min, max, first, last, others, first_ts, last_ts)
 		), cut AS MATERIALIZED (
 			-- All points of an hour may lie in the range, although it cuts the hour: no others are looked for.
 			SELECT e.device_id, e.metric, e.hour FROM edge AS e WHERE NOT e.is_inside
-			UNION
-			SELECT p.device_id, p.metric, p.hour FROM pending AS p WHERE NOT p.is_later AND p.hour = ANY (cut_hours)
+			UNION ALL
+			SELECT p.device_id, p.metric, p.hour FROM pending AS p WHERE NOT p.is_later AND p.hour IN (first_cut, last_cut)
 		), part (device_id, metric, ts, n, sum, m2, min, max, first, last, others, first_ts, last_ts) AS (
 			SELECT p.device_id, p.metric, p.hour, (p.rollup).n, (p.rollup).sum, (p.rollup).m2, (p.rollup).min, (p.rollup).max, (p.rollup).first, (p.rollup).last, (p.rollup).others, (p.rollup).first_ts, (p.rollup).last_ts
 			FROM pending AS p
-			WHERE p.is_later AND (p.device_id, p.metric, p.hour) NOT IN (SELECT c.device_id, c.metric, c.hour FROM cut AS c)
+			WHERE p.is_later AND NOT p.is_cut
 			UNION ALL
 			SELECT e.device_id, e.metric, e.hour, e.n, e.sum, e.m2, e.min, e.max, e.first, e.last, e.others, e.first_ts, e.last_ts
 			FROM edge AS e
-			WHERE (e.device_id, e.metric, e.hour) NOT IN (SELECT c.device_id, c.metric, c.hour FROM cut AS c)
+			WHERE e.is_inside AND (e.device_id, e.metric, e.hour) NOT IN (SELECT p.device_id, p.metric, p.hour FROM pending AS p WHERE NOT p.is_later)
 			UNION ALL
 			SELECT l.device_id, l.metric, l.hour, (l.rollup).n, (l.rollup).sum, (l.rollup).m2, (l.rollup).min, (l.rollup).max, (l.rollup).first, (l.rollup).last, (l.rollup).others, (l.rollup).first_ts, (l.rollup).last_ts
 			FROM late AS l
@@ -227,17 +233,17 @@ BEGIN
 			WHERE NOT scope.every_device AND first_day < last_day AND h.day >= telemetry.day_of(first_day) AND h.day < telemetry.day_of(last_day)
 				AND (h.device_id, h.metric, h.day) NOT IN (SELECT l.device_id, l.metric, l.day FROM late AS l)
 			UNION ALL
-			SELECT p.device_id, p.metric, telemetry.hour_of(p.ts), CASE WHEN p.num IS NULL THEN 0 ELSE 1 END, p.num, p.num - p.num, p.num, p.num, p.num, p.num, CASE WHEN p.num IS NULL THEN 1 ELSE 0 END, p.ts, p.ts
+			SELECT p.device_id, p.metric, first_cut, CASE WHEN p.num IS NULL THEN 0 ELSE 1 END, p.num, p.num - p.num, p.num, p.num, p.num, p.num, CASE WHEN p.num IS NULL THEN 1 ELSE 0 END, p.ts, p.ts
 			FROM telemetry.point AS p
-			WHERE start_time < first_hour AND EXISTS (SELECT FROM cut AS c) AND p.ts >= start_time AND p.ts < first_hour
-				AND p.device_id = ANY (ARRAY(SELECT DISTINCT c.device_id FROM cut AS c)) AND p.metric = ANY (metrics)
-				AND (p.device_id, p.metric, telemetry.hour_of(p.ts)) IN (SELECT c.device_id, c.metric, c.hour FROM cut AS c)
+			WHERE EXISTS (SELECT FROM cut AS c WHERE c.hour = first_cut) AND p.ts >= start_time AND p.ts < first_hour
+				AND p.device_id = ANY (ARRAY(SELECT DISTINCT c.device_id FROM cut AS c WHERE c.hour = first_cut)) AND p.metric = ANY (metrics)
+				AND (p.device_id, p.metric) IN (SELECT c.device_id, c.metric FROM cut AS c WHERE c.hour = first_cut)
 			UNION ALL
-			SELECT p.device_id, p.metric, telemetry.hour_of(p.ts), CASE WHEN p.num IS NULL THEN 0 ELSE 1 END, p.num, p.num - p.num, p.num, p.num, p.num, p.num, CASE WHEN p.num IS NULL THEN 1 ELSE 0 END, p.ts, p.ts
+			SELECT p.device_id, p.metric, last_cut, CASE WHEN p.num IS NULL THEN 0 ELSE 1 END, p.num, p.num - p.num, p.num, p.num, p.num, p.num, CASE WHEN p.num IS NULL THEN 1 ELSE 0 END, p.ts, p.ts
 			FROM telemetry.point AS p
-			WHERE last_hour < end_time AND EXISTS (SELECT FROM cut AS c) AND p.ts >= last_hour AND p.ts < end_time
-				AND p.device_id = ANY (ARRAY(SELECT DISTINCT c.device_id FROM cut AS c)) AND p.metric = ANY (metrics)
-				AND (p.device_id, p.metric, telemetry.hour_of(p.ts)) IN (SELECT c.device_id, c.metric, c.hour FROM cut AS c)
+			WHERE EXISTS (SELECT FROM cut AS c WHERE c.hour = last_cut) AND p.ts >= last_hour AND p.ts < end_time
+				AND p.device_id = ANY (ARRAY(SELECT DISTINCT c.device_id FROM cut AS c WHERE c.hour = last_cut)) AND p.metric = ANY (metrics)
+				AND (p.device_id, p.metric) IN (SELECT c.device_id, c.metric FROM cut AS c WHERE c.hour = last_cut)
 		)
 		SELECT (a.device_id, a.metric, a.ts, telemetry.rollup_number(a.rollup, aggregation), (a.rollup).n + (a.rollup).others)::telemetry.query_aggregate
 		FROM (

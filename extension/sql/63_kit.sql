@@ -30,10 +30,13 @@ $$;
 COMMENT ON FUNCTION telemetry.date_parameter(text) IS 'The date of a text YYYY-MM-DD; null if it is not one.';
 
 CREATE FUNCTION telemetry.integer_parameter(value text, lowest integer, highest integer) RETURNS integer
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN value ~ '^[0-9]{1,9}$' AND value::integer BETWEEN lowest AND highest THEN value::integer END;
-END;
+	LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN CASE WHEN value ~ '^[0-9]{1,9}$' AND value::integer BETWEEN lowest AND highest THEN value::integer END;
+END
+$$;
 COMMENT ON FUNCTION telemetry.integer_parameter(text, integer, integer) IS 'The number of a text of digits from lowest to highest; else null.';
 
 CREATE FUNCTION telemetry.json_time(value timestamptz) RETURNS text

@@ -390,13 +390,16 @@ END;
 COMMENT ON FUNCTION telemetry.http_alert_rule(jsonb, jsonb) IS 'GET of a rule: params rule_id. 200 and telemetry.alert_rule_json(); 404 {"detail"}.';
 
 CREATE FUNCTION telemetry.check_choice(params jsonb, name text, choices text[]) RETURNS telemetry.http_response
-	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-BEGIN ATOMIC
-	SELECT p.status, p.body, p.content_type
-	FROM telemetry.http_problem('telemetry', 400, 'VALIDATION_ERROR',
-		format('%s must be one of %s', name, array_to_string(choices, ', '))) AS p
-	WHERE params ? name AND (params ->> name = ANY (choices)) IS NOT TRUE;
-END;
+	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF params ? name AND (params ->> name = ANY (choices)) IS NOT TRUE THEN
+		RETURN telemetry.http_problem('telemetry', 400, 'VALIDATION_ERROR', format('%s must be one of %s', name, array_to_string(choices, ', ')));
+	END IF;
+	RETURN NULL;
+END
+$$;
 COMMENT ON FUNCTION telemetry.check_choice(jsonb, text, text[]) IS
 	'400 if a parameter is there and none of the choices, else null.';
 

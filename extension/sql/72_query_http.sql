@@ -18,7 +18,7 @@ COMMENT ON FUNCTION telemetry.json_points(telemetry.query_row[], boolean) IS
 CREATE FUNCTION telemetry.query_answer(metrics text[], start_time timestamptz, end_time timestamptz, devices text[], aggregation text, "interval" integer,
 		filters jsonb, fill text, zone text, row_limit integer, cursor text, status_of_errors integer) RETURNS telemetry.http_part
 	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-	SET search_path = pg_catalog, pg_temp
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
 	-- What is not aggregated has no interval, whatever is asked for.
@@ -90,7 +90,7 @@ COMMENT ON FUNCTION telemetry.query_fields() IS
 
 CREATE FUNCTION telemetry.http_query(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
 	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
 	answer telemetry.http_response := telemetry.check_fields(body, telemetry.query_fields(), false);
@@ -155,7 +155,7 @@ COMMENT ON FUNCTION telemetry.http_device_metrics(jsonb, jsonb) IS
 
 CREATE FUNCTION telemetry.http_range(params jsonb, body jsonb DEFAULT NULL) RETURNS SETOF telemetry.http_part
 	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
 	answer telemetry.http_response := coalesce(
@@ -179,7 +179,7 @@ COMMENT ON FUNCTION telemetry.http_range(jsonb, jsonb) IS
 
 CREATE FUNCTION telemetry.http_aggregated(params jsonb, body jsonb DEFAULT NULL) RETURNS telemetry.http_response
 	LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
 	missing CONSTANT text := (SELECT n.name FROM unnest('{metric_name,aggregation_type,interval,start_time,end_time}'::text[]) WITH ORDINALITY AS n (name, place)

@@ -27,25 +27,34 @@ COMMENT ON COLUMN telemetry.http_part.body IS 'What to send next; null: nothing.
 
 CREATE FUNCTION telemetry.http_ingest(params jsonb, body text DEFAULT NULL)
 	RETURNS telemetry.http_response
-	LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
-BEGIN ATOMIC
-	SELECT
-		CASE WHEN answer ? 'detail' THEN 422 ELSE 200 END,
-		CASE WHEN answer ? 'detail' THEN jsonb_build_object('detail', answer -> 'detail') ELSE answer END,
-		NULL::text
-	FROM telemetry.ingest_text(
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	answer jsonb;
+BEGIN
+	answer := telemetry.ingest_text(
 		body,
 		CASE WHEN params ->> 'kind' <> 'bulk' THEN coalesce(params ->> 'device_id', '') END,
 		coalesce(params ->> 'kind', ''),
 		-- A point is idempotent by itself.
-		CASE WHEN params ->> 'kind' <> 'single' THEN params ->> 'idempotency_key' END) AS answer;
-END;
+		CASE WHEN params ->> 'kind' <> 'single' THEN params ->> 'idempotency_key' END);
+	RETURN CASE WHEN answer ? 'detail' THEN (422, jsonb_build_object('detail', answer -> 'detail'), NULL)::telemetry.http_response
+		ELSE (200, answer, NULL)::telemetry.http_response END;
+EXCEPTION
+	-- What is refused as a whole has stored nothing, and taken no receipt.
+	WHEN invalid_parameter_value THEN
+		RETURN (422, jsonb_build_object('detail', SQLERRM), NULL)::telemetry.http_response;
+	WHEN invalid_text_representation THEN
+		RETURN (400, jsonb_build_object('detail', 'malformed JSON'), NULL)::telemetry.http_response;
+END
+$$;
 COMMENT ON FUNCTION telemetry.http_ingest(jsonb, text) IS
 	'POST of points: params {"kind": "single", "batch" or "bulk", "device_id": text, not for bulk, "idempotency_key": text, optional: '
 	'the batch_id where the body has none}, body '
 	'as telemetry.ingest_text() takes it: JSON in which a text that jsonb cannot hold rejects its own point only. '
-	'200 and its answer; 422 {"detail"} if the one point of kind single is rejected. Errors as of '
-	'telemetry.ingest_text().';
+	'200 and its answer; 422 {"detail"} if the one point of kind single is rejected, or the body as a whole is refused; 400 if it is '
+	'no JSON. Other errors as of telemetry.ingest_text().';
 
 CREATE FUNCTION telemetry.http_batch(params jsonb, body jsonb DEFAULT NULL)
 	RETURNS telemetry.http_response

@@ -1,7 +1,10 @@
 /*
- * Times GET requests: C connections, kept alive, one request outstanding on each, in a closed loop.
+ * Times GET requests: C connections, kept alive, one request outstanding on each.
  *
- *   ask --port=N --clients=C --seconds=S < paths
+ *   ask --port=N --clients=C --seconds=S [--interval=MS] < paths
+ *
+ * With an interval each client asks that often, all of them evenly; one whose answer comes late asks at once, and what it
+ * waits is counted from when it should have asked. Without, each asks as soon as it has its answer.
  *
  * The paths are lines of the standard input, asked in their order and again from the first. An answer that is not
  * 200, or a connection that ends, ends the program with status 1. The first answers of each connection are not
@@ -35,7 +38,8 @@
 
 typedef struct TlAsker
 {
-	int64_t begun;
+	int64_t begun; /* or when it is to ask */
+	bool waits;	   /* until then */
 	int64_t answers;
 	char *answer;
 	size_t length;
@@ -48,6 +52,7 @@ typedef struct TlAsk
 	char **paths;
 	size_t path_count;
 	size_t next;
+	int64_t interval; /* nanoseconds; 0: none */
 	int64_t *durations;
 	size_t measured;
 	int64_t bytes;
@@ -75,8 +80,10 @@ ask_send(TlAsk *ask, int client)
 	int len = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: ask\r\n\r\n",
 					   ask->paths[ask->next++ % ask->path_count]);
 
-	ask->askers[client].begun = tl_measure_read_clock();
+	if (ask->interval == 0)
+		ask->askers[client].begun = tl_measure_read_clock();
 	ask->askers[client].length = 0;
+	ask->askers[client].waits = false;
 	if (send(ask->sockets[client].fd, request, (size_t) len, MSG_NOSIGNAL) != len)
 		tl_measure_die("send: %s", strerror(errno));
 }
@@ -94,7 +101,6 @@ ask_connect(TlAsk *ask, int client, int port)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	ask->sockets[client] = (struct pollfd){.fd = fd, .events = POLLIN};
 	ask->askers[client].answer = tl_measure_alloc(TL_ANSWER_MAX, 1);
-	ask_send(ask, client);
 }
 
 /* Whether all of an answer is there, which is of a length that it says, or in chunks. */
@@ -133,17 +139,45 @@ ask_receive(TlAsk *ask, int client)
 	if (asker->answers++ >= TL_WARM_ANSWERS && ask->measured < TL_ANSWERS_MAX)
 		ask->durations[ask->measured++] = tl_measure_read_clock() - asker->begun;
 	ask->bytes += (int64_t) asker->length;
-	ask_send(ask, client);
+	asker->begun += ask->interval;
+	asker->waits = true;
+}
+
+/* Lets those ask whose time has come; returns milliseconds until that of the next. */
+static int
+ask_whose_time_has_come(TlAsk *ask, int clients)
+{
+	int64_t now = tl_measure_read_clock();
+	int64_t next = now + TL_PATIENCE_MS * INT64_C(1000000);
+
+	for (int i = 0; i < clients; i++)
+	{
+		if (!ask->askers[i].waits)
+			continue;
+		if (ask->interval == 0 || ask->askers[i].begun <= now)
+			ask_send(ask, i);
+		else if (ask->askers[i].begun < next)
+			next = ask->askers[i].begun;
+	}
+	return (int) ((next - now + 999999) / 1000000);
 }
 
 static void
 ask_run(TlAsk *ask, int clients, int64_t seconds)
 {
-	int64_t deadline = tl_measure_read_clock() + seconds * INT64_C(1000000000);
+	int64_t now = tl_measure_read_clock();
+	int64_t deadline = now + seconds * INT64_C(1000000000);
 
+	for (int i = 0; i < clients; i++)
+	{
+		ask->askers[i].begun = now + ask->interval * i / clients;
+		ask->askers[i].waits = true;
+	}
 	while (tl_measure_read_clock() < deadline)
 	{
-		if (poll(ask->sockets, (nfds_t) clients, TL_PATIENCE_MS) <= 0)
+		int wait = ask_whose_time_has_come(ask, clients);
+
+		if (poll(ask->sockets, (nfds_t) clients, wait) == 0 && wait == TL_PATIENCE_MS)
 			tl_measure_die("no answer comes");
 		for (int i = 0; i < clients; i++)
 			if (ask->sockets[i].revents != 0)
@@ -159,6 +193,7 @@ main(int argc, char **argv)
 	static const struct option options[] = {{"port", required_argument, NULL, 'p'},
 											{"clients", required_argument, NULL, 'c'},
 											{"seconds", required_argument, NULL, 's'},
+											{"interval", required_argument, NULL, 'i'},
 											{NULL, 0, NULL, 0}};
 	static TlAsk ask;
 	int64_t port = 0;
@@ -174,11 +209,13 @@ main(int argc, char **argv)
 			clients = tl_measure_parse_number("clients", optarg);
 		else if (option == 's')
 			seconds = tl_measure_parse_number("seconds", optarg);
+		else if (option == 'i')
+			ask.interval = tl_measure_parse_number("interval", optarg) * INT64_C(1000000);
 		else
 			return 1;
 	}
 	if (port < 1 || port > UINT16_MAX || clients < 1 || clients > TL_CLIENTS_MAX)
-		tl_measure_die("usage: ask --port=N [--clients=N, up to %d] [--seconds=N] < paths",
+		tl_measure_die("usage: ask --port=N [--clients=N, up to %d] [--seconds=N] [--interval=MS] < paths",
 					   TL_CLIENTS_MAX);
 	ask_read_paths(&ask);
 	ask.durations = tl_measure_alloc(TL_ANSWERS_MAX, sizeof(*ask.durations));

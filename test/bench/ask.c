@@ -215,8 +215,9 @@ main(int argc, char **argv)
 			return 1;
 	}
 	if (port < 1 || port > UINT16_MAX || clients < 1 || clients > TL_CLIENTS_MAX)
-		tl_measure_die("usage: ask --port=N [--clients=N, up to %d] [--seconds=N] [--interval=MS] < paths",
-					   TL_CLIENTS_MAX);
+		tl_measure_die(
+			"usage: ask --port=N [--clients=N, up to %d] [--seconds=N] [--interval=MS] < paths",
+			TL_CLIENTS_MAX);
 	ask_read_paths(&ask);
 	ask.durations = tl_measure_alloc(TL_ANSWERS_MAX, sizeof(*ask.durations));
 	for (int i = 0; i < (int) clients; i++)
